@@ -1,0 +1,43 @@
+"""What moves in one video frame: the value that the motion stage makes and the renderer draws."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES, POSE_LIMITS_DEG, POSE_NAMES
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Face and head of one video frame.
+
+    Convention:
+        number: frame number since the session began; the frame shows samples
+            [FRAME_SAMPLES * number, FRAME_SAMPLES * (number + 1)).
+        blendshapes: float32 [52] in [0, 1], in the order of ``ARKIT_NAMES`` (gaze included, as eyeLook*).
+        pose: float32 [6], in the order, directions and units of ``POSE_NAMES``.
+        breath: chest lift in [0, 1], 0 at the end of breathing out.
+    """
+
+    number: int
+    blendshapes: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    breath: float = 0.0
+
+    @property
+    def first_sample(self) -> int:
+        """Number of the first audio sample that this frame shows."""
+        return self.number * FRAME_SAMPLES
+
+    def clamped(self) -> "Motion":
+        """The same motion with blendshapes in [0, 1] and angles within ``POSE_LIMITS_DEG``."""
+        limits = np.asarray(POSE_LIMITS_DEG, np.float32)
+        pose = self.pose.astype(np.float32, copy=True)
+        pose[:3] = np.clip(pose[:3], -limits, limits)
+        return replace(self, blendshapes=np.clip(self.blendshapes, 0.0, 1.0).astype(np.float32), pose=pose)
+
+
+def rest(number: int) -> Motion:
+    """The still, closed neutral face at the photo's own pose."""
+    return Motion(number, np.zeros(52, np.float32), np.zeros(len(POSE_NAMES), np.float32))

@@ -1,0 +1,31 @@
+"""Stage times of one frame, cheap enough to stay on in production."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter_ns
+
+
+class StageTimer:
+    """Collects how long each named stage took while one frame was made.
+
+    Convention: times are wall milliseconds; a stage that runs twice within a frame adds up.
+    One timer belongs to one session and is not shared between threads.
+    """
+
+    def __init__(self) -> None:
+        self._ns: dict[str, int] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the ``with`` block as stage ``name``."""
+        start = perf_counter_ns()
+        try:
+            yield
+        finally:
+            self._ns[name] = self._ns.get(name, 0) + perf_counter_ns() - start
+
+    def take(self) -> dict[str, float]:
+        """Return the times in milliseconds since the last call and start afresh."""
+        times = {name: ns / 1e6 for name, ns in self._ns.items()}
+        self._ns.clear()
+        return times
