@@ -1,0 +1,121 @@
+"""The avatar: everything that drawing one person needs, immutable, in one file on disk."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from engine.errors import BundleError
+
+Rights = Literal["self", "permission", "public-domain", "fictional", "unstated"]
+"""On what ground the person's picture is used."""
+
+RIGHTS: Final = get_args(Rights)
+
+BUNDLE_FORMAT: Final = "vividlive-avatar"
+BUNDLE_VERSION: Final = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Avatar:
+    """One person, ready to be drawn.
+
+    Positions, texture coordinates and packed images follow the convention in ``engine.avatar.parts``.
+
+    Convention:
+        side: side of the canvas in pixels.
+        positions: float32 [V, 3], the neutral mesh of all parts.
+        delta_start, delta_vertex, delta_value: blendshape k moves vertices
+            ``delta_vertex[delta_start[k]:delta_start[k + 1]]`` (int32) by
+            ``delta_value[...]`` (float32 [N, 3]); delta_start is int32 [53].
+        triangles: int32 [T, 3]; triangle_part: uint8 [T], index into ``part_names``.
+        uv: float32 [V, 2]; shade, rigid, breath: float32 [V], as in ``MeshPart``.
+        atlas: uint32 [H, W], RGBX with coverage; background: uint32 [side, side], opaque.
+        pivot: float32 [3]; head_width, inter_ocular: canvas pixels.
+        landmarks: float32 [478, 3], the photo's landmarks on the canvas.
+        style: float32 [S], identity coefficients.
+        extras: further arrays that one part owns, by name, e.g. "eye_left_iris".
+        report: the quality report, JSON values.
+    """
+
+    side: int
+    positions: NDArray[np.float32]
+    delta_start: NDArray[np.int32]
+    delta_vertex: NDArray[np.int32]
+    delta_value: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    triangle_part: NDArray[np.uint8]
+    part_names: tuple[str, ...]
+    uv: NDArray[np.float32]
+    shade: NDArray[np.float32]
+    rigid: NDArray[np.float32]
+    breath: NDArray[np.float32]
+    atlas: NDArray[np.uint32]
+    background: NDArray[np.uint32]
+    pivot: NDArray[np.float32]
+    head_width: float
+    inter_ocular: float
+    landmarks: NDArray[np.float32]
+    style: NDArray[np.float32]
+    rights: Rights = "unstated"
+    extras: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for item in (*vars(self).values(), *self.extras.values()):
+            if isinstance(item, np.ndarray):
+                item.setflags(write=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the avatar as one zip of ``avatar.json`` and ``arrays.safetensors``."""
+        arrays = {f.name: np.ascontiguousarray(v) for f, v in self._members() if isinstance(v, np.ndarray)}
+        arrays |= {f"extras.{name}": np.ascontiguousarray(value) for name, value in self.extras.items()}
+        values = {f.name: v for f, v in self._members() if not isinstance(v, np.ndarray) and f.name != "extras"}
+        header = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION, "values": values}
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+            bundle.writestr("avatar.json", json.dumps(header))
+            bundle.writestr("arrays.safetensors", save_tensors(arrays), zipfile.ZIP_DEFLATED, compresslevel=1)
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Avatar":
+        """Read what ``save`` wrote.
+
+        Raises:
+            BundleError: the file is missing, is no avatar bundle, or is from another version.
+        """
+        try:
+            data = Path(path).read_bytes()
+            with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+                header = json.loads(bundle.read("avatar.json"))
+                arrays = load_tensors(bundle.read("arrays.safetensors"))
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
+            raise BundleError(f"expected an avatar bundle at {path}, which cannot be read: {error}") from error
+        if not isinstance(header, dict) or header.get("format") != BUNDLE_FORMAT:
+            raise BundleError(f"expected an avatar bundle at {path}, got another kind of zip file")
+        if header.get("version") != BUNDLE_VERSION:
+            raise BundleError(
+                f"expected avatar bundle version {BUNDLE_VERSION} at {path}, got {header.get('version')}: "
+                "make the avatar again from its photo"
+            )
+        extras = {k.removeprefix("extras."): v for k, v in arrays.items() if k.startswith("extras.")}
+        members = {k: v for k, v in arrays.items() if not k.startswith("extras.")}
+        try:
+            values = header["values"] | {"part_names": tuple(header["values"]["part_names"])}
+            return cls(**members, **values, extras=extras)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"the avatar bundle at {path} is incomplete: {error}") from error
+
+    def _members(self) -> list[tuple[Any, Any]]:
+        return [(f, getattr(self, f.name)) for f in fields(self)]
