@@ -1,0 +1,60 @@
+"""Motion as a table: one CSV row a frame, for other renderers and for editing by hand."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from engine.conventions import ARKIT_NAMES, FRAME_RATE, POSE_NAMES
+from engine.errors import InputError
+from engine.motion.values import Motion
+
+COLUMNS = ("time_s", *ARKIT_NAMES, *POSE_NAMES)
+
+
+def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
+    """Write one row a frame: its start time in seconds, the 52 ARKit values, the six pose values.
+
+    Returns:
+        The number of rows.
+    """
+    rows = 0
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for motion in motions:
+            values = [f"{value:.5f}" for value in (*motion.blendshapes, *motion.pose)]
+            writer.writerow([f"{motion.number / FRAME_RATE:.3f}", *values])
+            rows += 1
+    return rows
+
+
+def read_motion(path: str | Path) -> list[Motion]:
+    """Read a table of motion and resample it to 25 frames a second by linear interpolation.
+
+    Convention: ``time_s`` and at least one ARKit or pose column are needed; other columns are ignored and missing
+    ones are zero. Blendshapes are clipped to [0, 1].
+
+    Raises:
+        InputError: the file is missing, is no such table, or holds values that are not finite numbers.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            names = [name for name in (*ARKIT_NAMES, *POSE_NAMES) if name in (reader.fieldnames or [])]
+            if "time_s" not in (reader.fieldnames or []) or not names:
+                raise InputError(f"expected a motion table with the column time_s and ARKit names, got {path}")
+            table = np.array([[float(row[name]) for name in ("time_s", *names)] for row in reader], np.float64)
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
+        raise InputError(f"expected a motion table (CSV with numbers), cannot read {path}: {error}") from error
+    if len(table) == 0 or not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
+        raise InputError(f"expected finite rows with rising time_s in {path}, and at least one row")
+    times = table[:, 0] - table[0, 0]
+    frames = int(np.floor(times[-1] * FRAME_RATE + 0.5)) + 1
+    grid = np.arange(frames) / FRAME_RATE
+    columns = {name: np.interp(grid, times, table[:, k + 1]) for k, name in enumerate(names)}
+    zeros = np.zeros(frames)
+    blendshapes = np.stack([columns.get(name, zeros) for name in ARKIT_NAMES], axis=1).astype(np.float32)
+    pose = np.stack([columns.get(name, zeros) for name in POSE_NAMES], axis=1).astype(np.float32)
+    return [Motion(n, blendshapes[n], pose[n]).clamped() for n in range(frames)]

@@ -1,0 +1,197 @@
+"""One session of a talking portrait: push audio, clear, iterate frames."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.avatar import Avatar
+from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES
+from engine.errors import SettingError, UnavailableError
+from engine.motion.stage import MotionSettings, MotionStage, MotionStyle
+from engine.speech.samples import check_samples
+from engine.motion.values import Motion
+from engine.render.badge import draw_badge
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
+from kernels.colour import rgbx_to_i420
+
+Quality = Literal["auto", "geometric", "neural"]
+QUALITIES: Final = get_args(Quality)
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What all sessions of one engine share.
+
+    size: side of the frames in pixels, one of ``FRAME_SIZES``.
+    quality: "geometric"; "auto" is the best that this version has. "neural" is refused until it is built.
+    badge: whether frames carry the "AI-generated" badge.
+    motion: settings of the motion stage.
+    """
+
+    size: int = DEFAULT_FRAME_SIZE
+    quality: Quality = "auto"
+    badge: bool = False
+    motion: MotionSettings = MotionSettings()
+
+    def __post_init__(self) -> None:
+        if self.size not in FRAME_SIZES:
+            raise SettingError(f"expected a frame size of {', '.join(map(str, FRAME_SIZES))}, got {self.size}")
+        if self.quality not in QUALITIES:
+            raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
+        if self.quality == "neural":
+            raise UnavailableError("the neural renderer is not built yet: use --quality geometric or auto")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and what it shows.
+
+    Convention:
+        number: frame number since the session began.
+        first_sample, samples: float32 [640] at 16 kHz, the sound that this picture shows, and its number.
+        rgbx: uint32 [size, size], R in the lowest byte, top-left origin.
+        stage_ms: milliseconds that each stage took for this frame.
+        motion: the values that were drawn.
+    """
+
+    number: int
+    first_sample: int
+    samples: NDArray[np.float32]
+    rgbx: NDArray[np.uint32]
+    stage_ms: dict[str, float]
+    motion: Motion
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The picture as uint8 [size, size, 3], RGB."""
+        return self.rgbx.view(np.uint8).reshape(*self.rgbx.shape, 4)[..., :3]
+
+    @property
+    def i420(self) -> NDArray[np.uint8]:
+        """The picture as planar I420: uint8 [size * 3 // 2, size]."""
+        height, width = self.rgbx.shape
+        return rgbx_to_i420(self.rgbx, np.empty((height * 3 // 2, width), np.uint8))
+
+
+class Engine:
+    """Weights and settings that all sessions share; it never changes after it is made."""
+
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self.settings = settings or EngineSettings()
+        self.motion = MotionStage(self.settings.motion)
+
+    def session(self, avatar: Avatar, *, seed: int = 0) -> "Session":
+        """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639."""
+        return Session(self, avatar, seed)
+
+
+class Session:
+    """One avatar listening to one stream of speech.
+
+    Push audio in pieces of any length and iterate over the session for the frames that are ready; a frame is
+    ready once its own 640 samples and the look-ahead have arrived. Not for use from two threads at once.
+    """
+
+    def __init__(self, engine: Engine, avatar: Avatar, seed: int) -> None:
+        self._engine = engine
+        self._state = engine.motion.new_state(seed)
+        self._renderer = GeometricRenderer(avatar, engine.settings.size)
+        self._timer = StageTimer()
+        self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
+        self._sound_start = 0
+        self._heard = 0  # samples of the session that the motion stage has taken
+        self._ended = False
+        self._ready: deque[Motion] = deque()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the newest audio that was turned into motion holds speech."""
+        return self._state.speaking
+
+    def push_audio(self, samples: NDArray[np.float32]) -> None:
+        """Append speech: float32 [T] in [-1, 1], mono, 16 kHz.
+
+        Raises:
+            AudioError: another type or shape, or values that are not finite; nothing of it is taken.
+        """
+        check_samples(samples)
+        self._sound = np.concatenate([self._sound, samples])
+
+    def end(self) -> None:
+        """End the speech: the frames that wait for look-ahead become ready, the last one padded with silence."""
+        self._ended = True
+
+    def clear(self) -> int:
+        """Barge-in: forget the sound that is queued, let the mouth close within 100 ms.
+
+        What the look-ahead has already heard becomes silence; the rest is dropped, so that the next sample pushed
+        follows it. Frame numbers run on.
+
+        Returns:
+            How many samples were dropped; a caller whose clock runs on pushes as many zeros.
+        """
+        self._ready.clear()
+        kept = self._heard - self._sound_start
+        dropped = len(self._sound) - kept
+        self._sound = np.zeros(kept, np.float32)
+        self._engine.motion.clear(self._state)
+        return dropped
+
+    def set_style(self, style: MotionStyle) -> None:
+        """Change expressiveness and head motion from the next frame on."""
+        self._state.style = style
+
+    def set_avatar(self, avatar: Avatar) -> None:
+        """Draw another avatar from the next frame on; the motion goes on."""
+        self._renderer = GeometricRenderer(avatar, self._engine.settings.size)
+
+    def motions(self) -> Iterator[Motion]:
+        """Yield the motion of every frame that is ready, oldest first, without drawing it."""
+        while (motion := self._next_motion()) is not None:
+            yield motion
+
+    def render(self, motion: Motion, *, supersample: bool = True) -> Frame:
+        """Draw one frame. ``supersample=False`` saves time on mouth and eyes at some loss of quality."""
+        size = self._engine.settings.size
+        out = np.empty((size, size), np.uint32)
+        rgbx = self._renderer.render(motion, self._timer, out, supersample=supersample)
+        if self._engine.settings.badge:
+            draw_badge(rgbx)
+        return Frame(motion.number, motion.first_sample, self._show(motion), rgbx, self._timer.take(), motion)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame that is ready, oldest first."""
+        for motion in self.motions():
+            yield self.render(motion)
+
+    def _next_motion(self) -> Motion | None:
+        """Let the motion stage hear one frame's samples at a time until it has a motion."""
+        while not self._ready:
+            start = self._heard - self._sound_start
+            chunk = self._sound[start : start + FRAME_SAMPLES]
+            with self._timer.stage("motion"):
+                if len(chunk) == FRAME_SAMPLES or (self._ended and len(chunk)):
+                    self._ready.extend(self._engine.motion.step(self._state, chunk))
+                    self._heard += len(chunk)
+                elif self._ended:
+                    self._ready.extend(self._engine.motion.flush(self._state))
+                    self._ended = False
+                    self._heard += -self._heard % FRAME_SAMPLES
+                    self._sound = np.pad(self._sound, (0, self._heard - self._sound_start - len(self._sound)))
+                else:
+                    return None
+        return self._ready.popleft()
+
+    def _show(self, motion: Motion) -> NDArray[np.float32]:
+        """Return the samples that a frame shows and forget all older ones."""
+        start = motion.first_sample - self._sound_start
+        shown = self._sound[start : start + FRAME_SAMPLES].copy()
+        self._sound = self._sound[start + FRAME_SAMPLES :]
+        self._sound_start = motion.first_sample + FRAME_SAMPLES
+        return shown
