@@ -1,0 +1,53 @@
+"""The speech sounds that training knows: IPA letters, their lip classes, and ARPABET names for flite."""
+
+import unicodedata
+from typing import Final
+
+PAUSE: Final = "_"
+"""The sound of no speech."""
+
+CLASSES: Final = {
+    "bilabial": "pbmɸβ",
+    "labiodental": "fvɱʋ",
+    "dental": "θð",
+    "alveolar": "tdnlɾɭɫɖʈɳ",
+    "sibilant": "szʂʐɬ",
+    "postalveolar": "ʃʒɕʑ",
+    "palatal": "jɟcɲʎçʝ",
+    "velar": "kɡgŋxɣqχʁɴɰ",
+    "glottal": "hɦʔħʕ",
+    "rhotic": "ɹrɻɽʀ",
+    "rounded_glide": "wɥʍ",
+    "close_front": "iɪɨᵻ",
+    "mid_front": "eɛᵊ",
+    "open_front": "æa",
+    "open_back": "ɑɐʌ",
+    "central": "əɜɚɝɘɵɤɯ",
+    "mid_rounded": "oɔɒɞ",
+    "close_rounded": "uʊʉ",
+    "front_rounded": "yøœʏ",
+}
+"""Lip class of each IPA letter, by how the lips and the jaw move."""
+
+CLASS_OF: Final = {letter: name for name, letters in CLASSES.items() for letter in letters} | {PAUSE: "pause"}
+CLASS_NAMES: Final = ("pause", *CLASSES)
+CLASS_INDEX: Final = {name: index for index, name in enumerate(CLASS_NAMES)}
+
+ARPABET: Final[dict[str, tuple[str, ...]]] = {
+    "pau": (PAUSE,), "ssil": (PAUSE,), "aa": ("ɑ",), "ae": ("æ",), "ah": ("ʌ",), "ao": ("ɔ",), "aw": ("a", "ʊ"),
+    "ax": ("ə",), "axr": ("ɚ",), "ay": ("a", "ɪ"), "b": ("b",), "ch": ("t", "ʃ"), "d": ("d",), "dh": ("ð",),
+    "dx": ("ɾ",), "eh": ("ɛ",), "el": ("ə", "l"), "em": ("ə", "m"), "en": ("ə", "n"), "er": ("ɝ",),
+    "ey": ("e", "ɪ"), "f": ("f",), "g": ("ɡ",), "hh": ("h",), "hv": ("h",), "ih": ("ɪ",), "iy": ("i",),
+    "jh": ("d", "ʒ"), "k": ("k",), "l": ("l",), "m": ("m",), "n": ("n",), "ng": ("ŋ",), "nx": ("n",),
+    "ow": ("o", "ʊ"), "oy": ("ɔ", "ɪ"), "p": ("p",), "r": ("ɹ",), "s": ("s",), "sh": ("ʃ",), "t": ("t",),
+    "th": ("θ",), "uh": ("ʊ",), "uw": ("u",), "v": ("v",), "w": ("w",), "y": ("j",), "z": ("z",), "zh": ("ʒ",),
+}  # fmt: skip
+"""flite's phone names in IPA."""
+
+
+def split_ipa(text: str) -> tuple[str, ...]:
+    """Known IPA letters of ``text`` in order, without stress, length and other marks; a pause if none."""
+    letters = (
+        letter for letter in unicodedata.normalize("NFD", text) if letter in CLASS_OF and letter != PAUSE
+    )
+    return tuple(letters) or (PAUSE,)
