@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -13,10 +12,10 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES
 from engine.errors import SettingError, UnavailableError
 from engine.motion.stage import MotionSettings, MotionStage, MotionStyle
-from engine.speech.samples import check_samples
 from engine.motion.values import Motion
 from engine.render.badge import draw_badge
 from engine.render.geometric import GeometricRenderer
+from engine.speech.samples import check_samples
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
 
@@ -41,7 +40,9 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         if self.size not in FRAME_SIZES:
-            raise SettingError(f"expected a frame size of {', '.join(map(str, FRAME_SIZES))}, got {self.size}")
+            raise SettingError(
+                f"expected a frame size of {', '.join(map(str, FRAME_SIZES))}, got {self.size}"
+            )
         if self.quality not in QUALITIES:
             raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
         if self.quality == "neural":
@@ -56,6 +57,7 @@ class Frame:
         number: frame number since the session began.
         first_sample, samples: float32 [640] at 16 kHz, the sound that this picture shows, and its number.
         rgbx: uint32 [size, size], R in the lowest byte, top-left origin.
+        i420: uint8 [size * 3 // 2, size], the same picture as planar I420.
         stage_ms: milliseconds that each stage took for this frame.
         motion: the values that were drawn.
     """
@@ -64,6 +66,7 @@ class Frame:
     first_sample: int
     samples: NDArray[np.float32]
     rgbx: NDArray[np.uint32]
+    i420: NDArray[np.uint8]
     stage_ms: dict[str, float]
     motion: Motion
 
@@ -71,12 +74,6 @@ class Frame:
     def rgb(self) -> NDArray[np.uint8]:
         """The picture as uint8 [size, size, 3], RGB."""
         return self.rgbx.view(np.uint8).reshape(*self.rgbx.shape, 4)[..., :3]
-
-    @property
-    def i420(self) -> NDArray[np.uint8]:
-        """The picture as planar I420: uint8 [size * 3 // 2, size]."""
-        height, width = self.rgbx.shape
-        return rgbx_to_i420(self.rgbx, np.empty((height * 3 // 2, width), np.uint8))
 
 
 class Engine:
@@ -163,7 +160,10 @@ class Session:
         rgbx = self._renderer.render(motion, self._timer, out, supersample=supersample)
         if self._engine.settings.badge:
             draw_badge(rgbx)
-        return Frame(motion.number, motion.first_sample, self._show(motion), rgbx, self._timer.take(), motion)
+        with self._timer.stage("colour"):
+            i420 = rgbx_to_i420(rgbx, np.empty((size * 3 // 2, size), np.uint8))
+        samples = self._show(motion)
+        return Frame(motion.number, motion.first_sample, samples, rgbx, i420, self._timer.take(), motion)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame that is ready, oldest first."""

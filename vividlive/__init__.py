@@ -1,12 +1,12 @@
 """Vividlive: one portrait and live speech become a talking-head video call.
 
-    from vividlive import Avatar, Engine
+from vividlive import Avatar, Engine
 
-    avatar = Avatar.from_photo("portrait.jpg", rights="self")
-    session = Engine().session(avatar, seed=0)
-    session.push_audio(samples)  # float32 [T], mono, 16 kHz
-    for frame in session:
-        show(frame.number, frame.rgb)
+avatar = Avatar.from_photo("portrait.jpg", rights="self")
+session = Engine().session(avatar, seed=0)
+session.push_audio(samples)  # float32 [T], mono, 16 kHz
+for frame in session:
+    show(frame.number, frame.rgb)
 """
 
 from typing import TYPE_CHECKING, Any

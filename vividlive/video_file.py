@@ -11,13 +11,16 @@ from engine.conventions import FRAME_RATE
 from engine.errors import InputError
 from engine.speech.audio_file import OUTPUT_RATE
 
+SOUND_PER_FRAME = OUTPUT_RATE // FRAME_RATE
+"""Output samples that belong to one picture."""
+
 PROVENANCE = "AI-generated with Vividlive: a photo animated by a voice"
 
 
 class VideoFile:
     """An MP4 being written; used as a context manager, complete only when the block ends without an error."""
 
-    def __init__(self, path: str | Path, size: int) -> None:
+    def __init__(self, path: str | Path, size: int, *, sound: bool = True) -> None:
         self._path = Path(path)
         self._part = self._path.with_name(f".{self._path.name}.part")
         try:
@@ -30,8 +33,11 @@ class VideoFile:
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.thread_count = 1
         self._video.options = {"preset": "veryfast", "crf": "18"}
-        self._audio = self._container.add_stream("aac", rate=OUTPUT_RATE, layout="mono")
-        self._audio.bit_rate = 128_000
+        self._streams: list[av.VideoStream | av.AudioStream] = [self._video]
+        if sound:
+            self._audio = self._container.add_stream("aac", rate=OUTPUT_RATE, layout="mono")
+            self._audio.bit_rate = 128_000
+            self._streams.append(self._audio)
         self._samples = 0
 
     def __enter__(self) -> "VideoFile":
@@ -42,7 +48,7 @@ class VideoFile:
     ) -> None:
         try:
             if kind is None:
-                for stream in (self._video, self._audio):
+                for stream in self._streams:
                     self._container.mux(stream.encode(None))
         finally:
             self._container.close()

@@ -79,7 +79,9 @@ class Avatar:
         """Write the avatar as one zip of ``avatar.json`` and ``arrays.safetensors``."""
         arrays = {f.name: np.ascontiguousarray(v) for f, v in self._members() if isinstance(v, np.ndarray)}
         arrays |= {f"extras.{name}": np.ascontiguousarray(value) for name, value in self.extras.items()}
-        values = {f.name: v for f, v in self._members() if not isinstance(v, np.ndarray) and f.name != "extras"}
+        values = {
+            f.name: v for f, v in self._members() if not isinstance(v, np.ndarray) and f.name != "extras"
+        }
         header = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION, "values": values}
         path = Path(path)
         part = path.with_name(path.name + ".part")
@@ -101,7 +103,9 @@ class Avatar:
                 header = json.loads(bundle.read("avatar.json"))
                 arrays = load_tensors(bundle.read("arrays.safetensors"))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
-            raise BundleError(f"expected an avatar bundle at {path}, which cannot be read: {error}") from error
+            raise BundleError(
+                f"expected an avatar bundle at {path}, which cannot be read: {error}"
+            ) from error
         if not isinstance(header, dict) or header.get("format") != BUNDLE_FORMAT:
             raise BundleError(f"expected an avatar bundle at {path}, got another kind of zip file")
         if header.get("version") != BUNDLE_VERSION:
@@ -110,7 +114,7 @@ class Avatar:
                 "make the avatar again from its photo"
             )
         extras = {k.removeprefix("extras."): v for k, v in arrays.items() if k.startswith("extras.")}
-        members = {k: v for k, v in arrays.items() if not k.startswith("extras.")}
+        members: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith("extras.")}
         try:
             values = header["values"] | {"part_names": tuple(header["values"]["part_names"])}
             return cls(**members, **values, extras=extras)

@@ -44,10 +44,16 @@ def read_motion(path: str | Path) -> list[Motion]:
             reader = csv.DictReader(file)
             names = [name for name in (*ARKIT_NAMES, *POSE_NAMES) if name in (reader.fieldnames or [])]
             if "time_s" not in (reader.fieldnames or []) or not names:
-                raise InputError(f"expected a motion table with the column time_s and ARKit names, got {path}")
-            table = np.array([[float(row[name]) for name in ("time_s", *names)] for row in reader], np.float64)
+                raise InputError(
+                    f"expected a motion table with the column time_s and ARKit names, got {path}"
+                )
+            table = np.array(
+                [[float(row[name]) for name in ("time_s", *names)] for row in reader], np.float64
+            )
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
-        raise InputError(f"expected a motion table (CSV with numbers), cannot read {path}: {error}") from error
+        raise InputError(
+            f"expected a motion table (CSV with numbers), cannot read {path}: {error}"
+        ) from error
     if len(table) == 0 or not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
         raise InputError(f"expected finite rows with rising time_s in {path}, and at least one row")
     times = table[:, 0] - table[0, 0]

@@ -7,6 +7,7 @@ from typing import Final
 
 import av
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from engine.conventions import SAMPLE_RATE
@@ -47,12 +48,14 @@ def load_audio(source: str | Path | bytes) -> Sound:
     if not isinstance(source, bytes) and not Path(source).is_file():
         raise AudioError(f"expected a sound file, but there is no file {name}")
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as container:
+        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), "r") as container:
             if not container.streams.audio:
                 raise AudioError(f"expected a file with sound, got {name} without an audio track")
             output = _decode(container, name)
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
-        raise AudioError(f"expected a sound file that FFmpeg can read, got {name}: {_reason(error)}") from error
+        raise AudioError(
+            f"expected a sound file that FFmpeg can read, got {name}: {_reason(error)}"
+        ) from error
     if len(output) == 0:
         raise AudioError(f"expected a sound file with at least one sample, got {name} with none")
     analysis = _resample(output, OUTPUT_RATE, SAMPLE_RATE)
@@ -61,7 +64,7 @@ def load_audio(source: str | Path | bytes) -> Sound:
     return Sound(analysis, np.pad(output, (0, 3 * length - len(output))))
 
 
-def _decode(container: "av.container.InputContainer", name: str) -> NDArray[np.float32]:
+def _decode(container: InputContainer, name: str) -> NDArray[np.float32]:
     """Decode the first audio stream to mono float32 at 48 kHz."""
     chunks: list[NDArray[np.float32]] = []
     resampler: av.AudioResampler | None = None
@@ -75,7 +78,9 @@ def _decode(container: "av.container.InputContainer", name: str) -> NDArray[np.f
             mono = np.nan_to_num(plain.to_ndarray(), nan=0.0, posinf=0.0, neginf=0.0).mean(axis=0)
             total += len(mono)
             if total > MAX_SECONDS * rate:
-                raise AudioError(f"expected at most {MAX_SECONDS / 3600:.0f} hours of sound, {name} is longer")
+                raise AudioError(
+                    f"expected at most {MAX_SECONDS / 3600:.0f} hours of sound, {name} is longer"
+                )
             chunks += _push(resampler, np.clip(mono, -1.0, 1.0), rate)
     if resampler is None:
         return np.zeros(0, np.float32)

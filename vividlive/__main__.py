@@ -1,0 +1,6 @@
+"""``python -m vividlive``."""
+
+from vividlive.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""The ``vividlive`` command.
+
+Exit codes: 0 done, 1 internal error, 2 bad input (one line on stderr), 3 a stated bar was missed.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from engine.errors import SettingError, UnavailableError, VividliveError
+
+EXIT_INTERNAL, EXIT_BAD_INPUT, EXIT_BAR_MISSED = 1, 2, 3
+
+app = typer.Typer(
+    help="One portrait and live speech become a talking-head video call.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+train = typer.Typer(help="Make training data and train the models that ship.")
+app.add_typer(train, name="train")
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+class RightsChoice(StrEnum):
+    """On what ground the person's picture is used."""
+
+    self_ = "self"
+    permission = "permission"
+    public_domain = "public-domain"
+    fictional = "fictional"
+    unstated = "unstated"
+
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", help="Write the result as JSON to PATH, or - for stdout.")
+]
+SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")]
+RightsOption = Annotated[RightsChoice, typer.Option(help="On what ground you may animate this face.")]
+FaceOption = Annotated[
+    int | None, typer.Option(help="Which face, counted from 0, when the photo shows several.")
+]
+
+
+@app.command()
+def avatar(
+    photo: Annotated[Path, typer.Argument(help="A portrait: JPEG, PNG, WebP...")],
+    out: Annotated[Path, typer.Option(help="The avatar bundle to write.")],
+    face: FaceOption = None,
+    rights: RightsOption = RightsChoice.unstated,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet of expressions (PNG).")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write the quality report (JSON).")] = None,
+) -> None:
+    """Make an avatar from a photo."""
+    from engine.avatar.report import quality_report, write_sheet
+
+    made = _make_avatar(photo, rights, face)
+    made.save(out)
+    if sheet:
+        write_sheet(made, sheet)
+    if report:
+        _write_json(str(report), quality_report(made))
+    for warning in made.report.get("warnings", []):
+        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+    stdout.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", markup=False)
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option(help="The MP4 to write.")],
+    photo: Annotated[Path | None, typer.Option(help="A portrait.")] = None,
+    avatar: Annotated[Path | None, typer.Option(help="An avatar bundle.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The speech: any sound or video file.")] = None,
+    motion: Annotated[Path | None, typer.Option(help="A motion table instead of speech.")] = None,
+    size: SizeOption = 512,
+    seed: SeedOption = 0,
+    quality: Annotated[str, typer.Option(help="auto, geometric or neural.")] = "auto",
+    look_ahead_ms: Annotated[int, typer.Option(help="How far the motion listens ahead.")] = 80,
+    badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = False,
+    rights: RightsOption = RightsChoice.unstated,
+    face: FaceOption = None,
+    json_path: JsonOption = None,
+) -> None:
+    """Make a video of the avatar speaking."""
+    if (photo is None) == (avatar is None):
+        raise SettingError("expected one of --photo and --avatar")
+    if (audio is None) == (motion is None):
+        raise SettingError("expected one of --audio and --motion")
+    from engine.avatar.avatar import Avatar
+    from engine.motion.motion_file import read_motion
+    from engine.pipeline import Engine, EngineSettings
+    from engine.speech.audio_file import load_audio
+    from vividlive.offline import render_motion, render_speech
+
+    _check_look_ahead(look_ahead_ms)
+    settings = EngineSettings(size=size, quality=quality, badge=badge)  # type: ignore[arg-type]  # it checks itself
+    sound = load_audio(audio) if audio else None
+    motions = read_motion(motion) if motion else []
+    person = Avatar.load(avatar) if avatar else _make_avatar(_given(photo), rights, face)
+    engine = Engine(settings)
+    with _progress("rendering") as advance:
+        if sound is not None:
+            summary = render_speech(engine, person, sound, out, seed=seed, progress=advance)
+        else:
+            summary = render_motion(engine, person, motions, out, progress=advance)
+    if json_path:
+        _write_json(json_path, summary.to_json())
+    if json_path != "-":
+        stages = ", ".join(f"{name} {ms:.2f}" for name, ms in summary.stage_ms.items())
+        stdout.print(
+            f"{summary.out}: {summary.frames} frames of {summary.size} px, {summary.sound_s:.2f} s, "
+            f"made in {summary.wall_s:.1f} s\nmedian ms a frame: {summary.frame_ms:.2f} ({stages})",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def motion(
+    audio: Annotated[Path, typer.Option(help="The speech: any sound or video file.")],
+    out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
+    seed: SeedOption = 0,
+) -> None:
+    """Turn speech into a table of blendshapes and head pose."""
+    from engine.motion.motion_file import write_motion
+    from engine.pipeline import Engine
+    from engine.speech.audio_file import load_audio
+    from vividlive.offline import speech_motions
+
+    rows = write_motion(out, speech_motions(Engine(), load_audio(audio), seed=seed))
+    stdout.print(f"{out}: {rows} rows", markup=False)
+
+
+@app.command()
+def track(
+    video: Annotated[Path, typer.Argument(help="A video that shows a face.")],
+    out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
+) -> None:
+    """Track a face in a video into a table of blendshapes and head pose."""
+    from engine.avatar.track import track_video
+    from engine.motion.motion_file import write_motion
+
+    stdout.print(f"{out}: {write_motion(out, track_video(video))} rows", markup=False)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    avatar: Annotated[Path | None, typer.Option(help="An avatar bundle to show first.")] = None,
+    latency_ms: Annotated[float, typer.Option(help="Fixed time from sound in to picture out.")] = 160.0,
+    size: SizeOption = 512,
+) -> None:
+    """Serve the live call at http://HOST:PORT."""
+    from streaming.serve import ServeSettings
+    from streaming.serve import serve as run
+
+    run(ServeSettings(host=host, port=port, avatar=avatar, latency_ms=latency_ms, size=size))
+
+
+@app.command()
+def doctor(json_path: JsonOption = None) -> None:
+    """Say what this machine has and which path each part takes."""
+    from vividlive.doctor import examine
+
+    findings = examine()
+    if json_path:
+        _write_json(json_path, findings)
+    if json_path != "-":
+        width = max(map(len, findings))
+        for name, value in findings.items():
+            stdout.print(f"{name:<{width}}  {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    what: Annotated[str, typer.Argument(help="lips, silence or faces.")],
+    path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
+    json_path: JsonOption = None,
+) -> None:
+    """Measure the quality on real media; exit code 3 when a bar is missed."""
+    from engine.training import evaluate as metrics
+
+    kinds = {
+        "lips": metrics.evaluate_lips,
+        "silence": metrics.evaluate_silence,
+        "faces": metrics.evaluate_faces,
+    }
+    if what in ("pose", "motion", "video"):
+        raise UnavailableError(f"evaluate {what} is not built yet: lips, silence and faces are")
+    if what not in kinds:
+        raise SettingError(f"expected lips, silence or faces, got {what!r}")
+    with _progress(f"evaluating {what}") as advance:
+        result = kinds[what](path, progress=advance)
+    if json_path:
+        _write_json(json_path, result.to_json())
+    if json_path != "-":
+        stdout.print(result.table())
+    if not result.met:
+        stderr.print("the bar was missed")
+        raise typer.Exit(EXIT_BAR_MISSED)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench() -> None:
+    """Benchmarks (not built yet)."""
+    raise UnavailableError("bench is not built yet: `vividlive render --json -` times the stages of a render")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def webcam() -> None:
+    """Virtual camera (not built yet)."""
+    raise UnavailableError("webcam is not built yet: `vividlive serve` shows the avatar in a browser")
+
+
+def main() -> NoReturn:
+    """Run the command line and turn errors into exit codes."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except VividliveError as error:
+        _complain(str(error))
+        code = EXIT_BAD_INPUT
+    except typer.Abort:
+        code = EXIT_INTERNAL
+    except typer.TyperException as error:
+        _complain(error.format_message())
+        code = EXIT_BAD_INPUT
+    sys.exit(code or 0)
+
+
+def _complain(message: str) -> None:
+    stderr.print(f"error: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _given(path: Path | None) -> Path:
+    assert path is not None
+    return path
+
+
+def _check_look_ahead(look_ahead_ms: int) -> None:
+    if look_ahead_ms != 80:
+        raise UnavailableError(f"expected a look-ahead of 80 ms, the only one built yet, got {look_ahead_ms}")
+
+
+def _make_avatar(photo: Path, rights: RightsChoice, face: int | None) -> Any:
+    from engine.avatar.avatar import Avatar
+
+    if rights is RightsChoice.unstated:
+        stderr.print(
+            "warning: --rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)"
+        )
+    with _progress("making the avatar") as advance:
+        return Avatar.from_photo(
+            photo, rights=rights.value, face=face, progress=lambda _step, fraction: advance(fraction)
+        )
+
+
+def _write_json(path: str, value: Any) -> None:
+    text = json.dumps(value, indent=2)
+    if path == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, on a terminal only; yields a function that takes the finished fraction."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
