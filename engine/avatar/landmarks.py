@@ -26,6 +26,7 @@ DETECTOR_SIDE: Final = 128
 MESH_SIDE: Final = 256
 CROP_SCALE: Final = 1.5  # side of the mesh network's crop over the longer side of the face's box
 MIN_FACE_SCORE: Final = 0.5
+MIN_EXTRA_FACE_SCORE: Final = 0.7  # in shrunken or enlarged parts, where texture looks like a face more often
 MIN_PRESENCE: Final = 0.5
 MAX_OVERLAP: Final = 0.3  # boxes that overlap more are the same face
 
@@ -71,7 +72,8 @@ class Landmarks:
     """The landmarks of one face.
 
     Convention:
-        points: float32 [478, 3], image pixels, origin top left; z in the same scale, smaller is nearer.
+        points: float32 [478, 3], image pixels; (0, 0) is the picture's top left corner and (0.5, 0.5) the centre
+            of its first pixel; z in the same scale, smaller is nearer.
         presence: the network's certainty in [0, 1] that its crop shows a face.
         blendshapes: float32 [52] in [0, 1], ``ARKIT_NAMES`` order; tongueOut is 0 as the network lacks it;
             all zero where they were not asked for.
@@ -114,8 +116,8 @@ class FaceLandmarker:
         looks at the image shrunk in a frame, for faces that fill it, and at overlapping parts, for small ones.
         """
         faces: list[Face] = []
-        for square in _squares(image.shape, thorough):
-            faces += self._detect_in(image, *square)
+        for index, square in enumerate(_squares(image.shape, thorough)):
+            faces += self._detect_in(image, *square, MIN_EXTRA_FACE_SCORE if index else MIN_FACE_SCORE)
         return _merge(faces)
 
     def locate(self, image: Image, face: Face, blendshapes: bool = True) -> Landmarks:
@@ -147,7 +149,7 @@ class FaceLandmarker:
         eyes = near.points[VIEWER_RIGHT_EYE_CORNER, :2] - near.points[VIEWER_LEFT_EYE_CORNER, :2]
         return self._locate(image, (x + width / 2, y + height / 2), max(width, height), eyes, blendshapes)
 
-    def _detect_in(self, image: Image, left: float, top: float, side: float) -> list[Face]:
+    def _detect_in(self, image: Image, left: float, top: float, side: float, min_score: float) -> list[Face]:
         """Run the detector on one square of the image."""
         scale = DETECTOR_SIDE / side
         crop_from_image = np.array([[scale, 0.0, -left * scale], [0.0, scale, -top * scale]])
@@ -155,7 +157,7 @@ class FaceLandmarker:
         boxes, logits = self._detector(crop / np.float32(127.5) - np.float32(1.0))
         scores = _sigmoid(logits[0, :, 0])
         faces = []
-        for index in np.flatnonzero(scores >= MIN_FACE_SCORE):
+        for index in np.flatnonzero(scores >= min_score):
             values = boxes[0, index].reshape(-1, 2)  # centre, size, six keypoints
             centre = (values[0] / DETECTOR_SIDE + self._anchors[index]) * side + (left, top)
             size = values[1] / DETECTOR_SIDE * side
@@ -173,7 +175,7 @@ class FaceLandmarker:
         angle = float(np.arctan2(eyes[1], eyes[0]))
         cosine, sine = np.cos(angle) * side / MESH_SIDE, np.sin(angle) * side / MESH_SIDE
         rotation = np.array([[cosine, -sine], [sine, cosine]])
-        origin = np.array(centre) - rotation @ np.full(2, (MESH_SIDE - 1) / 2)
+        origin = np.array(centre) - rotation @ np.full(2, MESH_SIDE / 2)
         crop_from_image = cv2.invertAffineTransform(np.column_stack([rotation, origin]))
         crop = _warp(image, crop_from_image, MESH_SIDE, cv2.BORDER_REPLICATE)
         mesh, presence, _ = self._mesh(crop / np.float32(255.0))
@@ -269,14 +271,29 @@ def _overlap(a: Face, b: Face) -> float:
 
 
 def _warp(image: Image, crop_from_image: NDArray[Any], side: int, border: int) -> Float:
-    """Cut a square out of the image; a shrinking one is averaged, so that fine texture does not alias."""
-    factor = 1.0 / float(np.hypot(crop_from_image[0, 0], crop_from_image[1, 0]))
-    if factor > 2.0:
-        height, width = image.shape[:2]
-        small = max(1, round(width * 2 / factor)), max(1, round(height * 2 / factor))
-        to_image = np.diag([width / small[0], height / small[1], 1.0])
-        to_image[0, 2], to_image[1, 2] = (to_image[0, 0] - 1) / 2, (to_image[1, 1] - 1) / 2
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        crop_from_image = (np.vstack([crop_from_image, [0.0, 0.0, 1.0]]) @ to_image)[:2]
-    crop = cv2.warpAffine(image, crop_from_image, (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
+    """Cut a square out of the image: float32 [side, side, 3].
+
+    ``crop_from_image`` maps points whose (0.5, 0.5) is the centre of the first pixel. Where the crop shrinks the
+    image, the image's part is averaged first, so that fine texture does not alias.
+    """
+    height, width = image.shape[:2]
+    to_crop = np.vstack([crop_from_image, [0.0, 0.0, 1.0]])
+    shrink = 1.0 / float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
+    if shrink > 2.0:
+        corners = np.linalg.inv(to_crop) @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]])
+        left, top = np.clip(np.floor(corners.min(axis=1)[:2] - shrink), 0, (width - 1, height - 1)).astype(
+            int
+        )
+        right, bottom = np.clip(
+            np.ceil(corners.max(axis=1)[:2] + shrink), (left + 1, top + 1), (width, height)
+        )
+        part = image[top : int(bottom), left : int(right)]
+        size = max(1, round(part.shape[1] * 2 / shrink)), max(1, round(part.shape[0] * 2 / shrink))
+        to_image = np.diag([part.shape[1] / size[0], part.shape[0] / size[1], 1.0])
+        to_image[:2, 2] = left, top
+        image = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        to_crop = to_crop @ to_image
+    half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])  # OpenCV counts from pixel centres
+    to_crop = np.linalg.inv(half) @ to_crop @ half
+    crop = cv2.warpAffine(image, to_crop[:2], (side, side), flags=cv2.INTER_LINEAR, borderMode=border)
     return crop.astype(np.float32)
