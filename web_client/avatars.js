@@ -1,0 +1,110 @@
+/** The gallery: which avatar speaks, a place for a new photo, and taking uploaded ones away. */
+
+import { deleteAvatar, getAvatars } from "./api.js";
+import { element, icon, part } from "./dom.js";
+
+const RIGHTS = {
+  self: "My own face",
+  permission: "With permission",
+  "public-domain": "Public domain",
+  fictional: "Nobody real",
+  unstated: "Rights not stated",
+};
+
+/** Events: "choose" (detail: avatar), "add", "deleted" (detail: avatar), "failed" (detail: words). */
+export class Gallery extends EventTarget {
+  avatars = [];
+  chosen = null;
+  #list = part("avatars");
+  #default = "";
+
+  /** Fetch the avatars; keeps the choice where it still exists. Rejects with an ApiError. */
+  async load() {
+    const { avatars, default: fallback } = await getAvatars();
+    this.avatars = avatars;
+    this.#default = fallback;
+    this.chosen = this.#find(this.chosen?.id) ?? this.#find(fallback) ?? avatars[0] ?? null;
+    this.#render();
+  }
+
+  /** Make an avatar that was just built the chosen one. */
+  add(avatar) {
+    this.avatars = [...this.avatars.filter(({ id }) => id !== avatar.id), avatar];
+    this.choose(avatar);
+  }
+
+  choose(avatar) {
+    this.chosen = avatar;
+    this.#render();
+    this.dispatchEvent(new CustomEvent("choose", { detail: avatar }));
+  }
+
+  #find(id) {
+    return this.avatars.find((avatar) => avatar.id === id);
+  }
+
+  #render() {
+    const focused = document.activeElement?.dataset.testid;
+    this.#list.replaceChildren(...this.avatars.map((avatar) => this.#card(avatar)), this.#adder());
+    if (focused) this.#list.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #card(avatar) {
+    const chosen = avatar.id === this.chosen?.id;
+    const pick = element(
+      "button",
+      { type: "button", class: "avatar", "data-testid": `avatar-${avatar.id}`, "aria-pressed": chosen },
+      element("img", { src: avatar.picture, alt: "", loading: "lazy", width: 96, height: 96 }),
+      element("span", { class: "avatar-name" }, avatar.name),
+      element("small", {}, avatar.bundled ? "Bundled" : (RIGHTS[avatar.rights] ?? "")),
+    );
+    pick.addEventListener("click", () => avatar.id !== this.chosen?.id && this.choose(avatar));
+    const item = element("li", {}, pick);
+    if (!avatar.bundled) {
+      const remove = element(
+        "button",
+        { type: "button", class: "remove", "data-testid": `delete-${avatar.id}`, "aria-label": `Delete ${avatar.name}` },
+        icon("bin"),
+      );
+      remove.addEventListener("click", () => this.#askToDelete(avatar));
+      item.append(remove);
+    }
+    return item;
+  }
+
+  #adder() {
+    const add = element(
+      "button",
+      { type: "button", class: "avatar add", "data-testid": "add-avatar" },
+      element("span", { class: "plus" }, icon("plus")),
+      element("span", { class: "avatar-name" }, "Add photo"),
+      element("small", {}, "Takes seconds"),
+    );
+    add.addEventListener("click", () => this.dispatchEvent(new Event("add")));
+    return element("li", {}, add);
+  }
+
+  #askToDelete(avatar) {
+    const dialog = part("delete-dialog");
+    part("delete-words").textContent = `“${avatar.name}” and its photo are removed from the server. Calls that show it change to the default avatar.`;
+    part("delete-cancel").onclick = () => dialog.close();
+    part("delete-confirm").onclick = () => {
+      dialog.close();
+      this.#delete(avatar);
+    };
+    dialog.showModal();
+  }
+
+  async #delete(avatar) {
+    try {
+      await deleteAvatar(avatar.id);
+    } catch (error) {
+      if (error.status !== 404) return this.dispatchEvent(new CustomEvent("failed", { detail: error.message }));
+    }
+    this.avatars = this.avatars.filter(({ id }) => id !== avatar.id);
+    this.dispatchEvent(new CustomEvent("deleted", { detail: avatar }));
+    if (avatar.id === this.chosen?.id) this.choose(this.#find(this.#default) ?? this.avatars[0]);
+    else this.#render();
+    part("add-avatar").focus();
+  }
+}

@@ -1,0 +1,86 @@
+/** Whether the avatar is heard here. Off at first: browsers want a gesture, and loudspeakers make an echo. */
+
+import { part, setIcon } from "./dom.js";
+
+const STORE = "vividlive.headphones";
+
+export class Sound extends EventTarget {
+  #video = part("avatar-video");
+  #button = part("sound");
+  #dialog = part("listening-dialog");
+
+  constructor() {
+    super();
+    this.#button.addEventListener("click", () => this.turn(!this.isOn));
+  }
+
+  get isOn() {
+    return !this.#video.muted;
+  }
+
+  /** What the person said about headphones: true, false, or null when never asked. */
+  get headphones() {
+    const kept = stored();
+    return kept === null ? null : kept === "yes";
+  }
+
+  /** Turn the avatar's sound on or off. */
+  turn(on) {
+    this.#video.muted = !on;
+    this.#video.play().catch(() => on && this.turn(false)); // Browsers refuse sound without a gesture.
+    this.#button.setAttribute("aria-pressed", String(on));
+    part("sound-words").textContent = on ? "Sound on" : "Sound off";
+    setIcon(part("sound-icon"), on ? "sound-on" : "sound-off");
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Before the microphone opens: ask once how the person listens. False when they turned back. */
+  async settle() {
+    if (this.headphones === null) {
+      const answer = await this.#ask();
+      if (answer === null) return false;
+      store(answer ? "yes" : "no");
+    }
+    this.turn(this.headphones);
+    return true;
+  }
+
+  #ask() {
+    return new Promise((resolve) => {
+      const dialog = this.#dialog;
+      let answer = null;
+      const answers = [
+        ["choose-headphones", true],
+        ["choose-speakers", false],
+        ["listening-cancel", null],
+      ];
+      for (const [name, value] of answers) {
+        part(name).onclick = () => {
+          answer = value;
+          dialog.close();
+        };
+      }
+      dialog.addEventListener("close", () => resolve(answer), { once: true });
+      dialog.showModal();
+    });
+  }
+}
+
+let keptHere = null; // Where the browser keeps nothing, the answer holds for this visit.
+
+function stored() {
+  try {
+    return localStorage.getItem(STORE) ?? keptHere;
+  } catch {
+    return keptHere;
+  }
+}
+
+function store(answer) {
+  keptHere = answer;
+  try {
+    localStorage.setItem(STORE, answer);
+  } catch {
+    // Private windows may refuse.
+  }
+}
