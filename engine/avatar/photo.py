@@ -1,148 +1,220 @@
-"""Opens a picture file as upright RGB, or says in one line why it cannot be used."""
+"""From a picture file to a portrait that can become an avatar: one large, upright, frontal face on the canvas."""
 
-import io
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
-import PIL.Image
-import PIL.ImageCms
-import PIL.ImageOps
 from numpy.typing import NDArray
 
+from engine.avatar.face_pose import frontal_pose
+from engine.avatar.framing import cut_canvas, frame_face
+from engine.avatar.landmarks import MIN_PRESENCE, FaceLandmarker, Landmarks
+from engine.avatar.photo_file import open_photo
 from engine.errors import PhotoError
 
-MAX_FILE_BYTES: Final = 64 * 2**20
-MAX_SIDE_PX: Final = 12_000
-MAX_PIXELS: Final = 64_000_000
-MIN_SIDE_PX: Final = 64
+__all__ = ["Portrait", "SeveralFacesError", "open_photo", "open_portrait"]
 
-FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
-EXPECTED: Final = "expected a photo (JPEG, PNG, WebP, BMP, TIFF, GIF)"
+MIN_FACE_PX: Final = 64
+GOOD_FACE_PX: Final = 200
+MAX_TURN_DEG: Final = 20.0
+TURN_ERROR_DEG: Final = 5.0  # of the estimate: nobody within MAX_TURN_DEG is to be refused
+BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest one are bystanders
 
-BACKDROP: Final = (128, 128, 128)  # seen through transparent parts
+PARTED_GAP: Final = 0.035  # gap between the lips over the distance of the outer eye corners
+TOOTHY_SHARE: Final = 0.25  # of the pixels between the lips
+
+# Landmarks of the inner lip line, around: upper lip from the viewer's left, then lower lip back.
+INNER_LIPS: Final = np.array(
+    [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
+)
+CHEEKS: Final = np.array([50, 280])
 
 Image = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 
-def open_photo(source: str | Path | bytes) -> Image:
-    """Read a picture: the first one where the file holds several.
+class SeveralFacesError(PhotoError):
+    """The photo shows several people and none was chosen; ``boxes`` are x, y, width, height in photo pixels."""
+
+    def __init__(self, message: str, boxes: list[Box]) -> None:
+        super().__init__(message)
+        self.boxes = boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A face on the canvas.
 
     Convention:
-        source: a file's path or its bytes. Orientation tags are applied, transparent parts lie over grey,
-        embedded colour profiles become sRGB.
+        photo: uint8 [side, side, 3], RGB. landmarks: on the canvas, in its pixels.
+        warnings: one line each, for the user. flags: some of "toothy", "parted_lips", "glasses".
+        canvas_from_photo: float64 [2, 3], affine, pixels from the top left corners of the upright photo and canvas.
+        face_px: width of the face in the photo, pixels.
+        angles_deg: yaw, pitch and roll of the head, ``POSE_NAMES`` signs, relative to a frontal face.
+    """
 
-    Returns:
-        uint8 [H, W, 3], RGB, upright.
+    photo: Image
+    landmarks: Landmarks
+    warnings: tuple[str, ...]
+    flags: frozenset[str]
+    canvas_from_photo: NDArray[np.float64]
+    face_px: float
+    angles_deg: tuple[float, float, float]
+
+    @property
+    def side(self) -> int:
+        """Side of the canvas, pixels."""
+        return len(self.photo)
+
+
+def open_portrait(
+    source: str | Path | bytes | Image, landmarker: FaceLandmarker, face: int | None = None
+) -> Portrait:
+    """Read a photo, find its face and cut the canvas around it.
+
+    Convention:
+        source: a path, the bytes of a file, or uint8 [H, W, 3] RGB.
+        face: which face to take, counted from 0 at the left; needed only where there are several.
 
     Raises:
-        PhotoError: no such file, empty, too large, damaged, or no picture at all. Sizes are checked from the
-            header, before any pixel is decoded.
+        SeveralFacesError: several faces and ``face`` is None.
+        PhotoError: no usable picture or face; the message says why and what to do.
     """
-    data = _read(source)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow warns of sizes, which are checked here, and of odd metadata
-            with PIL.Image.open(io.BytesIO(data), formats=_formats()) as picture:
-                _check_size(*picture.size)
-                picture.load()
-                upright = PIL.ImageOps.exif_transpose(picture)
-                return _to_rgb(upright)
-    except PhotoError:
-        raise
-    except PIL.Image.DecompressionBombError as error:
-        raise PhotoError(f"{_size_expected()}, got a larger one: make it smaller") from error
-    except PIL.UnidentifiedImageError as error:
-        raise PhotoError(f"{EXPECTED}, got {_kind(data)}: save it in one of these formats") from error
-    except Exception as error:  # decoders raise errors of every kind on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PhotoError(f"{EXPECTED}, got a damaged file ({reason}): save or send it again") from error
-
-
-def _read(source: str | Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        size, data = len(source), source
-    else:
-        path = Path(source)
-        if not path.is_file():
-            found = "a folder" if path.is_dir() else "no such file"
-            raise PhotoError(f"{EXPECTED} at {path}, got {found}: check the path")
-        try:
-            size = path.stat().st_size
-            data = path.read_bytes() if size <= MAX_FILE_BYTES else b""
-        except OSError as error:
-            raise PhotoError(f"{EXPECTED} at {path}, which cannot be read: {error.strerror}") from error
-    if size == 0:
-        raise PhotoError(f"{EXPECTED}, got an empty file: save or send it again")
-    if size > MAX_FILE_BYTES:
-        limit = MAX_FILE_BYTES // 2**20
+    photo = source if isinstance(source, np.ndarray) else open_photo(source)
+    found = _choose(_faces(photo, landmarker), photo, landmarker, face)
+    face_px = found.box[2]
+    if face_px < MIN_FACE_PX:
         raise PhotoError(
-            f"expected a photo of at most {limit} MiB, got {size / 2**20:.0f} MiB: make it smaller"
+            f"expected a face at least {MIN_FACE_PX} px wide, got {face_px:.0f} px: use a larger or closer photo"
         )
-    return data
-
-
-def _formats() -> list[str]:
-    """The accepted formats that this Pillow can decode (AVIF came late)."""
-    PIL.Image.init()
-    return [name for name in FORMATS if name in PIL.Image.OPEN]
-
-
-def _size_expected() -> str:
-    return f"expected a photo of at most {MAX_SIDE_PX} px a side and {MAX_PIXELS // 10**6} megapixels"
-
-
-def _check_size(width: int, height: int) -> None:
-    if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
-        raise PhotoError(f"{_size_expected()}, got {width} x {height} px: make it smaller")
-    if min(width, height) < MIN_SIDE_PX:
+    angles = frontal_pose(found.points).angles_deg
+    _check_turn(angles)
+    framing = frame_face(photo.shape, found)
+    canvas = cut_canvas(photo, framing)
+    on_canvas = _settle(canvas, _moved(found, framing.canvas_from_photo), landmarker)
+    if on_canvas.presence < MIN_PRESENCE:
         raise PhotoError(
-            f"expected a photo of at least {MIN_SIDE_PX} px a side, got {width} x {height} px: use a larger one"
+            "expected a face that can be seen whole, got one that is covered or cut: use another photo"
         )
+    warnings = []
+    if face_px < GOOD_FACE_PX:
+        warnings.append(
+            f"the face is only {face_px:.0f} px wide: the picture will be soft, {GOOD_FACE_PX} px or more look better"
+        )
+    if max(abs(angles[0]), abs(angles[1])) > MAX_TURN_DEG:
+        warnings.append("the head is turned far from the camera: a frontal photo looks better")
+    return Portrait(
+        photo=canvas,
+        landmarks=on_canvas,
+        warnings=tuple(warnings),
+        flags=_flags(canvas, on_canvas),
+        canvas_from_photo=framing.canvas_from_photo,
+        face_px=face_px,
+        angles_deg=angles,
+    )
 
 
-def _kind(data: bytes) -> str:
-    """What a file that is no picture looks like."""
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        return "a HEIC picture"
-    if b"\0" not in data[:4096]:
-        try:
-            data[:4000].decode("utf-8", errors="strict")
-            return "a text file"
-        except UnicodeDecodeError as error:
-            if error.start > 3990:  # the cut fell into a character
-                return "a text file"
-    return "a file of another kind"
+def _faces(photo: Image, landmarker: FaceLandmarker) -> list[Landmarks]:
+    """Faces that the mesh network confirms, bystanders left out, from left to right."""
+    found: list[Landmarks] = []
+    for face in landmarker.detect(photo):
+        first = landmarker.locate(photo, face, blendshapes=False)
+        if first.presence < MIN_PRESENCE:
+            continue
+        second = landmarker.refine(photo, first, blendshapes=False)
+        if second.presence >= MIN_PRESENCE and not any(_same(second, other) for other in found):
+            found.append(second)
+    widest = max((one.box[2] for one in found), default=0.0)
+    return sorted(
+        (one for one in found if one.box[2] >= BACKGROUND_FACE * widest), key=lambda one: one.box[0]
+    )
 
 
-def _to_rgb(picture: PIL.Image.Image) -> Image:
-    """Any of Pillow's pixel formats as 8-bit RGB."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return _deep_grey(np.asarray(picture))
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        backdrop = PIL.Image.new("RGBA", layer.size, (*BACKDROP, 255))
-        return np.array(PIL.Image.alpha_composite(backdrop, layer).convert("RGB"))
-    profile = picture.info.get("icc_profile")
-    if profile and picture.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = PIL.ImageCms.createProfile("sRGB")
-            converted = PIL.ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-            if converted is not None:
-                return np.array(converted)
-        except (PIL.ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass  # a broken profile: the plain colours are still a usable picture
-    return np.array(picture.convert("RGB"))
+def _choose(
+    faces: list[Landmarks], photo: Image, landmarker: FaceLandmarker, number: int | None
+) -> Landmarks:
+    if not faces:
+        for turns, direction in ((3, "clockwise"), (1, "counter-clockwise"), (2, "upside down")):
+            if _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker):
+                how = "by 180 degrees" if turns == 2 else f"by 90 degrees {direction}"
+                raise PhotoError(f"expected an upright face, got one that lies turned: turn the photo {how}")
+        raise PhotoError(
+            "expected a photo with a face, found none: use one that shows the face large and frontal"
+        )
+    boxes: list[Box] = [tuple(round(value) for value in face.box) for face in faces]  # type: ignore[misc]
+    listed = ", ".join(f"{i}: {w} x {h} px at ({x}, {y})" for i, (x, y, w, h) in enumerate(boxes))
+    if number is None:
+        if len(faces) > 1:
+            raise SeveralFacesError(
+                f"expected one face, found {len(faces)} ({listed}): choose one by its number (--face N)",
+                boxes,
+            )
+        return faces[0]
+    if not 0 <= number < len(faces):
+        raise PhotoError(f"expected a face number from 0 to {len(faces) - 1}, got {number}; found {listed}")
+    return faces[number]
 
 
-def _deep_grey(values: NDArray[np.generic]) -> Image:
-    """Greyscale of 16 or 32 bits, or of floats in [0, 1] or [0, 255]."""
-    grey = np.nan_to_num(np.asarray(values, np.float64))
-    top = float(grey.max(initial=0.0))
-    full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else max(65535.0, top)
-    levels = np.clip(np.rint(grey * (255.0 / full)), 0, 255).astype(np.uint8)
-    return np.repeat(levels[:, :, None], 3, axis=2)
+def _check_turn(angles: tuple[float, float, float]) -> None:
+    limit = MAX_TURN_DEG + TURN_ERROR_DEG
+    yaw, pitch, roll = angles
+    if abs(roll) > 45.0:
+        raise PhotoError(
+            f"expected an upright face, got one turned by {abs(roll):.0f} degrees: turn the photo"
+        )
+    for angle, how in ((yaw, "turned sideways"), (pitch, "turned up or down"), (roll, "tilted")):
+        if abs(angle) > limit:
+            raise PhotoError(
+                f"expected a face within {MAX_TURN_DEG:.0f} degrees of frontal and upright, got one {how} by about "
+                f"{abs(angle):.0f}: use a photo that looks into the camera"
+            )
+
+
+def _same(a: Landmarks, b: Landmarks) -> bool:
+    """Whether two detections ended on one face."""
+    distance = np.linalg.norm(a.points.mean(axis=0)[:2] - b.points.mean(axis=0)[:2])
+    return bool(distance < 0.5 * max(a.box[2], b.box[2]))
+
+
+def _moved(face: Landmarks, affine: NDArray[np.float64]) -> Landmarks:
+    """The same landmarks on the canvas."""
+    points = np.empty_like(face.points)
+    points[:, :2] = face.points[:, :2] @ affine[:, :2].T + affine[:, 2]
+    points[:, 2] = face.points[:, 2] * affine[0, 0]
+    return Landmarks(points, face.presence, face.blendshapes)
+
+
+def _settle(canvas: Image, near: Landmarks, landmarker: FaceLandmarker) -> Landmarks:
+    """Mean over a few crops, each from the one before: steadier than one look."""
+    looks = [landmarker.refine(canvas, near)]
+    for _ in range(3):
+        looks.append(landmarker.refine(canvas, looks[-1]))
+    return Landmarks(
+        np.mean([look.points for look in looks[1:]], axis=0).astype(np.float32),
+        min(look.presence for look in looks),
+        np.mean([look.blendshapes for look in looks[1:]], axis=0).astype(np.float32),
+    )
+
+
+def _flags(canvas: Image, face: Landmarks) -> frozenset[str]:
+    """What the mouth shows: teeth are bright and grey against the skin."""
+    flags = set()
+    points = face.points[:, :2]
+    gap = (
+        float(np.linalg.norm(points[[13, 82, 312]] - points[[14, 87, 317]], axis=1).mean())
+        / face.inter_ocular
+    )
+    if gap > PARTED_GAP:
+        flags.add("parted_lips")
+        mask = np.zeros(canvas.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.rint(points[INNER_LIPS] - 0.5).astype(np.int32)], 1)
+        inside = canvas[mask > 0].astype(np.float32)
+        x, y = np.rint(points[CHEEKS].T).astype(int)
+        skin = float(canvas[y, x].max(axis=-1).mean())
+        bright = inside.max(axis=-1) > 0.6 * skin
+        grey = inside.min(axis=-1) > 0.6 * inside.max(axis=-1)
+        if (bright & grey).mean() > TOOTHY_SHARE:
+            flags.add("toothy")
+    return frozenset(flags)
