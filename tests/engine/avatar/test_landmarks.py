@@ -1,36 +1,11 @@
 """Face detection and landmarks on the bundled portraits, against facts about the pictures."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
 from engine.avatar.landmarks import BLENDSHAPE_LANDMARKS, MIN_PRESENCE, FaceLandmarker, Image
 from engine.conventions import ARKIT_INDEX
-
-PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
-
-
-def read(name: str) -> Image:
-    picture = cv2.imread(str(PORTRAITS / name))
-    assert picture is not None
-    return np.ascontiguousarray(picture[:, :, ::-1])
-
-
-@pytest.fixture(scope="module")
-def landmarker() -> FaceLandmarker:
-    return FaceLandmarker()
-
-
-@pytest.fixture(scope="module")
-def hopper() -> Image:
-    return read("grace_hopper.jpg")
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> Image:
-    return read("astronaut.png")
 
 
 def test_one_face_is_found_in_each_portrait(

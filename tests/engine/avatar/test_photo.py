@@ -1,0 +1,122 @@
+"""From picture to portrait: framing, choice of the face, and every reason to refuse."""
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.avatar.landmarks import FaceLandmarker, Image
+from engine.avatar.photo import SeveralFacesError, open_portrait
+from engine.errors import PhotoError
+
+
+def scaled(image: Image, factor: float) -> Image:
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def refusal(image: Image, landmarker: FaceLandmarker, face: int | None = None) -> str:
+    with pytest.raises(PhotoError) as caught:
+        open_portrait(image, landmarker, face)
+    message = str(caught.value)
+    assert "expected" in message and "\n" not in message and len(message) < 300
+    return message
+
+
+def side_by_side(left: Image, right: Image) -> Image:
+    height = max(left.shape[0], right.shape[0])
+    pair = [
+        cv2.copyMakeBorder(one, 0, height - len(one), 0, 0, cv2.BORDER_REPLICATE) for one in (left, right)
+    ]
+    return np.hstack(pair).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["hopper", "astronaut"])
+def test_portrait_is_framed_as_in_a_video_call(
+    name: str, landmarker: FaceLandmarker, request: pytest.FixtureRequest
+) -> None:
+    image: Image = request.getfixturevalue(name)
+    portrait = open_portrait(image, landmarker)
+    assert portrait.photo.shape == (portrait.side, portrait.side, 3) and portrait.photo.dtype == np.uint8
+    assert 512 <= portrait.side <= 768
+    x, y, width, height = portrait.landmarks.box
+    assert 0.30 <= width / portrait.side <= 0.40
+    assert 0.4 <= (x + width / 2) / portrait.side <= 0.6
+    assert y > 0.15 * portrait.side and y + height < 0.8 * portrait.side  # room for hair, and for shoulders
+    # The canvas is that part of the photo, at another size.
+    affine = portrait.canvas_from_photo
+    back = cv2.warpAffine(portrait.photo, affine, image.shape[1::-1], flags=cv2.WARP_INVERSE_MAP).astype(
+        np.uint8
+    )
+    left, top = np.linalg.solve(affine[:, :2], np.array([x, y]) - affine[:, 2]).astype(int)
+    right, bottom = np.linalg.solve(affine[:, :2], np.array([x + width, y + height]) - affine[:, 2]).astype(
+        int
+    )
+    face = np.s_[top:bottom, left:right]
+    assert np.abs(back[face].astype(int) - image[face]).mean() < 4
+    assert portrait.face_px == pytest.approx(width / affine[0, 0], rel=0.05)
+
+
+def test_flags_tell_the_mouths_apart(landmarker: FaceLandmarker, hopper: Image, astronaut: Image) -> None:
+    assert "toothy" in open_portrait(astronaut, landmarker).flags
+    assert not open_portrait(hopper, landmarker).flags & {"toothy", "parted_lips"}
+
+
+def test_small_face_warns_and_tiny_face_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
+    (warning,) = open_portrait(scaled(hopper, 0.5), landmarker).warnings
+    assert "px wide" in warning
+    assert not open_portrait(scaled(hopper, 1.3), landmarker).warnings
+    assert "at least 64 px" in refusal(scaled(hopper, 40 / 182), landmarker)
+
+
+def test_tight_photo_is_taken_as_it_is(landmarker: FaceLandmarker, hopper: Image) -> None:
+    tight = np.ascontiguousarray(hopper[60:400, 110:420])
+    portrait = open_portrait(tight, landmarker)
+    x, _, width, _ = portrait.landmarks.box
+    assert 0.5 < width / portrait.side < 0.65 and 0 < x
+    assert portrait.side >= 512
+
+
+def test_face_at_the_edge_is_padded_toward_the_middle(landmarker: FaceLandmarker, astronaut: Image) -> None:
+    cut = np.ascontiguousarray(astronaut[:, 165:])
+    portrait = open_portrait(cut, landmarker)
+    x, _, width, _ = portrait.landmarks.box
+    assert 0.33 < (x + width / 2) / portrait.side < 0.67
+
+
+def test_no_face(landmarker: FaceLandmarker, hopper: Image) -> None:
+    assert "found none" in refusal(np.ascontiguousarray(hopper[420:]), landmarker)
+    assert "found none" in refusal(np.full((300, 300, 3), 127, np.uint8), landmarker)
+
+
+def test_several_faces_are_listed_and_can_be_chosen(
+    landmarker: FaceLandmarker, hopper: Image, astronaut: Image
+) -> None:
+    pair = side_by_side(hopper, astronaut)
+    with pytest.raises(SeveralFacesError) as caught:
+        open_portrait(pair, landmarker)
+    boxes = caught.value.boxes
+    assert len(boxes) == 2 and boxes[0][0] < 512 < boxes[1][0]
+    assert all(str(box[0]) in str(caught.value) for box in boxes)
+    left, right = (open_portrait(pair, landmarker, face) for face in (0, 1))
+    assert "toothy" not in left.flags and "toothy" in right.flags
+    assert "face number" in refusal(pair, landmarker, 2)
+    assert "face number" in refusal(pair, landmarker, -1)
+
+
+def test_a_bystander_far_behind_does_not_count(
+    landmarker: FaceLandmarker, hopper: Image, astronaut: Image
+) -> None:
+    small = scaled(astronaut[40:220, 130:320], 0.42)  # a face a fifth as wide as the other
+    crowd = hopper.copy()
+    crowd[60 : 60 + len(small), 420 : 420 + small.shape[1]] = small
+    assert "toothy" not in open_portrait(crowd, landmarker).flags
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_photo_on_its_side_is_refused(landmarker: FaceLandmarker, hopper: Image, turns: int) -> None:
+    assert "turn" in refusal(np.ascontiguousarray(np.rot90(hopper, turns)), landmarker)
+
+
+def test_a_tilted_head_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
+    tilt = cv2.getRotationMatrix2D((256.0, 240.0), 33.0, 0.8)
+    tilted = cv2.warpAffine(hopper, tilt, (512, 600), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    assert "tilted" in refusal(tilted, landmarker)
