@@ -1,0 +1,154 @@
+"""Compiles the kernel sources for this machine's CPU, once, and chooses the backend.
+
+The .cu files are ordinary C++ beside their CUDA entry points (see kernel.h). The first use compiles them with
+``$CXX``, ``c++``, ``clang++`` or ``g++`` into the user's cache, under a name made of the sources, the flags, the
+compiler and the processor. Where none of these works, the "portable" backend (NumPy and OpenCV) takes over.
+``VIVIDLIVE_KERNELS`` set to ``cpu`` or ``portable`` asks for one by name; ``auto`` (or nothing) leaves it open.
+"""
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+logger = logging.getLogger(__name__)
+
+Backend = Literal["cpu", "portable"]
+"""cpu: the compiled kernel sources; portable: NumPy and OpenCV, several times slower."""
+
+BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
+
+SOURCE_ROOT: Final = Path(__file__).parent
+SOURCES: Final = tuple(SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour"))
+FLAGS: Final = (
+    "-std=c++17",
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+    "-fno-exceptions",
+    "-fno-rtti",
+)
+NATIVE_FLAGS: Final = ("-march=native", "-mcpu=native", "")
+"""Tried in this order: x86 compilers know the first, some ARM ones only the second, any the last."""
+
+COMPILE_TIMEOUT_S: Final = 120
+
+
+class KernelBuildError(RuntimeError):
+    """The kernel sources cannot be compiled on this machine."""
+
+
+@functools.cache
+def backend() -> Backend:
+    """Which backend runs in this process; decided at the first call.
+
+    Raises:
+        KernelBuildError: ``VIVIDLIVE_KERNELS`` asks for a backend that does not exist or cannot be built.
+    """
+    wanted = os.environ.get("VIVIDLIVE_KERNELS", "auto") or "auto"
+    if wanted == "portable":
+        return "portable"
+    if wanted not in ("auto", "cpu"):
+        raise KernelBuildError(f"expected VIVIDLIVE_KERNELS to be auto, cpu or portable, got {wanted!r}")
+    try:
+        library()
+    except KernelBuildError as error:
+        if wanted == "cpu":
+            raise
+        logger.warning("kernels run on NumPy and OpenCV, several times slower: %s", error)
+        return "portable"
+    return "cpu"
+
+
+def describe() -> str:
+    """One line for ``vividlive doctor``: which backend runs and where it comes from."""
+    if backend() == "portable":
+        return "portable (NumPy and OpenCV; install a C++ compiler for frames several times faster)"
+    return f"cpu (compiled for this processor: {library()._name})"
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The compiled kernels, from the cache or freshly built.
+
+    Raises:
+        KernelBuildError: there is no C++ compiler, or none that compiles them.
+    """
+    compiler = _find_compiler()
+    errors = []
+    for native in NATIVE_FLAGS:
+        flags = (*FLAGS, *([native] if native else []))
+        try:
+            return ctypes.CDLL(str(_build(compiler, flags, _cache_folder())))
+        except (KernelBuildError, OSError) as error:
+            errors.append(str(error))
+    raise KernelBuildError(errors[-1])
+
+
+def _find_compiler() -> list[str]:
+    chosen = os.environ.get("CXX")
+    for candidate in (chosen, "c++", "clang++", "g++"):
+        command = shlex.split(candidate) if candidate else []
+        if command and shutil.which(command[0]):
+            return command
+    raise KernelBuildError("no C++ compiler found (looked for $CXX, c++, clang++, g++)")
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("VIVIDLIVE_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(root) if root else Path.home() / ".cache") / "vividlive" / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="vividlive-kernels-"))
+
+
+def _build(compiler: list[str], flags: tuple[str, ...], folder: Path) -> Path:
+    """Compile into ``folder`` unless the same build is there; complete files only ever appear whole."""
+    fingerprint = hashlib.sha256()
+    for source in (SOURCE_ROOT / "kernel.h", *SOURCES):
+        fingerprint.update(source.read_bytes())
+    fingerprint.update(repr((shutil.which(compiler[0]), compiler, flags, _processor())).encode())
+    target = folder / f"kernels-{fingerprint.hexdigest()[:20]}.so"
+    if target.exists():
+        return target
+    handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+    os.close(handle)
+    command = [*compiler, *flags, f"-I{SOURCE_ROOT}", "-x", "c++", *map(str, SOURCES), "-o", part]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines()
+            raise KernelBuildError(
+                f"{compiler[0]} failed on the kernels: {lines[0] if lines else done.returncode}"
+            )
+        os.replace(part, target)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise KernelBuildError(f"{compiler[0]} could not be run: {error}") from error
+    finally:
+        Path(part).unlink(missing_ok=True)
+    return target
+
+
+def _processor() -> str:
+    """What distinguishes processors that need their own build."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(
+        [platform.system(), platform.machine(), *sorted({x for x in lines if x.startswith(wanted)})]
+    )
