@@ -73,7 +73,7 @@ DEVICE void draw_triangle(i32 t, i32 ax, i32 ay, i32 bx, i32 by, i32 cx, i32 cy,
         for (i32 x = left; x <= right; ++x, ea += right_a, eb += right_b, ec += right_c) {
             float z = za + ((float)eb * zb + (float)ec * zc);
             bool inside = ((ea + bias_a) | (eb + bias_b) | (ec + bias_c)) >= 0;
-            keep_nearest(row + x, inside, ((i64)ordered(z) << 32) | (i64)t);
+            keep_nearest(row + x, inside, (i64)ordered(z) * 4294967296LL + t);
         }
     }
 }
