@@ -30,7 +30,7 @@ PIVOT_JOINT: Final = "joint-head"
 SMALLEST_DM: Final = 2e-5
 """Offsets below this are left out of the sparse modes."""
 
-CONTACT_SEEDS: Final = {"lips": (520, 523), "left_lids": (13352, 13370)}
+CONTACT_SEEDS: Final = {"lips": (520, 523), "left_lids": (6785, 6828)}
 """One upper and one lower vertex of hm08 on the ring where the two sides meet when they close."""
 INSIDE_SEEDS: Final = {"mouth_bag": 707, "left_socket": 11922}
 PARTS: Final = {

@@ -33,6 +33,19 @@ RIGHT_UPPER_LID: Final = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 RIGHT_LOWER_LID: Final = (33, 7, 163, 144, 145, 153, 154, 155, 133)
 LEFT_UPPER_LID: Final = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 LEFT_LOWER_LID: Final = (362, 382, 381, 380, 374, 373, 390, 249, 263)
+MIRRORED: Final = (
+    (UPPER_INNER_LIP, UPPER_INNER_LIP[::-1]),
+    (LOWER_INNER_LIP, LOWER_INNER_LIP[::-1]),
+    (RIGHT_UPPER_LID, LEFT_UPPER_LID[::-1]),
+    (RIGHT_LOWER_LID, LEFT_LOWER_LID[::-1]),
+)
+SILHOUETTE: Final = (
+    (234, 227, 116), (93, 137, 123), (132, 177, 147), (58, 215, 213),
+    (454, 447, 345), (323, 366, 352), (361, 401, 376), (288, 435, 433),
+)  # fmt: skip
+"""Landmarks on the face's outline, which slide onto ears and jaw in the renders, and the two next ones inward."""
+OUTWARD: Final = 0.6
+JAW_ANGLES: Final = ((172, 58, 136), (397, 288, 365))
 IRISES: Final = {"right_eye": range(468, 473), "left_eye": range(473, 478)}
 
 Array = NDArray[Any]
@@ -59,6 +72,8 @@ def locate_landmarks(head: HeadModel, look: Path | None = None) -> dict[str, Arr
     mean = sums / np.maximum(weights, 1e-9)[:, None]
     spread = np.nanmedian(np.linalg.norm(np.array(places) - mean, axis=2), axis=0)
     log.warning("%d renders; median spread %.4f dm", len(places), float(np.nanmedian(spread)))
+    if look:
+        np.save(look / "mean.npy", mean)
     mean = _set_by_hand(head, _symmetric(mean))
     triangle, weight = _onto_surface(head, mean)
     return {"landmark_triangle": triangle.astype(np.int16), "landmark_weight": weight.astype(np.float32)}
@@ -97,7 +112,9 @@ def _render(head: HeadModel, posed: Array) -> tuple[Array, Array, Array]:
     light = 0.35 + 0.65 * np.clip(normal @ (np.array([0.25, -0.45, -1.0]) / 1.12), 0, 1)
     image = np.where(seen[..., None], np.clip(colour * light[..., None], 0, 255), WALL_RGB)
     image = cv2.GaussianBlur(image.astype(np.uint8), (0, 0), 0.7)
-    facing = np.where(seen, np.clip(-normal[..., 2], 0, 1) ** 2, 0.0)
+    inside = np.zeros(len(head.vertices), bool)
+    inside[head.groups["mouth_bag"]] = True
+    facing = np.where(seen & ~inside[corners].any(axis=2), np.clip(-normal[..., 2], 0, 1) ** 2, 0.0)
     return image, rest, facing
 
 
@@ -130,9 +147,12 @@ def _colours(rest: Array, on_eye: Array, head: HeadModel) -> Array:
 
 
 def _symmetric(mean: Array) -> Array:
-    """Average each landmark with its partner on the other side."""
+    """Average each landmark with its partner on the other side: the nearest, or by name where they crowd."""
     mirrored = mean * np.array([-1.0, 1.0, 1.0])
     cost = np.linalg.norm(mean[:, None] - mirrored[None], axis=2) ** 2
+    for one, other in MIRRORED:
+        cost[list(one)] = cost[list(other)] = 1e3
+        cost[list(one), list(other)] = cost[list(other), list(one)] = 0.0
     _, partner = linear_sum_assignment(cost + cost.T)
     partner = np.where(partner[partner] == np.arange(len(mean)), partner, np.arange(len(mean)))
     return np.asarray((mean + mirrored[partner]) / 2)
@@ -155,6 +175,10 @@ def _set_by_hand(head: HeadModel, mean: Array) -> Array:
         x = line[0, 0] + (x - x[0]) / (x[-1] - x[0]) * (line[-1, 0] - line[0, 0])
         for axis in range(3):
             mean[list(members), axis] = np.interp(x, line[:, 0], line[:, axis])
+    for outline, inner, innermost in SILHOUETTE:
+        mean[outline] = mean[inner] + OUTWARD * (mean[inner] - mean[innermost])
+    for middle, above, below in JAW_ANGLES:
+        mean[middle] = (mean[above] + mean[below]) / 2
     for name, members in IRISES.items():
         ball = head.vertices[head.groups[name]]
         centre = ball[ball[:, 2].argmin()]
