@@ -1,0 +1,212 @@
+"""The HTTP side of docs/protocol.md: thin, everything happens in ``streaming.server``."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from engine.conventions import FRAME_RATE
+from engine.errors import InputError, UnavailableError
+from engine.speech.audio_file import load_audio
+from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
+from streaming.body_limit import BodyLimit, TooLargeError
+from streaming.offers import OfferError
+from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError, UnknownJobError
+
+WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
+
+STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (OfferError, 400),
+    (BundledAvatarError, 403),
+    (UnknownAvatarError, 404),
+    (UnknownCallError, 404),
+    (UnknownJobError, 404),
+    (TooLargeError, 413),
+    (FullError, 503),
+    (UnavailableError, 501),
+    (InputError, 422),
+)
+"""HTTP status of each error; the first that fits."""
+
+logger = logging.getLogger(__name__)
+
+
+class CallRequest(BaseModel):
+    """Body of ``POST /api/calls``."""
+
+    sdp: str
+    avatar: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+def build_app(server: Server) -> FastAPI:
+    """The app for one server, which is started and stopped elsewhere."""
+    app = FastAPI(title="Vividlive", description="See docs/protocol.md.")
+    app.add_middleware(BodyLimit, most_bytes=server.settings.max_upload_bytes)
+    _handle_errors(app)
+    _add_state(app, server)
+    _add_avatars(app, server)
+    _add_calls(app, server)
+    _add_not_built(app)
+    app.mount("/static", StaticFiles(directory=WEB_CLIENT), name="static")
+    return app
+
+
+def _error(status: int, message: str) -> JSONResponse:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return JSONResponse({"error": message}, status, headers)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    async def known(request: Request, error: Exception) -> JSONResponse:
+        return _error(next(status for kind, status in STATUS if isinstance(error, kind)), str(error))
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return _error(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+        return _error(422, f"expected a valid request, got one where {where} is wrong: {first['msg']}")
+
+    app.exception_handler(InputError)(known)
+    app.exception_handler(UnavailableError)(known)
+    app.exception_handler(HTTPException)(http)
+    app.exception_handler(RequestValidationError)(invalid)
+
+
+def _add_state(app: FastAPI, server: Server) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(WEB_CLIENT / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/healthz")
+    async def health() -> JSONResponse:
+        """Whether calls can be taken."""
+        up = server.worker.running
+        state = {
+            "status": "ok" if up else "unavailable",
+            "worker": "running" if up else "starting",
+            "sessions": len(server.calls),
+        }
+        return JSONResponse(state, 200 if up else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/api/config")
+    async def config() -> dict[str, Any]:
+        """What the page needs to know."""
+        settings = server.settings
+        return {
+            "ice_servers": settings.ice_servers,
+            "size": settings.size,
+            "latency_ms": settings.latency_ms,
+            "frame_rate": FRAME_RATE,
+            "max_upload_bytes": settings.max_upload_bytes,
+            "upload_lifetime_s": settings.upload_lifetime_s,
+        }
+
+
+def _add_avatars(app: FastAPI, server: Server) -> None:
+    @app.get("/api/avatars")
+    async def avatars() -> dict[str, Any]:
+        """All avatars, the bundled ones first."""
+        return {"avatars": [entry.public() for entry in server.store.all()], "default": server.store.default}
+
+    @app.get("/api/avatars/{avatar}/picture")
+    async def picture(avatar: str) -> FileResponse:
+        """JPEG of the neutral face."""
+        return FileResponse(server.store.picture(avatar), media_type="image/jpeg")
+
+    @app.post("/api/avatars", status_code=202)
+    async def upload(
+        photo: Annotated[UploadFile, File()],
+        rights: Annotated[str, Form()],
+        face: Annotated[int | None, Form(ge=0, le=1000)] = None,
+        name: Annotated[str | None, Form(max_length=MAX_NAME)] = None,
+    ) -> dict[str, str]:
+        """Begin to make an avatar."""
+        if rights not in DECLARED_RIGHTS:
+            raise InputError(
+                f"expected rights to be one of {', '.join(DECLARED_RIGHTS)}, got {rights[:40]!r}"
+            )
+        data = await photo.read()
+        if not data:
+            raise InputError("expected a photo, got an empty file")
+        title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
+        return {"job": server.begin_avatar(data, rights, face, title).id}
+
+    @app.get("/api/avatar-jobs/{job}/events")
+    async def events(job: str) -> StreamingResponse:
+        """Server-sent events, from the first to the last."""
+        running = server.job(job)
+
+        async def stream() -> AsyncIterator[str]:
+            async for event, data in running.listen():
+                yield f"event: {event}\ndata: {json.dumps(data)}\n\n"
+
+        return StreamingResponse(
+            stream(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
+        )
+
+    @app.delete("/api/avatars/{avatar}", status_code=204)
+    async def delete(avatar: str) -> Response:
+        """Delete an upload."""
+        server.delete_avatar(avatar)
+        return Response(status_code=204)
+
+
+def _add_calls(app: FastAPI, server: Server) -> None:
+    @app.post("/api/calls", status_code=201)
+    async def open_call(request: CallRequest) -> dict[str, str]:
+        """Answer an offer."""
+        name, answer = await server.open_call(request.sdp, request.avatar, request.seed)
+        return {"call": name, "sdp": answer}
+
+    @app.delete("/api/calls/{call}", status_code=204)
+    async def close_call(call: str) -> Response:
+        """Hang up."""
+        server.call(call)
+        await server.close_call(call)
+        return Response(status_code=204)
+
+    @app.post("/api/calls/{call}/speech", status_code=202)
+    async def speech(call: str, request: Request) -> dict[str, float]:
+        """Speak a recording; the body is the sound file."""
+        live = server.call(call)
+        data = await request.body()
+        if not data:
+            raise InputError("expected a sound file, got an empty body")
+        sound = await asyncio.to_thread(load_audio, data)
+        live.play(sound.output)
+        return {"seconds": round(sound.seconds, 3)}
+
+    @app.post("/api/calls/{call}/clear", status_code=204)
+    async def clear(call: str) -> Response:
+        """Barge-in."""
+        server.call(call).clear()
+        return Response(status_code=204)
+
+
+def _add_not_built(app: FastAPI) -> None:
+    @app.api_route("/whip", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
+    @app.api_route("/whep/{avatar}", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
+    @app.get("/ws", include_in_schema=False)
+    async def not_built(request: Request) -> None:
+        raise UnavailableError(
+            f"{request.url.path} is not built yet: use POST /api/calls (docs/protocol.md) or a later version"
+        )

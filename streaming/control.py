@@ -1,0 +1,48 @@
+"""Messages from the page over the data channel, checked."""
+
+import json
+import math
+from typing import Any, Final
+
+from engine.errors import InputError
+
+MAX_MESSAGE: Final = 4_000
+
+_NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
+    "style": {"expressiveness": (0.0, 2.0), "head_motion": (0.0, 2.0)},
+    "playout": {"audio_ms": (-math.inf, math.inf), "video_ms": (-math.inf, math.inf)},
+    "avatar": {},
+    "clear": {},
+}
+
+
+class ControlError(InputError):
+    """A control message that cannot be carried out."""
+
+
+def parse_control(text: Any) -> dict[str, Any]:
+    """Return a message of docs/protocol.md ("Calls") whose numbers are finite and in range.
+
+    Raises:
+        ControlError: anything else.
+    """
+    if not isinstance(text, str) or len(text) > MAX_MESSAGE:
+        raise ControlError(f"expected a JSON text message of at most {MAX_MESSAGE} characters")
+    try:
+        message = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ControlError("expected a JSON message, got text that cannot be parsed") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ControlError('expected a JSON object with a "type"')
+    kind = message["type"]
+    if kind not in _NUMBERS:
+        raise ControlError(f"expected a message of type {', '.join(_NUMBERS)}, got {kind[:40]!r}")
+    for name, (low, high) in _NUMBERS[kind].items():
+        value = message.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ControlError(f"expected a finite number as {name} of a {kind} message")
+        if not low <= value <= high:
+            raise ControlError(f"expected {name} between {low:g} and {high:g}, got {value:g}")
+    if kind == "avatar" and not isinstance(message.get("id"), str):
+        raise ControlError("expected an avatar id as text")
+    return message

@@ -1,0 +1,89 @@
+"""Gives up quality step by step when frames come late, and takes it back slowly."""
+
+from collections import deque
+from enum import IntEnum
+from typing import Final
+
+
+class Level(IntEnum):
+    """What is given up, from nothing to almost everything; sound is never touched."""
+
+    FULL = 0
+    NO_SUPERSAMPLING = 1
+    HALF_RATE = 2
+    REPEAT = 3
+
+    @property
+    def label(self) -> str:
+        """The name shown to people and machines."""
+        return ("full", "no-supersampling", "half-rate", "repeat")[self]
+
+    @property
+    def supersample(self) -> bool:
+        """Whether mouth and eyes are drawn at double resolution."""
+        return self == Level.FULL
+
+    @property
+    def stride(self) -> int:
+        """Every how many frames one is drawn: 25, 12.5 or 5 pictures a second."""
+        return (1, 1, 2, 5)[self]
+
+
+WINDOW: Final = 16
+"""Drawn frames over which trouble is judged."""
+
+MISSES_DOWN: Final = 4
+"""Late or missing frames within the window that cost a level."""
+
+COMFORT_MS: Final = 12.0
+"""Slack that every frame must have before a level is taken back."""
+
+CALM_S: Final = 4.0
+MAX_CALM_S: Final = 64.0
+"""How long slack must be comfortable; doubled each time that a level taken back is soon lost again."""
+
+RELAPSE_S: Final = 10.0
+
+
+class Ladder:
+    """Chooses the level from the deadline slack of the last drawn frames.
+
+    Convention: slack is the deadline minus the time at which the frame was ready, in milliseconds; None is a
+    frame that did not come. Time is an argument.
+    """
+
+    def __init__(self) -> None:
+        self.level = Level.FULL
+        self._slack: deque[float | None] = deque(maxlen=WINDOW)
+        self._calm_s = CALM_S
+        self._calm_since: float | None = None
+        self._raised_s = float("-inf")
+
+    def add(self, slack_ms: float | None, now_s: float) -> Level:
+        """Judge one frame that should have been drawn; returns the level from now on."""
+        self._slack.append(slack_ms)
+        missed = sum(slack is None or slack < 0 for slack in self._slack)
+        if missed >= MISSES_DOWN and self.level < Level.REPEAT:
+            self._fall(now_s)
+        elif slack_ms is None or slack_ms < COMFORT_MS:
+            self._calm_since = None
+        else:
+            self._calm_since = now_s if self._calm_since is None else self._calm_since
+            if self.level > Level.FULL and now_s - self._calm_since >= self._calm_s:
+                self._rise(now_s)
+        return self.level
+
+    def _fall(self, now_s: float) -> None:
+        if now_s - self._raised_s < RELAPSE_S:
+            self._calm_s = min(2 * self._calm_s, MAX_CALM_S)
+        self.level = Level(self.level + 1)
+        self._calm_since = None
+        self._slack.clear()
+
+    def _rise(self, now_s: float) -> None:
+        if now_s - self._raised_s > 2 * MAX_CALM_S:
+            self._calm_s = CALM_S
+        self.level = Level(self.level - 1)
+        self._raised_s = now_s
+        self._calm_since = None
+        self._slack.clear()

@@ -1,0 +1,120 @@
+"""What the media process and the engine worker say to each other; all small, sound and pictures stay in memory."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """Begin a session at ``first_frame``; its sound is in the shared memory called ``memory``.
+
+    ``origin_s`` is the monotonic time of sample 0 and ``budget_s`` the time from a frame's first sample to its
+    deadline: frames whose deadline has passed are not drawn.
+    """
+
+    session: str
+    memory: str
+    avatar_path: str
+    seed: int
+    first_frame: int
+    origin_s: float
+    budget_s: float
+    generation: int
+    expressiveness: float
+    head_motion: float
+    level: int
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Sound up to, not including, sample ``end`` is in the ring."""
+
+    session: str
+    end: int
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Barge-in; frames carry ``generation`` from now on."""
+
+    session: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class SetStyle:
+    """Expressiveness and head motion, both 0 to 2 with 1 the normal."""
+
+    session: str
+    expressiveness: float
+    head_motion: float
+
+
+@dataclass(frozen=True)
+class SetAvatar:
+    """Show another avatar from the next frame on."""
+
+    session: str
+    avatar_path: str
+
+
+@dataclass(frozen=True)
+class SetLevel:
+    """A rung of ``streaming.ladder.Level``."""
+
+    session: str
+    level: int
+
+
+@dataclass(frozen=True)
+class SetOrigin:
+    """The session stood still: sample 0 counts as having arrived at ``origin_s``."""
+
+    session: str
+    origin_s: float
+
+
+@dataclass(frozen=True)
+class CloseSession:
+    """End a session."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the worker."""
+
+
+ToWorker = OpenSession | Audio | Clear | SetStyle | SetAvatar | SetLevel | SetOrigin | CloseSession | Stop
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker is warm; a frame costs ``frame_ms`` (95th percentile of the warm-up)."""
+
+    frame_ms: float
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """Frame ``number`` lies in ``slot``."""
+
+    session: str
+    number: int
+    slot: int
+    generation: int
+    ready_s: float
+    stage_ms: dict[str, float]
+    speaking: bool
+
+
+@dataclass(frozen=True)
+class SessionFailed:
+    """A session cannot go on, or a change of it was refused; ``fatal`` says which."""
+
+    session: str
+    error: str
+    fatal: bool
+
+
+FromWorker = Ready | FrameDone | SessionFailed

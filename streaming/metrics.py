@@ -1,0 +1,89 @@
+"""What Prometheus can read from ``/metrics``."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """All metrics of one server, in their own registry."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        milliseconds = (1, 2, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 200, 300, 500)
+        self.calls = Gauge("vividlive_calls", "Calls that are open", registry=registry)
+        self.worker_up = Gauge(
+            "vividlive_worker_up", "Whether the engine worker is running", registry=registry
+        )
+        self.worker_restarts = Counter(
+            "vividlive_worker_restarts", "Times that the engine worker was started again", registry=registry
+        )
+        self.sent = Counter("vividlive_frames_sent", "Frames sent, repeated ones included", registry=registry)
+        self.repeated = Counter(
+            "vividlive_frames_repeated",
+            "Frames sent again because the due one was missing",
+            registry=registry,
+        )
+        self.dropped = Counter("vividlive_frames_dropped", "Frames drawn in vain", registry=registry)
+        self.passed = Counter(
+            "vividlive_frames_passed", "Frame numbers passed over after a stall", registry=registry
+        )
+        self.gap_samples = Counter(
+            "vividlive_microphone_gap_samples",
+            "Samples at 16 kHz of silence in place of lost sound",
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "vividlive_frame_latency_ms",
+            "From the arrival of the first sample that a frame shows to the frame leaving",
+            buckets=milliseconds,
+            registry=registry,
+        )
+        self.slack = Histogram(
+            "vividlive_frame_slack_ms",
+            "How long before its deadline a frame was ready",
+            buckets=(0, *milliseconds[:12]),
+            registry=registry,
+        )
+        self.stage = Histogram(
+            "vividlive_stage_ms",
+            "Time of one stage for one frame",
+            ["stage"],
+            buckets=milliseconds,
+            registry=registry,
+        )
+        self.encode = Histogram(
+            "vividlive_encode_ms", "Time to encode one frame", buckets=milliseconds, registry=registry
+        )
+        self.keyframes = Counter("vividlive_keyframes", "Keyframes sent", registry=registry)
+        self.ladder = Gauge(
+            "vividlive_ladder_level",
+            "0 full, 1 no supersampling, 2 half rate, 3 repeat",
+            ["call"],
+            registry=registry,
+        )
+        self.bitrate = Gauge(
+            "vividlive_video_bitrate", "Encoder target, bits a second", ["call"], registry=registry
+        )
+        self.av_offset = Gauge(
+            "vividlive_av_offset_ms",
+            "How much sooner sound leaves than its picture",
+            ["call"],
+            registry=registry,
+        )
+        self.stalls = Counter(
+            "vividlive_loop_stalls", "Times that the event loop stood still for over 20 ms", registry=registry
+        )
+        self.stall_ms = Histogram(
+            "vividlive_loop_stall_ms", "Length of these stalls", buckets=milliseconds[7:], registry=registry
+        )
+
+    def forget_call(self, call: str) -> None:
+        """Drop the series of a call that has ended."""
+        for gauge in (self.ladder, self.bitrate, self.av_offset):
+            try:
+                gauge.remove(call)
+            except KeyError:
+                pass
+
+    def text(self) -> bytes:
+        """The page in Prometheus's text format."""
+        return generate_latest(self.registry)

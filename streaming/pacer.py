@@ -1,0 +1,99 @@
+"""Decides which frame leaves when: on its deadline, or not at all."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streaming.clock import MediaClock
+
+MAX_WAITING: Final = 12
+"""Frames that may wait for their time; the oldest is dropped beyond."""
+
+
+@dataclass(frozen=True)
+class ReadyFrame:
+    """A frame that the worker has made; its picture lies in ``slot`` of the session's shared memory."""
+
+    number: int
+    slot: int
+    generation: int
+    ready_s: float
+    stage_ms: dict[str, float]
+    speaking: bool
+
+
+@dataclass
+class PacerCounts:
+    """What became of the frames: sent, of these repeated, made in vain, numbers passed over after a stall."""
+
+    sent: int = 0
+    repeated: int = 0
+    dropped: int = 0
+    passed: int = 0
+
+
+class FramePacer:
+    """Holds ready frames until they are due.
+
+    Frames are asked for by number, in order; a frame that is not there when due is repeated from the one before
+    and is dropped when it comes after all. After a stall the numbers that were missed are passed over: no burst.
+    """
+
+    def __init__(self, clock: MediaClock, budget_s: float, free: Any) -> None:
+        """``free(slot)`` is called once for each frame that is dropped."""
+        self.clock = clock
+        self.budget_s = budget_s
+        self.counts = PacerCounts()
+        self.generation = 0
+        self._free = free
+        self._waiting: dict[int, ReadyFrame] = {}
+        self._next = 0
+
+    def due(self, number: int) -> float:
+        """Monotonic time at which a frame leaves."""
+        return self.clock.frame_due(number, self.budget_s)
+
+    def next_number(self, now_s: float) -> int:
+        """The frame to send next: the one after the last, or the one that is due when that is long past."""
+        current = self.clock.sample_at(now_s - self.budget_s) // 640
+        if current > self._next:
+            if self.counts.sent:
+                self.counts.passed += current - self._next
+            self._next = current
+        return self._next
+
+    def offer(self, frame: ReadyFrame) -> bool:
+        """Take a frame from the worker; returns whether it is still wanted."""
+        if frame.number < self._next or frame.generation != self.generation:
+            self._drop(frame)
+            return False
+        self._waiting[frame.number] = frame
+        if len(self._waiting) > MAX_WAITING:
+            self._drop(self._waiting.pop(min(self._waiting)))
+        return True
+
+    def ready(self, number: int) -> bool:
+        """Whether a frame is there."""
+        return number in self._waiting
+
+    def take(self, number: int) -> ReadyFrame | None:
+        """Frame ``number``, or None when it has to be repeated; counts it and forgets all older ones."""
+        self._next = number + 1
+        self.counts.sent += 1
+        for old in [n for n in self._waiting if n < number]:
+            self._drop(self._waiting.pop(old))
+        frame = self._waiting.pop(number, None)
+        if frame is None:
+            self.counts.repeated += 1
+        return frame
+
+    def clear(self) -> int:
+        """Drop every waiting frame; returns the generation that frames must carry from now on."""
+        for frame in self._waiting.values():
+            self._drop(frame)
+        self._waiting.clear()
+        self.generation += 1
+        return self.generation
+
+    def _drop(self, frame: ReadyFrame) -> None:
+        self.counts.dropped += 1
+        self._free(frame.slot)

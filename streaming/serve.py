@@ -1,0 +1,73 @@
+"""Starts a server and keeps it running until Ctrl-C."""
+
+import asyncio
+import gc
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from streaming.app import build_app
+from streaming.server import Server
+from streaming.settings import ServeSettings
+
+SHUTDOWN_S = 3
+"""How long open requests may take to end after Ctrl-C."""
+
+logger = logging.getLogger(__name__)
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve until interrupted; logs the address once calls are taken.
+
+    Raises:
+        InputError: a setting cannot be met: a latency below the floor, an avatar that cannot be read.
+        UnavailableError: the engine worker does not start, or the port is taken.
+    """
+    asyncio.run(_serve(settings))
+
+
+class _HttpServer(uvicorn.Server):
+    """Ends quietly on Ctrl-C, so that calls and processes can be ended after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals over while serving, and do not raise them again afterwards, as uvicorn would."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+async def _serve(settings: ServeSettings) -> None:
+    server = Server(settings)
+    # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
+    await server.start()
+    gc.collect()
+    gc.freeze()  # what lives now lives long: later collections are short
+    try:
+        app = build_app(server)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+        logger.info("serving http://%s:%d", settings.host, settings.port)
+        await _HttpServer(config).serve()
+    finally:
+        await server.stop()

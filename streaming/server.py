@@ -1,0 +1,370 @@
+"""Everything that runs behind the HTTP app: worker, calls, avatars, housekeeping."""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from engine.errors import InputError
+from streaming.avatars import (
+    BUNDLED,
+    PORTRAITS,
+    AvatarEntry,
+    AvatarStore,
+    default_data_dir,
+    new_id,
+    portrait_key,
+)
+from streaming.call import Call
+from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
+from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
+from streaming.engine_port import EngineOptions
+from streaming.messages import FrameDone, FromWorker, SessionFailed
+from streaming.metrics import Metrics
+from streaming.peer import Peer
+from streaming.settings import ServeSettings, check_budget
+from streaming.stall import watch_for_stalls
+from streaming.supervisor import EngineWorker
+
+CONNECT_S: Final = 30.0
+"""A peer that has not connected after this is forgotten."""
+
+HOUSEKEEPING_S: Final = 1.0
+EXPIRY_S: Final = 60.0
+KEPT_JOBS: Final = 64
+RETRY_AFTER_S: Final = 5
+
+logger = logging.getLogger(__name__)
+
+
+class FullError(InputError):
+    """No more calls or photos at this time: HTTP 503."""
+
+
+class UnknownCallError(InputError):
+    """There is no such call: HTTP 404."""
+
+
+class UnknownJobError(InputError):
+    """There is no such job: HTTP 404."""
+
+
+@dataclass
+class LiveCall:
+    """A call and the browser that is on it."""
+
+    call: Call
+    peer: Peer
+
+
+class Server:
+    """Owns all processes, threads and tasks; ``start`` and ``stop`` are called once each."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.store = AvatarStore(
+            (settings.data_dir or default_data_dir()) / "avatars", settings.upload_lifetime_s
+        )
+        self.worker = EngineWorker(
+            EngineOptions(settings.engine, settings.size, settings.badge),
+            warm_avatar=lambda: str(self.store.bundle(self.store.default)),
+            on_message=self._on_message,
+            on_ready=self._on_worker_ready,
+        )
+        self.calls: dict[str, LiveCall] = {}
+        self.jobs: dict[str, CreationJob] = {}
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="encode")
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._creating = asyncio.Lock()
+        self._restarts = 0
+
+    async def start(self) -> None:
+        """Make the default avatar if need be, start the worker, warm everything up.
+
+        Raises:
+            SettingError: the latency budget is below what this machine needs.
+            InputError: the avatar of the command line cannot be used.
+        """
+        try:
+            await self._make_default()
+            await self.worker.start()
+            encode_ms = await asyncio.get_running_loop().run_in_executor(
+                self._executor, _warm_up_encoders, self.settings.size
+            )
+            check_budget(self.settings.latency_ms, self.worker.frame_ms, encode_ms)
+        except BaseException:
+            await self.stop()
+            raise
+        self._spawn(watch_for_stalls(self._on_stall), "stalls")
+        self._spawn(self._keep_house(), "housekeeping")
+        self._spawn(self._make_bundled(list(BUNDLED)[1:]), "bundled-avatars")
+
+    async def stop(self) -> None:
+        """Hang up, end every process and task."""
+        await asyncio.gather(*(self.close_call(call) for call in list(self.calls)))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.worker.stop()
+        self._executor.shutdown()
+
+    # Calls.
+
+    async def open_call(self, offer: str, avatar: str | None, seed: int) -> tuple[str, str]:
+        """Answer an offer; returns the call's id and the answer.
+
+        Raises:
+            OfferError, UnknownAvatarError, FullError
+        """
+        entry = self.store.get(avatar if avatar is not None else self.store.default)
+        if len(self.calls) >= self.settings.max_calls:
+            raise FullError(f"expected at most {self.settings.max_calls} calls at a time: try again later")
+        if not self.worker.running:
+            raise FullError("the engine is starting: try again in a few seconds")
+        name = new_id()
+        call = Call(
+            name,
+            self.settings,
+            self.metrics,
+            self._executor,
+            self.worker.send,
+            (entry.id, str(self.store.bundle(entry.id))),
+            seed,
+        )
+        peer = Peer(
+            call,
+            self.settings.ice_servers,
+            set_avatar=lambda new: call.set_avatar(new, str(self.store.bundle(new))),
+            on_gone=lambda: self.close_call(name),
+        )
+        self.calls[name] = LiveCall(call, peer)
+        self.metrics.calls.set(len(self.calls))
+        try:
+            answer = await peer.answer(offer)
+            call.start()
+        except BaseException:
+            await self.close_call(name)
+            raise
+        logger.info("call %s: opened with avatar %s", name, entry.id)
+        return name, answer
+
+    async def close_call(self, name: str) -> None:
+        """End a call; one that is gone already is no error."""
+        live = self.calls.pop(name, None)
+        if live is None:
+            return
+        self.metrics.calls.set(len(self.calls))
+        await live.peer.close()
+        await live.call.close()
+        counts = live.call.pacer.counts
+        logger.info("call %s: closed after %d frames, %d repeated", name, counts.sent, counts.repeated)
+
+    def call(self, name: str) -> Call:
+        """Look a call up.
+
+        Raises:
+            UnknownCallError: there is none with this id.
+        """
+        live = self.calls.get(name)
+        if live is None:
+            raise UnknownCallError(f"there is no call {name[:40]!r}: it may have ended")
+        return live.call
+
+    # Avatars.
+
+    def begin_avatar(self, photo: bytes, rights: str, face: int | None, name: str) -> CreationJob:
+        """Begin to make an avatar from an uploaded photo.
+
+        Raises:
+            FullError: too many photos wait.
+        """
+        waiting = sum(not job.over for job in self.jobs.values())
+        if waiting >= MAX_QUEUED:
+            raise FullError(f"expected at most {MAX_QUEUED} photos at a time: try again later")
+        for old in [job.id for job in self.jobs.values() if job.over][: max(0, len(self.jobs) - KEPT_JOBS)]:
+            del self.jobs[old]
+        job = CreationJob(new_id())
+        self.jobs[job.id] = job
+        self._spawn(self._make_upload(job, photo, rights, face, name), "creation")
+        return job
+
+    def job(self, name: str) -> CreationJob:
+        """Look a job up.
+
+        Raises:
+            UnknownJobError: there is none with this id.
+        """
+        job = self.jobs.get(name)
+        if job is None:
+            raise UnknownJobError(f"there is no avatar job {name[:40]!r}")
+        return job
+
+    def delete_avatar(self, avatar: str) -> None:
+        """Delete an upload; calls that show it switch to the default.
+
+        Raises:
+            UnknownAvatarError, BundledAvatarError
+        """
+        self.store.delete(avatar)
+        self._leave_avatars({avatar})
+
+    def _leave_avatars(self, gone: set[str]) -> None:
+        default = self.store.default
+        for live in self.calls.values():
+            if live.call.avatar_id in gone:
+                live.call.set_avatar(default, str(self.store.bundle(default)))
+
+    async def _make_upload(
+        self, job: CreationJob, photo: bytes, rights: str, face: int | None, name: str
+    ) -> None:
+        avatar = new_id()
+        job.tell("progress", {"step": "waiting", "fraction": 0.0})
+        try:
+            with tempfile.TemporaryDirectory(prefix="vividlive-") as folder:
+                path = Path(folder) / "photo"
+                await asyncio.to_thread(path.write_bytes, photo)
+                entry = await self._make(
+                    avatar,
+                    path,
+                    rights,
+                    face,
+                    name,
+                    bundled=False,
+                    progress=lambda step, fraction: job.tell(
+                        "progress", {"step": step, "fraction": round(float(fraction), 3)}
+                    ),
+                )
+            job.tell("done", {"avatar": entry.public()})
+        except RefusedError as error:
+            job.tell("refused", {"error": str(error)} | ({"faces": error.faces} if error.faces else {}))
+        except asyncio.CancelledError:
+            job.tell("refused", {"error": "the server is stopping"})
+            raise
+        except Exception:
+            logger.exception("making an avatar failed")
+            job.tell("refused", {"error": "making the avatar failed, see the server's log"})
+
+    async def _make(
+        self,
+        avatar: str,
+        photo: Path,
+        rights: str,
+        face: int | None,
+        name: str,
+        *,
+        bundled: bool,
+        default: bool = False,
+        key: str = "",
+        progress: Any = lambda step, fraction: None,
+    ) -> AvatarEntry:
+        async with self._creating:
+            made = self.store.made(avatar)
+            try:
+                request = CreationRequest(photo, made, rights, face, self.settings.size)
+                report = await create(self.settings.creator, request, progress)
+                entry = AvatarEntry(avatar, name, bundled, rights, time.time(), report, key)
+                self.store.add(entry, made, default=default)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        return entry
+
+    async def _make_default(self) -> None:
+        """The default portrait, and the avatar of the command line."""
+        self.store.forget_bundled({stem: portrait_key(_portrait(stem)) for stem in BUNDLED})
+        first = next(iter(BUNDLED))
+        await self._make_bundled([first])
+        self.store.set_default(first)
+        if self.settings.avatar is not None:
+            if not self.settings.avatar.is_file():
+                raise InputError(f"expected an avatar bundle, but there is no file {self.settings.avatar}")
+            name = self.settings.avatar.stem
+            await self._make(
+                "command-line", self.settings.avatar, "unstated", None, name, bundled=True, default=True
+            )
+
+    async def _make_bundled(self, stems: list[str]) -> None:
+        for stem in stems:
+            if not self.store.has(stem):
+                logger.info("making the avatar of %s, once", BUNDLED[stem])
+                portrait = _portrait(stem)
+                key = portrait_key(portrait)
+                await self._make(stem, portrait, "public-domain", None, BUNDLED[stem], bundled=True, key=key)
+
+    # Housekeeping.
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task: asyncio.Task[Any] = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_over)
+
+    def _task_over(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed", task.get_name(), exc_info=task.exception())
+
+    async def _keep_house(self) -> None:
+        expired_s = time.monotonic()
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            now_s = time.monotonic()
+            if self.calls:
+                self.worker.check_alive(now_s)
+            self.metrics.worker_up.set(self.worker.running)
+            self.metrics.worker_restarts.inc(self.worker.restarts - self._restarts)
+            self._restarts = self.worker.restarts
+            for name, live in list(self.calls.items()):
+                if not live.peer.connected and now_s - live.call.opened_s > CONNECT_S:
+                    logger.info("call %s: the browser never connected", name)
+                    await self.close_call(name)
+            if now_s - expired_s > EXPIRY_S:
+                expired_s = now_s
+                gone = self.store.expire()
+                if gone:
+                    logger.info("%d uploaded avatars have reached the end of their lifetime", len(gone))
+                    self._leave_avatars(set(gone))
+
+    def _on_stall(self, milliseconds: float) -> None:
+        self.metrics.stalls.inc()
+        self.metrics.stall_ms.observe(milliseconds)
+
+    def _on_worker_ready(self) -> None:
+        for live in self.calls.values():
+            live.call.open_session()
+
+    def _on_message(self, message: FromWorker) -> None:
+        if isinstance(message, FrameDone):
+            live = self.calls.get(message.session)
+            if live is not None:
+                live.call.frame_done(message)
+        elif isinstance(message, SessionFailed):
+            logger.error("call %s: %s", message.session, message.error)
+            live = self.calls.get(message.session)
+            if live is not None:
+                live.peer.tell({"type": "error", "error": message.error})
+                if message.fatal:
+                    self._spawn(self.close_call(message.session), "close")
+
+
+def _portrait(stem: str) -> Path:
+    return next(path for path in PORTRAITS.iterdir() if path.stem == stem)
+
+
+def _warm_up_encoders(size: int) -> float:
+    """Open and use both encoders; returns what a frame costs in milliseconds."""
+    video, audio = VideoEncoder(size), AudioEncoder()
+    picture = np.full((size * 3 // 2, size), 128, np.uint8)
+    times = []
+    for number in range(10):
+        began = time.perf_counter()
+        video.encode(picture, number)
+        times.append((time.perf_counter() - began) * 1e3)
+        audio.encode(np.zeros(PACKET_SAMPLES, np.int16), number * PACKET_SAMPLES)
+    return float(np.median(times))

@@ -1,0 +1,128 @@
+"""The sound of one session: one continuous line of samples, whatever feeds it."""
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import SAMPLE_RATE
+from streaming.clock import MediaClock
+from streaming.decimator import OUTPUT_PER_ANALYSIS, Decimator
+from streaming.microphone import MicrophoneBuffer
+
+HISTORY: Final = 4 * SAMPLE_RATE
+"""Samples (16 kHz) that stay readable behind the head: four seconds."""
+
+MAX_WAIT_S: Final = 0.06
+"""How long a late microphone packet is waited for before silence takes its place."""
+
+FADE: Final = 240
+"""Output samples (5 ms) over which a cut is faded."""
+
+
+class AudioTimeline:
+    """Joins microphone, uploaded speech and silence, numbered from the session's begin.
+
+    Convention: numbers are 16 kHz samples; sample s is the three output samples 3 s, 3 s + 1, 3 s + 2 at 48 kHz.
+    Uploaded speech is heard alone; the microphone waits behind it. Sound is mono, int16 at 48 kHz and
+    float32 in [-1, 1] at 16 kHz.
+    """
+
+    def __init__(self, clock: MediaClock) -> None:
+        self.clock = clock
+        self.microphone = MicrophoneBuffer()
+        self.head = 0
+        self.gap_samples = 0
+        self._decimator = Decimator()
+        self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
+        self._speech: deque[NDArray[np.int16]] = deque()
+
+    @property
+    def queued_seconds(self) -> float:
+        """Uploaded speech that is still to be played."""
+        return sum(map(len, self._speech)) / (OUTPUT_PER_ANALYSIS * SAMPLE_RATE)
+
+    def hear(self, timestamp: int, samples: NDArray[np.int16], now_s: float) -> None:
+        """Take one microphone packet: mono int16, time stamp at 48 kHz."""
+        self.microphone.add(
+            timestamp,
+            samples,
+            head=self.head * OUTPUT_PER_ANALYSIS,
+            position=self.clock.sample_at(now_s) * OUTPUT_PER_ANALYSIS,
+            now_s=now_s,
+        )
+
+    def play(self, samples: NDArray[np.int16]) -> None:
+        """Queue uploaded speech: mono int16 at 48 kHz."""
+        if len(samples):
+            self._speech.append(samples)
+
+    def advance(self, now_s: float) -> NDArray[np.float32]:
+        """Extend the line to ``now_s``; returns the new 16 kHz samples, which follow the former ones."""
+        before = self.head
+        target = self.clock.sample_at(now_s)
+        pieces: list[NDArray[np.float32]] = []
+        while self._speech and self.head < target:
+            pieces.append(self._append(self._next_speech((target - self.head) * OUTPUT_PER_ANALYSIS)))
+        if self.microphone.active(now_s) and not self._speech:
+            pieces += self._from_microphone(now_s)
+        else:
+            pieces.append(self._append_silence(target - self.head))
+        assert sum(map(len, pieces)) == self.head - before
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+    def clear(self, from_sample: int) -> None:
+        """Forget queued speech and silence everything from ``from_sample`` on, with a short fade."""
+        self._speech.clear()
+        count = (self.head - from_sample) * OUTPUT_PER_ANALYSIS
+        if count <= 0:
+            return
+        index = np.arange(from_sample * OUTPUT_PER_ANALYSIS, self.head * OUTPUT_PER_ANALYSIS) % len(
+            self._history
+        )
+        gain = np.zeros(count, np.float32)
+        fade = min(FADE, count)
+        gain[:fade] = np.linspace(1.0, 0.0, fade, endpoint=False)
+        self._history[index] = (self._history[index] * gain).astype(np.int16)
+
+    def read(self, first_sample: int, count: int) -> NDArray[np.int16]:
+        """Return ``3 * count`` output samples; those older than the history, or not there yet, are silence."""
+        wanted = np.arange(first_sample * OUTPUT_PER_ANALYSIS, (first_sample + count) * OUTPUT_PER_ANALYSIS)
+        there = (wanted < self.head * OUTPUT_PER_ANALYSIS) & (
+            wanted >= (self.head - HISTORY) * OUTPUT_PER_ANALYSIS
+        )
+        samples = self._history[wanted % len(self._history)]
+        samples[~there] = 0
+        return samples
+
+    def _next_speech(self, most: int) -> NDArray[np.int16]:
+        piece = self._speech.popleft()
+        if len(piece) > most:
+            self._speech.appendleft(piece[most:])
+            piece = piece[:most]
+        return np.pad(piece, (0, -len(piece) % OUTPUT_PER_ANALYSIS))
+
+    def _from_microphone(self, now_s: float) -> list[NDArray[np.float32]]:
+        """What has arrived without a hole; a hole that is too old becomes silence."""
+        latest = (self.head + SAMPLE_RATE) * OUTPUT_PER_ANALYSIS
+        oldest = self.clock.sample_at(now_s - MAX_WAIT_S)
+        pieces = [self._append(self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest))]
+        while self.head < oldest:
+            limit = oldest * OUTPUT_PER_ANALYSIS
+            hole = self.microphone.next_filled(self.head * OUTPUT_PER_ANALYSIS, limit)
+            samples = max(1, hole // OUTPUT_PER_ANALYSIS - self.head)
+            self.gap_samples += samples
+            pieces.append(self._append_silence(samples))
+            pieces.append(self._append(self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest)))
+        return pieces
+
+    def _append_silence(self, samples: int) -> NDArray[np.float32]:
+        return self._append(np.zeros(max(0, samples) * OUTPUT_PER_ANALYSIS, np.int16))
+
+    def _append(self, output: NDArray[np.int16]) -> NDArray[np.float32]:
+        start = self.head * OUTPUT_PER_ANALYSIS
+        self._history[np.arange(start, start + len(output)) % len(self._history)] = output
+        self.microphone.forget(start, len(output))
+        self.head += len(output) // OUTPUT_PER_ANALYSIS
+        return self._decimator.add(output)

@@ -1,0 +1,145 @@
+"""A stand-in for the engine: a test picture whose mouth follows the sound, with its frame number in bars."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.errors import BundleError
+from engine.motion.values import Motion, rest
+from streaming.creation import CreationRequest, Progress, RefusedError, write_jpeg
+from streaming.engine_port import EngineOptions, SessionLike
+
+BITS = 20
+"""Bars in the top eighth of the picture: the frame number in binary, most significant first."""
+
+JAW = 17
+
+
+@dataclass
+class FakeFrame:
+    """What the streaming side uses of a frame."""
+
+    i420: NDArray[np.uint8]
+    stage_ms: dict[str, float]
+
+
+class FakeSession:
+    """Behaves as ``engine.pipeline.Session`` does, by the same rules for numbers and clearing."""
+
+    def __init__(self, size: int, avatar: dict[str, Any]) -> None:
+        self._size = size
+        self._avatar = avatar
+        self._sound = np.zeros(0, np.float32)
+        self._next = 0
+        self._kept = 0
+        self._openness = 1.0
+
+    @property
+    def speaking(self) -> bool:
+        loud = np.abs(self._sound[: self._kept]).max(initial=0.0)
+        return bool(loud > 0.01)
+
+    def push_audio(self, samples: NDArray[np.float32]) -> None:
+        assert samples.dtype == np.float32
+        self._sound = np.concatenate([self._sound, samples])
+
+    def clear(self) -> int:
+        kept = min(len(self._sound), self._kept)
+        dropped = len(self._sound) - kept
+        self._sound = np.zeros(kept, np.float32)
+        return dropped
+
+    def motions(self) -> Iterator[Motion]:
+        start = self._next * FRAME_SAMPLES
+        while len(self._sound) >= FRAME_SAMPLES + LOOK_AHEAD_SAMPLES:
+            level = float(np.sqrt(np.mean(self._sound[:FRAME_SAMPLES] ** 2)))
+            motion = rest(start // FRAME_SAMPLES)
+            blendshapes = motion.blendshapes.copy()
+            blendshapes[JAW] = min(1.0, level * 5 * self._openness)
+            self._sound = self._sound[FRAME_SAMPLES:]
+            self._kept = LOOK_AHEAD_SAMPLES
+            self._next += 1
+            start += FRAME_SAMPLES
+            yield replace(motion, blendshapes=blendshapes)
+
+    def render(self, motion: Motion, *, supersample: bool = True) -> FakeFrame:
+        picture = draw(self._size, motion.number, float(motion.blendshapes[JAW]), self._avatar["chroma"])
+        return FakeFrame(picture, {"draw": 0.1})
+
+    def set_style(self, style: Any) -> None:
+        self._openness = style["expressiveness"]
+
+    def set_avatar(self, avatar: Any) -> None:
+        self._avatar = avatar
+
+
+class FakeEngine:
+    """The engine port for tests; avatars are JSON files with a "chroma"."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._size = options.size
+
+    def load_avatar(self, path: str) -> Any:
+        try:
+            with open(path) as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"expected a fake avatar at {path}: {error}") from error
+
+    def session(self, avatar: Any, seed: int) -> SessionLike:
+        return FakeSession(self._size, avatar)
+
+    def style(self, expressiveness: float, head_motion: float) -> Any:
+        return {"expressiveness": expressiveness, "head_motion": head_motion}
+
+
+def fake_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:
+    """Make a fake avatar of any photo; its content tells what to do."""
+    data = request.photo.read_bytes()
+    progress("reading", 0.2)
+    if data.startswith(b"two faces") and request.face is None:
+        raise RefusedError("expected one face, found 2", [[1.0, 2.0, 30.0, 40.0], [5.0, 6.0, 30.0, 40.0]])
+    if data.startswith(b"no face"):
+        raise RefusedError("expected a face, found none", [])
+    if data.startswith(b"crash"):
+        raise SystemExit(3)
+    progress("fitting", 0.7)
+    (request.directory / "avatar.avatar").write_text(json.dumps({"chroma": len(data) % 200 + 28}))
+    write_jpeg(np.full((64, 64, 3), 120, np.uint8), request.directory / "avatar.jpg")
+    return {"face_px": 300, "face": request.face}
+
+
+def draw(size: int, number: int, openness: float, chroma: int) -> NDArray[np.uint8]:
+    """I420 with the number's bits on top and a dark mouth below."""
+    picture = np.full((size * 3 // 2, size), 128, np.uint8)
+    luma = picture[:size]
+    luma[:] = np.linspace(90, 170, size)[:, None]
+    width = size // BITS
+    for bit in range(BITS):
+        luma[: size // 8, bit * width : (bit + 1) * width] = 235 if number >> (BITS - 1 - bit) & 1 else 16
+    height = int(openness * size // 8)
+    centre = size * 3 // 4
+    luma[centre - height : centre + height + 2, size // 3 : size * 2 // 3] = 20
+    picture[size:] = chroma
+    return picture
+
+
+def read_number(luma: NDArray[np.uint8]) -> int:
+    """The frame number in a decoded picture's luma, uint8 [size, size]."""
+    size = luma.shape[1]
+    width = size // BITS
+    row = luma[size // 32 : size // 10]
+    number = 0
+    for bit in range(BITS):
+        middle = row[:, bit * width + width // 4 : (bit + 1) * width - width // 4]
+        number = number << 1 | int(middle.mean() > 128)
+    return number
+
+
+def fake_engine(options: EngineOptions) -> FakeEngine:
+    return FakeEngine(options)
