@@ -129,6 +129,9 @@ class FaceLandmarker:
     def track(self, image: Image, previous: Landmarks | None, blendshapes: bool = True) -> Landmarks | None:
         """Follow a face from the video frame before; detect it when there is none or it is lost.
 
+        The crop always comes from landmarks, also after a detection, so that the first frame of a video is no
+        different from the others.
+
         Returns:
             None when the image shows no face.
         """
@@ -138,7 +141,7 @@ class FaceLandmarker:
                 return found
         for thorough in (False, True):
             for face in self.detect(image, thorough):
-                found = self.locate(image, face, blendshapes)
+                found = self.refine(image, self.locate(image, face, False), blendshapes)
                 if found.presence >= MIN_PRESENCE:
                     return found
         return None

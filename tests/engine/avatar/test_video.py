@@ -1,0 +1,51 @@
+"""Reading videos: their times, their pictures, and what is no video."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.avatar.video import probe_video, read_video
+from engine.errors import InputError
+from tests.engine.avatar.videos import write_video
+
+
+def greys(count: int) -> list[np.ndarray]:
+    return [np.full((64, 96, 3), 40 + 10 * n, np.uint8) for n in range(count)]
+
+
+@pytest.mark.parametrize("sound_s", [0.0, 0.5])
+@pytest.mark.parametrize("rate", [25, 30])
+def test_pictures_come_in_order_with_their_times(tmp_path: Path, rate: int, sound_s: float) -> None:
+    path = tmp_path / "v.mp4"
+    write_video(path, greys(12), rate, sound_s)
+    pictures = list(read_video(path))
+    np.testing.assert_allclose([one.time_s for one in pictures], np.arange(12) / rate, atol=2e-3)
+    np.testing.assert_allclose([one.image.mean() for one in pictures], 40 + 10 * np.arange(12), atol=3)
+    assert pictures[0].image.shape == (64, 96, 3) and pictures[0].image.dtype == np.uint8
+    info = probe_video(path)
+    assert info.rate == rate and info.has_sound == bool(sound_s)
+    assert info.seconds == pytest.approx(12 / rate, abs=0.05)
+
+
+def test_what_is_no_video(tmp_path: Path, hopper: np.ndarray) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video\n" * 100)
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    for path in (text, empty, tmp_path / "missing.mp4", tmp_path):
+        with pytest.raises(InputError, match="expected a video"):
+            list(read_video(path))
+
+
+def test_truncated_video_ends_early_or_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    write_video(path, greys(12), 25)
+    data = path.read_bytes()
+    for share in (0.1, 0.5, 0.95):
+        path.write_bytes(data[: int(len(data) * share)])
+        try:
+            pictures = list(read_video(path))
+        except InputError:
+            continue
+        assert 0 < len(pictures) <= 12
