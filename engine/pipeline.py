@@ -161,7 +161,8 @@ class Session:
         if self._engine.settings.badge:
             draw_badge(rgbx)
         with self._timer.stage("colour"):
-            i420 = rgbx_to_i420(rgbx, np.empty((size * 3 // 2, size), np.uint8))
+            i420 = np.empty((size * 3 // 2, size), np.uint8)
+            rgbx_to_i420(rgbx, i420)
         samples = self._show(motion)
         return Frame(motion.number, motion.first_sample, samples, rgbx, i420, self._timer.take(), motion)
 
