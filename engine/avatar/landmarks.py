@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from engine.avatar.tflite import Network
 from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
 
 MODEL_PATH: Final = Path(__file__).parents[1] / "assets" / "models" / "face_landmarker.task"
@@ -104,9 +104,9 @@ class FaceLandmarker:
 
     def __init__(self) -> None:
         with zipfile.ZipFile(MODEL_PATH) as bundle:
-            self._detector = _Network(bundle.read("face_detector.tflite"))
-            self._mesh = _Network(bundle.read("face_landmarks_detector.tflite"))
-            self._scores = _Network(bundle.read("face_blendshapes.tflite"))
+            self._detector = Network(bundle.read("face_detector.tflite"))
+            self._mesh = Network(bundle.read("face_landmarks_detector.tflite"))
+            self._scores = Network(bundle.read("face_blendshapes.tflite"))
         self._anchors = _anchors()
 
     def detect(self, image: Image, thorough: bool = True) -> list[Face]:
@@ -190,21 +190,6 @@ class FaceLandmarker:
             (raw,) = self._scores(points[BLENDSHAPE_LANDMARKS, :2])
             scores[_SCORE_ORDER] = np.clip(raw[1:], 0.0, 1.0)
         return Landmarks(points, float(_sigmoid(presence).item()), scores)
-
-
-class _Network:
-    """One TFLite network with one input; returns its outputs in the order of the model file."""
-
-    def __init__(self, model: bytes) -> None:
-        self._interpreter: Any = Interpreter(model_content=model, num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-
-    def __call__(self, values: Float) -> list[Float]:
-        self._interpreter.set_tensor(self._input, np.ascontiguousarray(values[None], np.float32))
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 def _sigmoid(logits: Float) -> Float:

@@ -6,12 +6,13 @@ along the picture's own edges with a guided filter (He, Sun, Tang, "Guided Image
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
+
+from engine.avatar.tflite import Network
 
 MODEL_PATH: Final = Path(__file__).parents[1] / "assets" / "models" / "selfie_segmentation.tflite"
 MODEL_SIDE: Final = 256
@@ -51,10 +52,7 @@ class PersonMatte:
     """Cuts persons out. Holds the network's buffers: one per thread."""
 
     def __init__(self) -> None:
-        self._network: Any = Interpreter(model_path=str(MODEL_PATH), num_threads=1)
-        self._network.allocate_tensors()
-        self._input = self._network.get_input_details()[0]["index"]
-        self._output = self._network.get_output_details()[0]["index"]
+        self._network = Network(MODEL_PATH.read_bytes())
 
     def __call__(self, photo: Image, landmarks: Float | None = None) -> Matte:
         """Find the person in a square portrait.
@@ -79,9 +77,7 @@ class PersonMatte:
         return np.asarray(np.mean(sides, axis=0), np.float32)
 
     def _run(self, values: Float) -> Float:
-        self._network.set_tensor(self._input, np.ascontiguousarray(values[None]))
-        self._network.invoke()
-        return np.asarray(self._network.get_tensor(self._output)[0, :, :, 0], np.float32)
+        return self._network(values)[0][0, :, :, 0]
 
 
 def person_matte(photo: Image) -> Float:
