@@ -3,7 +3,7 @@
 export class ApiError extends Error {
   /** `status` is 0 when nothing answered; `retryAfterSeconds` is what the server asked for, or 0. */
   constructor(words, status = 0, retryAfterSeconds = 0) {
-    super(words);
+    super(sentence(words));
     this.status = status;
     this.retryAfterSeconds = retryAfterSeconds;
   }
@@ -100,7 +100,7 @@ export function uploadPhoto({ photo, rights, name, face }, onSent) {
   });
 }
 
-/** Follow an avatar job to its end: `{avatar}` when done, `{error, faces}` when refused. */
+/** Follow an avatar job to its end: `{avatar}` when done, `{error, faces}` when refused. Steps and errors are sentences. */
 export function followAvatarJob(job, onProgress) {
   return new Promise((resolve, reject) => {
     const events = new EventSource(`/api/avatar-jobs/${encodeURIComponent(job)}/events`);
@@ -108,11 +108,21 @@ export function followAvatarJob(job, onProgress) {
       events.close();
       settle(value);
     };
-    events.addEventListener("progress", (event) => onProgress(JSON.parse(event.data)));
+    events.addEventListener("progress", (event) => {
+      const { step, fraction } = JSON.parse(event.data);
+      onProgress({ step: sentence(step), fraction });
+    });
     events.addEventListener("done", (event) => finish(resolve, JSON.parse(event.data)));
-    events.addEventListener("refused", (event) => finish(resolve, JSON.parse(event.data)));
+    events.addEventListener("refused", (event) => {
+      const { error, faces } = JSON.parse(event.data);
+      finish(resolve, { error: sentence(error), faces });
+    });
     events.addEventListener("error", () => {
       if (events.readyState === EventSource.CLOSED) finish(reject, new ApiError(NO_ANSWER));
     });
   });
+}
+
+function sentence(words) {
+  return words ? words[0].toUpperCase() + words.slice(1) : "";
 }

@@ -82,7 +82,7 @@ export class UploadDialog extends EventTarget {
       const form = { photo: this.#photo, rights, name: part("avatar-name").value.trim() || stem(this.#photo.name), face: this.#face };
       const id = await uploadPhoto(form, (fraction) => this.#progress("Sending the photo", fraction * SENDING_SHARE));
       const outcome = await followAvatarJob(id, ({ step, fraction }) => {
-        if (job === this.#job) this.#progress(sentence(step), SENDING_SHARE + (1 - SENDING_SHARE) * fraction);
+        if (job === this.#job) this.#progress(step, SENDING_SHARE + (1 - SENDING_SHARE) * fraction);
       });
       // A dialog that was closed meanwhile still gives its avatar: it exists, and can be deleted in the gallery.
       if (outcome.avatar) return this.#done(outcome.avatar, job);
@@ -99,18 +99,20 @@ export class UploadDialog extends EventTarget {
 
   #refused({ error, faces = [] }) {
     this.#working(false);
-    this.#refuse(faces.length > 1 ? `There are ${faces.length} faces in this photo. Choose the one that shall speak.` : error);
-    if (faces.length > 1) this.#offer(faces);
+    const canChoose = faces.length > 1 && part("photo-preview").naturalWidth > 0;
+    if (!canChoose) return this.#refuse(error);
+    this.#refuse(`There are ${faces.length} faces in this photo. Choose the one that shall speak.`, "info");
+    part("upload-fields").hidden = part("upload-submit").hidden = true;
+    this.#offer(faces);
   }
 
   /** Draw a button around each face; pixels of the upright photo. */
   #offer(faces) {
     const { naturalWidth: width, naturalHeight: height } = part("photo-preview");
-    if (!width) return;
     const buttons = faces.map(([x, y, w, h], index) => {
       const button = element(
         "button",
-        { type: "button", class: "face", "data-testid": `face-${index}`, "aria-label": `Face ${index + 1} of ${faces.length}, from the left` },
+        { type: "button", class: "face", "data-testid": `face-${index}`, "aria-label": `Face ${index + 1} of ${faces.length}` },
         element("span", {}, String(index + 1)),
       );
       const place = { left: x / width, top: y / height, width: w / width, height: h / height };
@@ -144,7 +146,8 @@ export class UploadDialog extends EventTarget {
     field.focus();
   }
 
-  #refuse(words) {
+  #refuse(words, tone = "bad") {
+    part("upload-refusal").dataset.tone = tone;
     part("upload-refusal").textContent = words;
     part("upload-refusal").hidden = !words;
   }
@@ -165,8 +168,4 @@ export function megabytes(bytes) {
 /** A file name without its ending, for people to read. */
 function stem(fileName) {
   return fileName.replace(/\.[^.]*$/, "").replace(/[_-]+/g, " ").slice(0, 60);
-}
-
-function sentence(step) {
-  return step ? step[0].toUpperCase() + step.slice(1) : "Working";
 }

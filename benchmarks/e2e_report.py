@@ -1,0 +1,145 @@
+"""Measures the live call as Chromium sees it: frame rate, repeated frames, latency, sound against picture.
+
+    python -m benchmarks.e2e_report --seconds 60 --json benchmarks/results/e2e.json
+
+Server and browser share the machine. The microphone hears the bundled speech again and again. What the server
+says of itself and what the browser measures are kept apart in the result.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.live_page import ROOT, SPEECH, find_chromium, opened, served, start_talking, wait_until_live
+
+FRAME_RATE: Final = 25
+TICKS_PER_FRAME: Final = 90_000 // FRAME_RATE
+SETTLE_S: Final = 5.0
+SAME: Final = 0.0
+"""A repeated picture is coded as no change at all; a living portrait changes in every frame."""
+
+MAX_REPEATED: Final = 0.02
+MIN_RATE: Final = 24.5
+EXIT_BAR_MISSED: Final = 3
+
+
+def measure(url: str, seconds: float, *, talk: bool = True) -> dict[str, Any]:
+    """Watch one call for ``seconds``; JSON values, times in milliseconds."""
+    with opened(url, microphone=SPEECH / "long.wav") as page:
+        wait_until_live(page)
+        if talk:
+            start_talking(page)
+        page.wait_for_timeout(1000 * SETTLE_S)
+        heard = page.evaluate("probe.received.length")
+        seen = page.evaluate("seconds => probe.watch(seconds)", seconds)
+        stats = [message for message in page.evaluate("probe.received")[heard:] if message["type"] == "stats"]
+        codec = page.evaluate("probe.inbound()")["video"]["codec"]["mimeType"]
+        browser = page.context.browser.version if page.context.browser else ""
+    return {
+        "seconds": seconds,
+        "talking": talk,
+        "codec": codec,
+        "browser": browser or _output("chromium", "--version"),
+        "seen_by_browser": _seen(seen["frames"], seen["samples"]),
+        "said_by_server": _said(stats),
+    }
+
+
+def _seen(frames: list[list[float]], samples: list[dict[str, Any]]) -> dict[str, Any]:
+    ticks, presented, change = np.asarray(frames, float).T
+    due = (ticks[-1] - ticks[0]) / TICKS_PER_FRAME
+    skipped = np.maximum(0, np.diff(ticks) / TICKS_PER_FRAME - np.diff(presented))
+    unchanged = int(np.sum(change[1:] <= SAME))
+    offsets = [s["videoMs"] - s["audioMs"] for s in samples if s["videoMs"] and s["audioMs"]]
+    seconds = len(samples) - 1
+    return {
+        "frames_due": int(due),
+        "decoded_per_second": (samples[-1]["decoded"] - samples[0]["decoded"]) / seconds,
+        "frames_without_change": unchanged,
+        "frames_never_sent_or_lost": float(skipped.sum()),
+        "repeated_share": (unchanged + float(skipped.sum())) / due,
+        "freezes": samples[-1]["freezes"] - samples[0]["freezes"],
+        "sound_after_picture_ms": _spread(offsets),
+    }
+
+
+def _said(stats: list[dict[str, Any]]) -> dict[str, Any]:
+    frames = stats[-1]["frame"] - stats[0]["frame"]
+    repeated = stats[-1]["repeated"] - stats[0]["repeated"]
+    names = sorted({name for message in stats for name in message["stages"]})
+    return {
+        "fps": _spread([message["fps"] for message in stats]),
+        "repeated_share": repeated / frames,
+        "latency_ms": _spread([message["latency_ms"] for message in stats]),
+        "ladder": sorted({message["ladder"] for message in stats}),
+        "stages": {
+            name: _spread([m["stages"][name] for m in stats if name in m["stages"]]) for name in names
+        },
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return {"p5": round(float(low), 2), "median": round(float(median), 2), "p95": round(float(high), 2)}
+
+
+def _machine() -> dict[str, Any]:
+    cpu = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    cores = sum(line.startswith("processor") for line in _lines("/proc/cpuinfo"))
+    return {"cpu": cpu or platform.processor(), "cores": cores, "system": platform.platform()}
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return done.stdout.strip()
+
+
+def main() -> int:
+    """Run the report; exit code 3 with ``--check`` when a bar is missed."""
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--seconds", type=float, default=60.0)
+    options.add_argument("--url", help="a server that runs already")
+    options.add_argument("--silent", action="store_true", help="leave the microphone off")
+    options.add_argument("--json", default="-", help="where the result goes; - is stdout")
+    options.add_argument("--check", action="store_true", help="hold the result against the bars")
+    given = options.parse_args()
+    if find_chromium() is None:
+        print(
+            "expected a Chromium on this machine: scripts/install_chromium.sh installs one", file=sys.stderr
+        )
+        return 2
+    if given.url:
+        result = measure(given.url, given.seconds, talk=not given.silent)
+    else:
+        with served() as url:
+            result = measure(url, given.seconds, talk=not given.silent)
+    result = {"machine": _machine(), "commit": _output("git", "rev-parse", "--short", "HEAD")} | result
+    text = json.dumps(result, indent=2) + "\n"
+    if given.json == "-":
+        sys.stdout.write(text)
+    else:
+        Path(given.json).write_text(text)
+    seen = result["seen_by_browser"]
+    met = seen["decoded_per_second"] >= MIN_RATE and seen["repeated_share"] <= MAX_REPEATED
+    return 0 if met or not given.check else EXIT_BAR_MISSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Starts the server and opens its page in Chromium: what the end-to-end tests and the end-to-end report share."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT: Final = Path(__file__).parents[1]
+PORTRAITS: Final = ROOT / "engine" / "assets" / "portraits"
+SPEECH: Final = ROOT / "engine" / "assets" / "speech"
+PROBE: Final = Path(__file__).with_name("live_probe.js")
+
+START_LIMIT_S: Final = 180.0
+STOP_LIMIT_S: Final = 15.0
+
+CHROMIUM_FLAGS: Final = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome on this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def served(*options: str) -> Iterator[str]:
+    """Run ``vividlive serve`` on a free port; yields its address.
+
+    Raises:
+        RuntimeError: it ended, or did not become healthy; the message holds the end of its log.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "vividlive", "serve", "--port", str(port), *options]
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        try:
+            _wait_until_healthy(server, url, log)
+            yield url
+        finally:
+            server.terminate()
+            try:
+                server.wait(STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+@contextmanager
+def opened(
+    url: str,
+    *,
+    microphone: Path = SPEECH / "hello.wav",
+    width: int = 1280,
+    height: int = 860,
+    dark: bool = False,
+) -> Iterator[Page]:
+    """Open the page in a fresh Chromium whose microphone hears ``microphone`` again and again.
+
+    ``window.probe`` (live_probe.js) is there for measuring. Needs ``find_chromium()`` to find one.
+    """
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=find_chromium(),
+            args=flags,
+            ignore_default_args=["--mute-audio"],
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+        )
+        try:
+            page = context.pages[0]
+            page.add_init_script(path=PROBE)
+            page.goto(url)
+            yield page
+        finally:
+            context.close()
+
+
+def wait_until_live(page: Page, limit_s: float = 60.0) -> None:
+    """Wait until the call is up and its picture is shown."""
+    page.wait_for_selector('[data-testid="stage"][data-state="live"].playing', timeout=1000 * limit_s)
+
+
+def start_talking(page: Page, *, headphones: bool = True) -> None:
+    """Press Start and answer how one listens."""
+    page.get_by_test_id("start").click()
+    page.get_by_test_id("choose-headphones" if headphones else "choose-speakers").click()
+    page.wait_for_selector('[data-testid="start"].talking')
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: IO[str]) -> None:
+    end = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+    log.seek(0)
+    raise RuntimeError(
+        f"expected a healthy server at {url} within {START_LIMIT_S:.0f} s; its log ends:\n{log.read()[-3000:]}"
+    )

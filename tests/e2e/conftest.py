@@ -1,0 +1,32 @@
+"""One server for all end-to-end tests, a fresh Chromium for each."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from benchmarks.live_page import find_chromium, opened, served, wait_until_live
+
+URL_VARIABLE = "VIVIDLIVE_E2E_URL"
+"""Address of a running server to test instead of one of our own, for work on the page."""
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """Address of a running server."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium on this machine: scripts/install_chromium.sh installs one")
+    if running := os.environ.get(URL_VARIABLE):
+        yield running
+    else:
+        with served() as started:
+            yield started
+
+
+@pytest.fixture
+def page(url: str) -> Iterator[Page]:
+    """The page, live, in a fresh browser."""
+    with opened(url) as page:
+        wait_until_live(page)
+        yield page
