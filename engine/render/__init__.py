@@ -1,0 +1,1 @@
+"""Drawing: an avatar and a motion to a frame."""

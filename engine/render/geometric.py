@@ -1,0 +1,134 @@
+"""The geometric quality level: driven mesh, rasterised and textured, with mouth and eyes drawn twice as fine."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.avatar import Avatar
+from engine.conventions import DEFAULT_FRAME_SIZE
+from engine.errors import SettingError
+from engine.motion.values import Motion
+from engine.render.drive import Driver
+from engine.render.layers import Detail, split_layers
+from engine.render.light import inner_lights
+from engine.timing import StageTimer
+from kernels.composite import composite
+from kernels.rasterise import rasterise
+
+SMALLEST_SIZE = 64
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where in the canvas one rasterised grid lies: its corner in frame pixels, its size in frame pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    factor: Literal[1, 2]
+
+
+class GeometricRenderer:
+    """Draws one avatar; holds every buffer that a frame needs, so one renderer serves one thread.
+
+    Convention: frames are uint32 [size, size] RGBX, opaque, top-left origin.
+    """
+
+    def __init__(self, avatar: Avatar, size: int = DEFAULT_FRAME_SIZE) -> None:
+        if size < SMALLEST_SIZE or size % 2:
+            raise SettingError(f"expected an even frame size of at least {SMALLEST_SIZE} px, got {size}")
+        self.avatar = avatar
+        self.size = size
+        self._scale = size / avatar.side
+        self._driver = Driver(avatar)
+        self._layers = split_layers(avatar)
+        self._lights = inner_lights(avatar)
+        self._attributes = np.column_stack([avatar.uv, avatar.shade]).astype(np.float32)
+        self._background = _resized(avatar.background, size)
+        self._planes = np.empty(3 * size * size, np.float32)
+        self._triangle = np.empty(size * size, np.int32)
+        self._keys = np.empty(size * size, np.int64)
+
+    def render(
+        self,
+        motion: Motion,
+        timer: StageTimer,
+        out: NDArray[np.uint32] | None = None,
+        supersample: bool = True,
+    ) -> NDArray[np.uint32]:
+        """Draw one frame.
+
+        Convention: ``timer`` gets the stages "drive", "rasterise", "composite" and "detail". ``out`` is filled if
+        given, else a new frame is made. ``supersample`` draws mouth and eyes twice as fine.
+
+        Returns:
+            The frame, uint32 [size, size].
+        """
+        frame = np.empty((self.size, self.size), np.uint32) if out is None else out
+        with timer.stage("drive"):
+            positions = self._driver.drive(motion)
+            for light in self._lights:
+                self._attributes[light.lit, 2] = self.avatar.shade[light.lit] * light.at(positions)
+        whole = _Grid(0, 0, self.size, self.size, 1)
+        with timer.stage("rasterise"):
+            planes, triangle = self._rasterise(positions, self._layers.skin, whole)
+        with timer.stage("composite"):
+            composite(planes, triangle, self.avatar.atlas, self._background, frame)
+        with timer.stage("detail"):
+            for detail in self._layers.details:
+                self._draw_detail(detail, positions, frame, 2 if supersample else 1)
+        return frame
+
+    def _draw_detail(
+        self, detail: Detail, positions: NDArray[np.float32], frame: NDArray[np.uint32], factor: Literal[1, 2]
+    ) -> None:
+        """Redraw the box around one opening: background, what lies behind the skin, the skin, what lies on it."""
+        outline = positions[detail.outline, :2] * np.float32(self._scale)
+        margin = 2.0 + detail.margin * self.avatar.inter_ocular * self._scale
+        if not np.isfinite(outline).all():
+            return
+        x0, y0 = np.clip(np.floor(outline.min(axis=0) - margin), 0, self.size).astype(int).tolist()
+        x1, y1 = np.clip(np.ceil(outline.max(axis=0) + margin), 0, self.size).astype(int).tolist()
+        if x1 <= x0 or y1 <= y0:
+            return
+        if (x1 - x0) * (y1 - y0) * factor**2 > self.size**2:
+            factor = 1
+        grid = _Grid(x0, y0, x1 - x0, y1 - y0, factor)
+        box = frame[y0:y1, x0:x1]
+        box[:] = self._background[y0:y1, x0:x1]
+        for triangles in (*detail.under, self._layers.skin, *detail.over):
+            planes, triangle = self._rasterise(positions, triangles, grid)
+            composite(planes, triangle, self.avatar.atlas, box, box, factor)
+
+    def _rasterise(
+        self, positions: NDArray[np.float32], triangles: NDArray[np.int32], grid: _Grid
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Planes [3, H, W] (u, v, shade) and triangle numbers [H, W] of one grid, in this renderer's buffers."""
+        height, width = grid.height * grid.factor, grid.width * grid.factor
+        cells = height * width
+        planes = self._planes[: 3 * cells].reshape(3, height, width)
+        triangle = self._triangle[:cells].reshape(height, width)
+        origin = (grid.x / self._scale, grid.y / self._scale)
+        rasterise(
+            positions,
+            triangles,
+            self._attributes,
+            planes,
+            triangle,
+            self._keys[:cells].reshape(height, width),
+            origin,
+            self._scale * grid.factor,
+        )
+        return planes, triangle
+
+
+def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:
+    """A square RGBX picture at another size."""
+    channels = image.view(np.uint8).reshape(*image.shape, 4)
+    smaller = size < image.shape[0]
+    resized = cv2.resize(channels, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    return np.ascontiguousarray(resized).view(np.uint32)[..., 0]

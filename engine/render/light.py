@@ -1,0 +1,73 @@
+"""Light behind the skin: how bright teeth, tongue and eyeballs are, given how far lips and lids are open."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.avatar import Avatar
+from engine.render.layers import EYE_SIDES, LID_POINTS, LIP_POINTS, MOUTH_LAYERS, part_vertices
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How light falls through one opening; lengths as fractions of the opening's neutral width.
+
+    full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
+    shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
+    """
+
+    full_gap: float
+    closed_light: float
+    shadow: float
+    shadow_reach: float
+
+
+MOUTH: Final = Opening(full_gap=0.22, closed_light=0.45, shadow=0.4, shadow_reach=0.045)
+EYE: Final = Opening(full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
+
+
+class InnerLight:
+    """Brightness of the vertices behind one opening; the shade of the avatar's own vertices is multiplied by it.
+
+    The upper and lower edges are the first vertices of one part: ``points`` along the upper edge from the viewer's
+    left to right, then as many along the lower one.
+    """
+
+    def __init__(
+        self, avatar: Avatar, edge_part: str, points: int, lit_parts: tuple[str, ...], opening: Opening
+    ) -> None:
+        edges = part_vertices(avatar, edge_part)
+        self._upper, self._lower = edges[:points], edges[points : 2 * points]
+        self.lit = np.concatenate([part_vertices(avatar, part) for part in lit_parts]).astype(np.intp)
+        self._opening = opening
+        across = avatar.positions[self._upper[-1]] - avatar.positions[self._upper[0]]
+        self._width = float(np.hypot(across[0], across[1]))
+
+    def at(self, positions: Float) -> Float:
+        """Brightness of ``lit`` for driven positions [V, 3]; float32 in [0, 1]."""
+        opening, width = self._opening, self._width
+        upper, lower, point = positions[self._upper], positions[self._lower], positions[self.lit]
+        top = np.interp(point[:, 0], upper[:, 0], upper[:, 1])
+        bottom = np.interp(point[:, 0], lower[:, 0], lower[:, 1])
+        gap = float(np.max(np.interp(upper[:, 0], lower[:, 0], lower[:, 1]) - upper[:, 1]))
+        open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
+        ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
+        below = np.clip(np.minimum(point[:, 1], bottom) - top, 0.0, None) / (opening.shadow_reach * width)
+        return np.asarray(ambient * (1 - opening.shadow * np.exp(-below)), np.float32)
+
+
+def inner_lights(avatar: Avatar) -> list[InnerLight]:
+    """The lights of all openings that the avatar has."""
+    lights = []
+    mouth = tuple(name for layer in MOUTH_LAYERS for name in layer if name in avatar.part_names)
+    if "mouth_cavity" in mouth:
+        lights.append(InnerLight(avatar, "mouth_cavity", LIP_POINTS, mouth, MOUTH))
+    for side in EYE_SIDES:
+        lit = tuple(n for n in (f"{side}_sclera", f"{side}_iris") if n in avatar.part_names)
+        if lit and f"{side}_lashes" in avatar.part_names:
+            lights.append(InnerLight(avatar, f"{side}_lashes", LID_POINTS, lit, EYE))
+    return lights
