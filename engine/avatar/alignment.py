@@ -22,14 +22,33 @@ DEPTH_WEIGHT: Final = 0.4
 HUBER_DM: Final = 0.05
 
 IRIS_LANDMARKS: Final = tuple(range(468, 478))
-SILHOUETTE_LANDMARKS: Final = (58, 93, 132, 234, 288, 323, 361, 397, 454, 127, 356, 172, 136, 365, 172, 162, 389)
+SILHOUETTE_LANDMARKS: Final = (
+    58,
+    93,
+    132,
+    234,
+    288,
+    323,
+    361,
+    397,
+    454,
+    127,
+    356,
+    172,
+    136,
+    365,
+    172,
+    162,
+    389,
+)
 SILHOUETTE_WEIGHT: Final = 0.5
 
 FITTED_UNITS: Final = tuple(
     name
     for name in ARKIT_NAMES
     if not name.startswith(("eyeLook", "brow", "jawForward", "jawLeft", "jawRight", "mouthRoll", "tongue"))
-    and name not in ("mouthLeft", "mouthRight", "mouthClose", "cheekPuff", "mouthPressLeft", "mouthPressRight")
+    and name
+    not in ("mouthLeft", "mouthRight", "mouthClose", "cheekPuff", "mouthPressLeft", "mouthPressRight")
 )
 """Units that landmarks tell apart. Sideways and rolling ones would only trade places with identity."""
 
@@ -122,7 +141,9 @@ def _bounded_solve(normal: Array, right: Array, low: Array, high: Array) -> Arra
     x = np.zeros(len(right))
     while True:
         free = ~held
-        x[free] = np.linalg.solve(normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, held)] @ x[held])
+        x[free] = np.linalg.solve(
+            normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, held)] @ x[held]
+        )
         outside = free & ((x < low) | (x > high))
         if not outside.any():
             return x
@@ -137,4 +158,4 @@ def _rotation_of(vector: Array) -> Array:
         return np.eye(3)
     x, y, z = vector / angle
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)

@@ -74,7 +74,7 @@ class HeadModel:
 def load_head_model() -> HeadModel:
     """The head model that ships with the package."""
     with safe_open(HEAD_ASSET, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
         return HeadModel.from_arrays(arrays, file.metadata())
 
 

@@ -130,11 +130,22 @@ def _colours(rest: Array, on_eye: Array, head: HeadModel) -> Array:
     """A plain painted face: brows, lips and irises where the average head has them."""
     x, y, z = np.abs(rest[..., 0]), rest[..., 1], rest[..., 2]
     colour = np.broadcast_to(SKIN_RGB, (*x.shape, 3)).astype(float)
-    arch = -0.585 - 0.05 * np.sin(np.clip((x - 0.1) / 0.45, 0, 1) * np.pi * 0.8) + 0.12 * np.clip(x - 0.42, 0, 1)
-    brow = (np.abs(y - arch) < 0.032 - 0.03 * np.clip((x - 0.3) / 0.3, 0, 1)) & (x > 0.1) & (x < 0.56) & (z < -0.5)
+    arch = (
+        -0.585 - 0.05 * np.sin(np.clip((x - 0.1) / 0.45, 0, 1) * np.pi * 0.8) + 0.12 * np.clip(x - 0.42, 0, 1)
+    )
+    brow = (
+        (np.abs(y - arch) < 0.032 - 0.03 * np.clip((x - 0.3) / 0.3, 0, 1))
+        & (x > 0.1)
+        & (x < 0.56)
+        & (z < -0.5)
+    )
     half = np.clip(1 - (x / 0.25) ** 2, 0, 1) ** 0.6
     lips = (y > 0.283 - 0.085 * half) & (y < 0.285 + 0.115 * half) & (z < -0.5) & (x < 0.25)
-    hair = (y < -1.02 + 0.3 * np.clip(x - 0.5, 0, 1)) | ((z > -0.25) & (y < 0.1) & (x < 0.72)) | ((z > 0.1) & (y < 0.4))
+    hair = (
+        (y < -1.02 + 0.3 * np.clip(x - 0.5, 0, 1))
+        | ((z > -0.25) & (y < 0.1) & (x < 0.72))
+        | ((z > 0.1) & (y < 0.4))
+    )
     for mask, rgb in ((lips, LIP_RGB), (brow, BROW_RGB), (hair, HAIR_RGB), (on_eye, SCLERA_RGB)):
         colour[mask] = rgb
     for eye in ("left_eye", "right_eye"):
@@ -179,11 +190,10 @@ def _set_by_hand(head: HeadModel, mean: Array) -> Array:
         mean[outline] = mean[inner] + OUTWARD * (mean[inner] - mean[innermost])
     for middle, above, below in JAW_ANGLES:
         mean[middle] = (mean[above] + mean[below]) / 2
-    for name, members in IRISES.items():
+    for name, iris in IRISES.items():
         ball = head.vertices[head.groups[name]]
         centre = ball[ball[:, 2].argmin()]
-        offset = mean[list(members)] - mean[members[0]]
-        mean[list(members)] = centre + offset * [1, 1, 0]
+        mean[list(iris)] = centre + (mean[list(iris)] - mean[iris[0]]) * [1, 1, 0]
     return mean
 
 

@@ -1,0 +1,57 @@
+"""Adjusts the blendshapes to one face, so that on it too the lids meet and shut lips stay shut."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.contact import ContactPair
+from engine.avatar.neutral import OVERCLOSE, UPPER_LIP_SHARE
+from engine.conventions import ARKIT_INDEX
+
+Array = NDArray[np.float64]
+
+UPPER_LID_SHARE: Final = 0.86
+LID_OVERLAP: Final = 0.006
+"""How far the lids overlap when shut, over the distance of the outer eye corners."""
+
+SHUT_MOUTH_UNITS: Final = tuple(
+    (f"mouth{kind}Left", f"mouth{kind}Right") for kind in ("Smile", "Frown", "Dimple", "Stretch", "Press")
+) + tuple(
+    (name,)
+    for name in (
+        "mouthPucker", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
+        "mouthLeft", "mouthRight", "jawLeft", "jawRight", "jawForward", "cheekPuff",
+    )
+)  # fmt: skip
+"""Movements that leave shut lips shut; both sides of one are adjusted together and share the change."""
+
+
+def calibrate(neutral: Array, deltas: Array, pairs: Mapping[str, ContactPair], inter_ocular: float) -> Array:
+    """The calibrated deltas, [52, V, 3]; neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels."""
+    deltas = deltas.copy()
+    lips, overlap = pairs["lips"], OVERCLOSE * inter_ocular
+    for group in SHUT_MOUTH_UNITS:
+        indices = [ARKIT_INDEX[name] for name in group]
+        change = lips.close(neutral + deltas[indices].sum(axis=0), overlap, UPPER_LIP_SHARE)
+        deltas[indices] += change / len(indices)
+    close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
+    deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap, UPPER_LIP_SHARE)
+    for side in ("left", "right"):
+        blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
+        deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)
+    return deltas
+
+
+def _share_out(lids: ContactPair, neutral: Array, blink: Array, overlap: float) -> Array:
+    """What a blink lacks, so that upper and lower lid each go their share of the opening and no more."""
+    across = lids.across(neutral)
+    upper, lower = lids.openness(neutral)
+    upper_way = UPPER_LID_SHARE * (np.maximum(upper, 0.0) + overlap * (upper > 0))
+    lower_way = -(1 - UPPER_LID_SHARE) * (np.maximum(lower, 0.0) + overlap * (lower > 0))
+    return np.asarray(
+        lids.moved(
+            upper_way[:, None] * across - blink[lids.upper], lower_way[:, None] * across - blink[lids.lower]
+        )
+    )

@@ -1,0 +1,72 @@
+"""From a portrait to a fitted head: align, bend, close the mouth, calibrate."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.alignment import Alignment, align
+from engine.avatar.calibrate import calibrate
+from engine.avatar.contact import contact_pairs
+from engine.avatar.head_model import HeadModel, load_head_model
+from engine.avatar.neutral import close_lips, removed_expression
+from engine.avatar.parts import FittedHead
+from engine.avatar.photo import Portrait
+from engine.avatar.residual import residual_warp
+
+FITTED_LANDMARKS: Final = slice(0, 468)
+"""All but the irises."""
+
+
+def fit_head(portrait: Portrait) -> FittedHead:
+    """Fit the head model to the face of a portrait."""
+    head = load_head_model()
+    landmarks = portrait.landmarks.points.astype(np.float64)
+    inter_ocular = portrait.landmarks.inter_ocular
+    alignment = align(head, landmarks, portrait.landmarks.blendshapes.astype(np.float64))
+    in_photo = _shape_in_photo(head, alignment, landmarks)
+    missing = (head.landmarks(in_photo) - landmarks)[FITTED_LANDMARKS, :2] * (512 / portrait.side)
+
+    pairs = contact_pairs()
+    deltas = alignment.turn(head.units.astype(np.float64))
+    gap = float(pairs["lips"].gap(in_photo).mean()) / inter_ocular
+    removed = removed_expression(alignment.expression, gap)
+    neutral = in_photo - np.tensordot(removed, deltas, 1)
+    neutral = neutral + close_lips(pairs["lips"], neutral, inter_ocular)
+    return FittedHead(
+        photo=portrait.photo,
+        landmarks=portrait.landmarks.points,
+        neutral=neutral.astype(np.float32),
+        in_photo=in_photo.astype(np.float32),
+        deltas=calibrate(neutral, deltas, pairs, inter_ocular).astype(np.float32),
+        photo_blendshapes=removed.astype(np.float32),
+        triangles=head.triangles,
+        groups=dict(head.groups),
+        pivot=alignment.shift.astype(np.float32),
+        head_width=_head_width(head, alignment),
+        inter_ocular=inter_ocular,
+        flags=portrait.flags,
+        residual_px=float(np.sqrt((missing**2).sum(axis=1).mean())),
+        style=alignment.identity.astype(np.float32),
+    )
+
+
+def _shape_in_photo(
+    head: HeadModel, alignment: Alignment, landmarks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    shape = (
+        head.vertices
+        + np.tensordot(alignment.identity, head.identity, 1)
+        + np.tensordot(alignment.expression, head.units, 1)
+    )
+    placed = alignment.place(shape)
+    placed[:, :2] += residual_warp(head, alignment, landmarks)
+    return placed
+
+
+def _head_width(head: HeadModel, alignment: Alignment) -> float:
+    """Width of the head above the ears, pixels."""
+    shape = head.vertices + np.tensordot(alignment.identity, head.identity, 1)
+    skin = shape[head.groups["skin"]]
+    level = np.abs(skin[:, 1] - skin[:, 1].min() * 0.5) < 0.2
+    return float(alignment.scale * np.ptp(skin[level, 0]))
