@@ -1,0 +1,8 @@
+"""Quality on real media: lips that follow speech, lips shut in silence, a face in every frame."""
+
+from engine.training.evaluate.faces import evaluate_faces
+from engine.training.evaluate.lips import evaluate_lips
+from engine.training.evaluate.report import Bar, Report
+from engine.training.evaluate.silence import evaluate_silence
+
+__all__ = ["Bar", "Report", "evaluate_faces", "evaluate_lips", "evaluate_silence"]

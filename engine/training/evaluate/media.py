@@ -1,0 +1,122 @@
+"""Finds the clips and photos to evaluate with, and takes what is needed from them."""
+
+import io
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from engine.avatar.landmarks import FaceLandmarker
+from engine.avatar.track import resample, track_pictures
+from engine.avatar.video import probe_video, read_video
+from engine.conventions import FRAME_RATE, FRAME_SAMPLES
+from engine.errors import InputError
+from engine.speech.audio_file import load_audio
+from engine.training.evaluate.opening import lip_openings
+
+VIDEO_ENDINGS: Final = frozenset({".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+PHOTO_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A talking head with its sound, which may lie in a file beside it."""
+
+    video: Path
+    sound: Path
+
+    @property
+    def name(self) -> str:
+        """The video's name without its ending."""
+        return self.video.stem
+
+
+@dataclass(frozen=True, eq=False)
+class RealClip:
+    """What the evaluation needs of a clip.
+
+    Convention:
+        photo: its first picture as a PNG file's bytes. samples: float32 [T], 16 kHz mono.
+        opening: float64 [N], ``lip_opening`` at 25 fps; row n belongs to samples [640 n, 640 (n + 1)).
+    """
+
+    name: str
+    photo: bytes
+    samples: NDArray[np.float32]
+    opening: NDArray[np.float64]
+
+
+def find_clips(paths: list[Path]) -> list[Clip]:
+    """Clips that have sound, inside or as a .wav of the same name; folders are not searched deeper.
+
+    Raises:
+        InputError: a path that does not exist, or no clip with sound.
+    """
+    clips = []
+    for video in _files(paths, VIDEO_ENDINGS):
+        beside = video.with_suffix(".wav")
+        if beside.is_file():
+            clips.append(Clip(video, beside))
+        elif probe_video(video).has_sound:
+            clips.append(Clip(video, video))
+    if not clips:
+        listed = ", ".join(str(path) for path in paths)
+        raise InputError(
+            f"expected a clip with sound (inside, or a .wav of the same name beside it), got {listed}"
+        )
+    return clips
+
+
+def find_photos(paths: list[Path]) -> list[Path]:
+    """Photos; folders are not searched deeper.
+
+    Raises:
+        InputError: a path that does not exist, or no photo.
+    """
+    photos = _files(paths, PHOTO_ENDINGS)
+    if not photos:
+        raise InputError(f"expected photos, found none at {', '.join(str(path) for path in paths)}")
+    return photos
+
+
+def read_clip(clip: Clip, landmarker: FaceLandmarker) -> RealClip:
+    """Track the lips of a clip and resample them by time to 25 fps, aligned with the sound.
+
+    Raises:
+        InputError: no picture shows a face, or the sound cannot be read.
+    """
+    pictures = read_video(clip.video)
+    first = next(pictures)
+    track = track_pictures(chain([first], pictures), landmarker, blendshapes=False)
+    if len(track.times_s) == 0:
+        raise InputError(f"expected a clip with a face, found none in {clip.video}")
+    samples = load_audio(clip.sound).analysis
+    frames = min(int(track.times_s[-1] * FRAME_RATE + 1e-6) + 1, len(samples) // FRAME_SAMPLES)
+    grid = np.arange(frames) / FRAME_RATE
+    openings = lip_openings(track.points).astype(np.float32)[:, None]
+    opening = resample(track.times_s, openings, grid)[:, 0].astype(np.float64)
+    return RealClip(clip.name, png(first.image), samples[: frames * FRAME_SAMPLES], opening)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """A picture as a PNG file's bytes; image: uint8 [H, W, 3], RGB."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def _files(paths: list[Path], endings: frozenset[str]) -> list[Path]:
+    """Files named outright, whatever their ending, and those of folders with one of the endings."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"expected a file or a folder, but there is no {path}")
+    return found
