@@ -96,6 +96,7 @@ def opened(
             page.add_init_script(path=PROBE)
             page.goto(url)
             yield page
+            page.goto("about:blank")  # as a person who leaves: the page ends its call
         finally:
             context.close()
 

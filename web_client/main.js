@@ -129,6 +129,7 @@ function showState({ name, words, retryInS, first }) {
       countdown: `Trying again in ${retryInS} s`,
       button: "Try now",
     });
+    announce(words); // The same words again, each second, are not a change and are not read out.
   }
   showStatus();
   showHint();

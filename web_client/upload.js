@@ -101,7 +101,7 @@ export class UploadDialog extends EventTarget {
     this.#working(false);
     const canChoose = faces.length > 1 && part("photo-preview").naturalWidth > 0;
     if (!canChoose) return this.#refuse(error);
-    this.#refuse(`There are ${faces.length} faces in this photo. Choose the one that shall speak.`, "info");
+    this.#refuse(`There are ${faces.length} faces in this photo. Choose the one who should speak.`, "info");
     part("upload-fields").hidden = part("upload-submit").hidden = true;
     this.#offer(faces);
   }
