@@ -26,7 +26,7 @@ class Opening:
     shadow_reach: float
 
 
-MOUTH: Final = Opening(full_gap=0.22, closed_light=0.45, shadow=0.4, shadow_reach=0.045)
+MOUTH: Final = Opening(full_gap=0.16, closed_light=0.62, shadow=0.32, shadow_reach=0.04)
 EYE: Final = Opening(full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
 

@@ -18,4 +18,4 @@ def test_badge(size: int, level: int) -> None:
     assert (frame >> 24 == 255).all()
     changed = (frame & 255)[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert changed.max() > 150  # light letters
-    assert np.median(changed) <= 0.6 * level  # on a dark plate
+    assert np.quantile(changed, 0.2) <= 0.5 * level  # on a dark plate

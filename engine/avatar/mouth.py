@@ -1,0 +1,221 @@
+"""The inside of the mouth: a soft dark cavity behind the lips, tongue, gums and teeth.
+
+Everything lies behind the skin and shows only between the lips (see ``engine.render.layers``); how much light
+reaches it is decided frame by frame (``engine.render.light``).
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.attach import anchor, resample_line
+from engine.avatar.head_model import load_head_model
+from engine.avatar.parts import FittedHead, Float, Image, MeshPart
+from engine.avatar.teeth import ARCH, LOWER_JAW, UPPER_JAW, Jaw, arch_strip, grid_triangles, teeth_texture
+from engine.render.layers import LIP_POINTS
+
+Array = NDArray[np.float64]
+
+CAVITY_DEPTH: Final = 0.5  # of the mouth's width
+CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
+CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
+
+TOOTH_OF_WHITE: Final = np.array([0.97, 0.945, 0.89])
+MAX_TINT: Final = 0.1
+UPPER_SHOW: Final = 0.02
+LOWER_SHOW: Final = -0.005
+"""How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
+
+MOLAR_SHADE: Final = 0.25
+"""Brightness of the last molar beside the front teeth."""
+
+# Landmarks: the lips' red, upper and lower; eye openings, person's right and left; the irises.
+UPPER_LIP: Final = np.array(
+    [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78]
+)
+LOWER_LIP: Final = np.array(
+    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95, 78]
+)
+
+
+def build_mouth(head: FittedHead) -> list[MeshPart]:
+    """The parts behind the lips: "mouth_cavity", "tongue", "lower_teeth", "upper_teeth".
+
+    The cavity's first 2 * LIP_POINTS vertices are the lips' contact lines, upper then lower.
+    """
+    colours = MouthColours(head)
+    return [
+        _cavity(head, colours),
+        _tongue(head, colours),
+        _teeth(head, "lower_teeth", LOWER_JAW, LOWER_SHOW, colours),
+        _teeth(head, "upper_teeth", UPPER_JAW, UPPER_SHOW, colours),
+    ]
+
+
+class MouthColours:
+    """Colours of what the photo does not show, from what it shows: RGB in [0, 255]."""
+
+    def __init__(self, head: FittedHead) -> None:
+        photo = head.photo.astype(np.float64)
+        lips = np.concatenate([_region(photo, head.landmarks, line) for line in (UPPER_LIP, LOWER_LIP)])
+        luma = lips @ (0.299, 0.587, 0.114)
+        typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
+        self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
+        self.tooth: Array = tooth_white(head) * TOOTH_OF_WHITE
+        light = float(self.tooth.max()) / 230
+        self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
+        self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([178.0, 100.0, 98.0])
+        self.throat: Array = 0.16 * self.lip + light * np.array([10.0, 3.0, 3.0])
+
+
+def tooth_white(head: FittedHead) -> Array:
+    """The colour of a white thing on this face, RGB in [0, 255], from the whites of the eyes."""
+    photo = head.photo.astype(np.float64)
+    found = []
+    for side in ("left", "right"):
+        lids = [head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower")]
+        found.append(_pixels(photo, np.concatenate([lids[0], lids[1][::-1]])))
+    eyes = np.concatenate(found)
+    skin = photo[
+        tuple(np.clip(np.rint(head.landmarks[[50, 280, 151], 1::-1].T).astype(int), 0, head.side - 1))
+    ]
+    light = float(skin.max(axis=1).mean())
+    if len(eyes):
+        saturation = (eyes.max(axis=1) - eyes.min(axis=1)) / np.maximum(eyes.max(axis=1), 1)
+        brightness = eyes.max(axis=1)
+        white = eyes[(brightness >= np.quantile(brightness, 0.8)) & (saturation < 0.45)]
+        if len(white) > 3:
+            colour = white.mean(axis=0) / white.mean(axis=0).max()
+            # Whites of eyes are reddish and in the lids' shadow: part of their tint stays, the light is the skin's.
+            tint = 1 - np.minimum(0.5 * (1 - colour), MAX_TINT)
+            return np.asarray(tint * np.clip(white.mean(axis=0).max(), 0.9 * light, 1.05 * light))
+    return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
+
+
+def _cavity(head: FittedHead, colours: MouthColours) -> MeshPart:
+    """A dark bag whose mouth is the lips' contact lines, reaching a little under the lips on both sides."""
+    lines, moves = [], []
+    for group in ("upper_lip_contact", "lower_lip_contact"):
+        mine = head.groups[group]
+        weights = resample_line(head.neutral[mine], LIP_POINTS)
+        lines.append(weights @ head.neutral[mine])
+        moves.append(np.einsum("pv,bvc->bpc", weights, head.deltas[:, mine]))
+    (upper, lower), (upper_move, lower_move) = lines, moves
+    width = float(np.linalg.norm(upper[-1] - upper[0]))
+    rim = np.array([0.0, CAVITY_RIM * width, 0.02 * width])
+    rows = [upper, lower, upper - rim * (1, 1, -1)]
+    row_moves = [upper_move, lower_move, upper_move]
+    shares = [0.55, 0.55, 0.55]
+    for t in CAVITY_STEPS:
+        back = np.array([0.0, 0.0, CAVITY_DEPTH * width * np.sin(np.pi * t)])
+        rows.append((1 - t) * upper + t * lower + back)
+        row_moves.append((1 - t) * upper_move + t * lower_move)
+        shares.append(0.55 * (1 - np.sin(np.pi * t)) ** 2)
+    rows.append(lower + rim)
+    row_moves.append(lower_move)
+    shares.append(0.55)
+
+    # Rows are stored contact lines first; the surface goes from the upper rim to the lower one.
+    order = [2, 0, *range(3, 3 + len(CAVITY_STEPS)), 1, 3 + len(CAVITY_STEPS)]
+    number = np.concatenate([r * LIP_POINTS + np.arange(LIP_POINTS) for r in order])
+    triangles = number[grid_triangles(len(rows), LIP_POINTS)].astype(np.int32)
+    positions = np.concatenate(rows)
+    share = np.repeat(shares, LIP_POINTS)
+    ramp = np.linspace(0, 1, 32)[None, :, None]
+    texture = np.repeat(colours.throat * (1 - ramp) + colours.lip * ramp, 4, axis=0)
+    uv = np.stack([0.5 + 31 * share, np.full(len(share), 2.0)], axis=1)
+    return _part(
+        "mouth_cavity",
+        positions,
+        np.concatenate(row_moves, axis=1),
+        triangles,
+        uv,
+        np.ones(len(share)),
+        texture,
+    )
+
+
+def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
+    """The head model's tongue, lit from the lips, with a soft groove."""
+    mine = head.groups["tongue"]
+    place = np.full(len(head.neutral), -1)
+    place[mine] = np.arange(len(mine))
+    triangles = place[head.triangles[(place[head.triangles] >= 0).all(axis=1)]].astype(np.int32)
+    model = load_head_model().vertices[mine].astype(np.float64)
+    corners = model[triangles]
+    normals = np.zeros_like(model)
+    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    for k in range(3):
+        np.add.at(normals, triangles[:, k], face)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    outward = np.sign(np.einsum("vc,vc->v", normals, model - model.mean(axis=0)).sum())
+    normals *= outward
+    lit = np.clip(normals @ np.array([0.0, -0.55, -0.83]), 0, 1)
+    depth = np.clip((model[:, 2] - model[:, 2].min()) / 0.35, 0, 1)
+    groove = 1 - 0.18 * np.exp(-((model[:, 0] / 0.022) ** 2)) * (normals[:, 1] < 0)
+    shade = (0.62 + 0.38 * lit) * (1 - 0.8 * depth) * groove
+
+    rng = np.random.default_rng(0)
+    grain = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 1.2)
+    texture = colours.tongue * (1 + 0.05 * grain / grain.std())[..., None]
+    span = np.ptp(model, axis=0)
+    uv = 4 + 40 * (model[:, [0, 2]] - model[:, [0, 2]].min(axis=0)) / span[[0, 2]]
+    return _part("tongue", head.neutral[mine], head.deltas[:, mine], triangles, uv, shade, texture)
+
+
+def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthColours) -> MeshPart:
+    """One row of teeth, its front edge ``show`` decimetres of the head model below where the lips meet."""
+    model, triangles, uv, along = arch_strip(jaw)
+    anchored = anchor(head, group)
+    lips = head.neutral[head.groups["upper_lip_contact"]].astype(np.float64)
+    seam = lips[:1] + resample_line(lips, 3)[1:2] @ (lips - lips[0])
+    edge = anchored.place(np.array([[0.0, jaw.edge_y, ARCH[0, 1]]]))
+    down = anchored.rotation[:, 1]
+    model[:, 1] += ((seam - edge) @ down / anchored.scale + show)[0]
+    positions = anchored.place(model)
+    shade = MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.55) ** 2.6))
+    texture, coverage = teeth_texture(jaw, colours.tooth, colours.gum)
+    return _part(group, positions, anchored.deltas(positions), triangles, uv, shade, texture, coverage)
+
+
+def _part(
+    name: str,
+    positions: NDArray[np.floating],
+    deltas: NDArray[np.floating],
+    triangles: NDArray[np.int32],
+    uv: NDArray[np.floating],
+    shade: NDArray[np.floating],
+    texture: NDArray[np.floating] | Image,
+    coverage: NDArray[np.uint8] | None = None,
+) -> MeshPart:
+    """A part that follows the head fully."""
+    count = len(positions)
+    return MeshPart(
+        name=name,
+        positions=_float32(positions),
+        deltas=_float32(deltas),
+        triangles=triangles,
+        uv=_float32(uv),
+        shade=_float32(shade),
+        rigid=np.ones(count, np.float32),
+        breath=np.zeros(count, np.float32),
+        texture=np.clip(np.round(texture), 0, 255).astype(np.uint8),
+        coverage=coverage,
+    )
+
+
+def _float32(values: NDArray[np.floating]) -> Float:
+    return np.ascontiguousarray(values, np.float32)
+
+
+def _region(photo: Array, landmarks: Float, line: NDArray[np.integer]) -> Array:
+    return _pixels(photo, landmarks[line, :2])
+
+
+def _pixels(photo: Array, outline: NDArray[np.floating]) -> Array:
+    """Pixels inside an outline [N, 2], [P, 3]."""
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(outline - 0.5).astype(np.int32)], 1)
+    return np.asarray(photo[mask > 0])
