@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.appearance import appearance
 from engine.avatar.face_pose import frontal_pose
 from engine.avatar.framing import cut_canvas, frame_face
 from engine.avatar.landmarks import MIN_PRESENCE, FaceLandmarker, Landmarks
@@ -21,15 +21,6 @@ GOOD_FACE_PX: Final = 200
 MAX_TURN_DEG: Final = 20.0
 TURN_ERROR_DEG: Final = 5.0  # of the estimate: nobody within MAX_TURN_DEG is to be refused
 BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest one are bystanders
-
-PARTED_GAP: Final = 0.035  # gap between the lips over the distance of the outer eye corners
-TOOTHY_SHARE: Final = 0.25  # of the pixels between the lips
-
-# Landmarks of the inner lip line, around: upper lip from the viewer's left, then lower lip back.
-INNER_LIPS: Final = np.array(
-    [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
-)
-CHEEKS: Final = np.array([50, 280])
 
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -109,7 +100,7 @@ def open_portrait(
         photo=canvas,
         landmarks=on_canvas,
         warnings=tuple(warnings),
-        flags=_flags(canvas, on_canvas),
+        flags=appearance(canvas, on_canvas),
         canvas_from_photo=framing.canvas_from_photo,
         face_px=face_px,
         angles_deg=angles,
@@ -196,25 +187,3 @@ def _settle(canvas: Image, near: Landmarks, landmarker: FaceLandmarker) -> Landm
         min(look.presence for look in looks),
         np.mean([look.blendshapes for look in looks[1:]], axis=0).astype(np.float32),
     )
-
-
-def _flags(canvas: Image, face: Landmarks) -> frozenset[str]:
-    """What the mouth shows: teeth are bright and grey against the skin."""
-    flags = set()
-    points = face.points[:, :2]
-    gap = (
-        float(np.linalg.norm(points[[13, 82, 312]] - points[[14, 87, 317]], axis=1).mean())
-        / face.inter_ocular
-    )
-    if gap > PARTED_GAP:
-        flags.add("parted_lips")
-        mask = np.zeros(canvas.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.rint(points[INNER_LIPS] - 0.5).astype(np.int32)], 1)
-        inside = canvas[mask > 0].astype(np.float32)
-        x, y = np.rint(points[CHEEKS].T).astype(int)
-        skin = float(canvas[y, x].max(axis=-1).mean())
-        bright = inside.max(axis=-1) > 0.6 * skin
-        grey = inside.min(axis=-1) > 0.6 * inside.max(axis=-1)
-        if (bright & grey).mean() > TOOTHY_SHARE:
-            flags.add("toothy")
-    return frozenset(flags)

@@ -16,9 +16,9 @@ from engine.errors import InputError
 from engine.motion.values import Motion
 
 MAX_GAP_S: Final = 0.5  # a face lost for longer is at rest where it was last seen
-HEAD_WIDTH_CM: Final = 15.3  # between the ears of the canonical face
-PIVOT_CM: Final = (0.0, 4.0, 6.0)  # where the head turns about: canonical face, between ears and neck
-CAMERA_HEAD_WIDTHS: Final = 4.0  # distance of a webcam from the head
+HEAD_WIDTH_CM: Final = 15.8  # of the canonical face: what a fitted head measures above its ears
+PIVOT_CM: Final = (0.0, 1.5, 6.0)  # in the canonical face: where fitted heads turn about
+CAMERA_HEAD_WIDTHS: Final = 6.0  # how far away the renderer puts the viewer
 
 Float = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -109,7 +109,7 @@ def head_poses(points: Float) -> Float:
     """Pose of each frame relative to the first: float32 [N, 6], ``POSE_NAMES``; points: float32 [N, 478, 3].
 
     The first frame's own landmarks, with their depth, are the rigid model. The depth of a translation comes from
-    the change of scale, for a head about as far away as a webcam sees it (four head widths).
+    the change of scale, by the perspective that the renderer uses.
     """
     first = frontal_pose(points[0])
     head_width = HEAD_WIDTH_CM * first.scale

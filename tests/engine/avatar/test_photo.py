@@ -60,6 +60,21 @@ def test_flags_tell_the_mouths_apart(landmarker: FaceLandmarker, hopper: Image, 
     assert not open_portrait(hopper, landmarker).flags & {"toothy", "parted_lips"}
 
 
+def test_glasses_are_seen(landmarker: FaceLandmarker, hopper: Image, astronaut: Image) -> None:
+    assert "glasses" in open_portrait(hopper, landmarker).flags
+    bare = open_portrait(astronaut, landmarker)
+    assert "glasses" not in bare.flags
+    points = bare.landmarks.points[:, :2]
+    worn = bare.photo.copy()
+    for eye in (468, 473):
+        cv2.circle(
+            worn, tuple(points[eye].astype(int)), round(0.25 * bare.landmarks.inter_ocular), (40, 35, 30), 4
+        )
+    inner = points[[133, 362]].astype(int) + (0, -2)
+    cv2.line(worn, tuple(inner[0]), tuple(inner[1]), (40, 35, 30), 4)
+    assert "glasses" in open_portrait(worn, landmarker).flags
+
+
 def test_small_face_warns_and_tiny_face_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
     (warning,) = open_portrait(scaled(hopper, 0.5), landmarker).warnings
     assert "px wide" in warning

@@ -9,9 +9,10 @@ import pytest
 from engine.avatar.face_pose import RIGID_LANDMARKS, canonical_face, fit_pose
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.photo import open_portrait
-from engine.avatar.track import head_poses, track_video
+from engine.avatar.track import CAMERA_HEAD_WIDTHS, PIVOT_CM, head_poses, track_video
 from engine.conventions import ARKIT_INDEX
 from engine.errors import InputError
+from engine.render.drive import CAMERA_DISTANCE
 from tests.engine.avatar.videos import write_video
 
 
@@ -55,7 +56,7 @@ def test_fit_shrugs_off_outliers() -> None:
 def test_turning_on_the_spot_is_no_translation() -> None:
     """A head turns about a point between ears and neck: its picture shifts, the head does not."""
     landmarks = np.zeros((2, 478, 3), np.float32)
-    pivot = np.array([0.0, 4.0, 6.0])
+    pivot = np.array(PIVOT_CM)
     for row, yaw in enumerate((0.0, 12.0)):
         spun = turned(yaw, 0.0, 0.0) - pivot @ np.array(
             [
@@ -91,6 +92,10 @@ def test_coming_nearer_is_positive_z(landmarker: FaceLandmarker, hopper: Image) 
     found = [landmarker.track(moved(photo, 0.0, (0.0, 0.0), zoom), None) for zoom in (1.0, 1.15)]
     points = np.array([one.points for one in found if one is not None])
     assert head_poses(points)[1, 5] > 0.2
+
+
+def test_depth_is_read_as_it_is_drawn() -> None:
+    assert CAMERA_HEAD_WIDTHS == CAMERA_DISTANCE
 
 
 def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
