@@ -31,6 +31,8 @@ KOKORO_FRAME: Final = 600
 
 KOKORO_DURATIONS: Final = "/encoder/Clip_output_0"
 
+SHORTEST_PAUSE_S: Final = 0.08
+
 _PUNCTUATION: Final = {";": 1, ":": 2, ",": 3, ".": 4, "!": 5, "?": 6, " ": 16}
 _LETTERS: Final = {
     "\u0303": 17, "ʣ": 18, "ʥ": 19, "ʦ": 20, "ʨ": 21, "A": 24, "I": 25, "O": 31, "Q": 33, "W": 39, "Y": 41,
@@ -161,7 +163,12 @@ class ESpeak:
         wave = np.concatenate(self._wave) if self._wave else np.zeros(0, np.int16)
         events = [(sample / self.rate, ipa) for sample, ipa in self._events]
         ends = [start for start, _ in events[1:]] + [len(wave) / self.rate]
-        timed = [(split_ipa(ipa), start, end) for (start, ipa), end in zip(events, ends, strict=True)]
+        timed: list[tuple[tuple[str, ...], float, float]] = []
+        for (start, ipa), end in zip(events, ends, strict=True):
+            if timed and not ipa and end - start < SHORTEST_PAUSE_S:
+                timed[-1] = (*timed[-1][:2], end)  # an unnamed glide or release, not a pause
+            else:
+                timed.append((split_ipa(ipa), start, end))
         return Utterance(to_16k(wave.astype(np.float32) / 32768, self.rate), tuple(_spread(timed)))
 
 

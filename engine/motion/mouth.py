@@ -1,0 +1,54 @@
+"""From the face motion network's output to a mouth that shuts when it must."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
+
+CHANNELS: Final = (
+    ("jawOpen",),
+    ("mouthClose",),
+    ("mouthLowerDownLeft", "mouthLowerDownRight"),
+    ("mouthUpperUpLeft", "mouthUpperUpRight"),
+    ("mouthFunnel",),
+    ("mouthPucker",),
+    ("mouthStretchLeft", "mouthStretchRight"),
+    ("mouthSmileLeft", "mouthSmileRight"),
+    ("mouthPressLeft", "mouthPressRight"),
+    ("mouthRollLower",),
+    ("mouthRollUpper",),
+    ("mouthShrugUpper",),
+    ("jawForward",),
+    ("tongueOut",),
+)
+"""What speech drives: the blendshapes of each channel move together (both sides alike)."""
+
+CHANNEL_INDEX: Final = {names[0]: index for index, names in enumerate(CHANNELS)}
+
+SPREAD: Final = np.zeros((len(CHANNELS), len(ARKIT_NAMES)), np.float32)
+"""[channels, 52]: which blendshapes a channel moves."""
+for _row, _names in enumerate(CHANNELS):
+    SPREAD[_row, [ARKIT_INDEX[_name] for _name in _names]] = 1.0
+
+PARTING: Final = ("mouthLowerDownLeft", "mouthUpperUpLeft", "mouthFunnel", "mouthStretchLeft", "tongueOut")
+"""Channels that keep the lips apart, besides the jaw; they vanish where a bilabial shuts the lips."""
+
+CLOSURE_BEGINS: Final = 0.35
+CLOSURE_WHOLE: Final = 0.65
+"""The network's certainty of a bilabial from which the lips approach, and at which they touch."""
+
+
+def shape_mouth(output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Channels in [0, 1] from one output [channels + 2] (the last two: logits of closure and of speech).
+
+    Where a bilabial is certain mouthClose equals jawOpen, which shuts the lips of every avatar.
+    """
+    mouth = np.clip(output[: len(CHANNELS)], 0.0, 1.0)
+    certainty = 1.0 / (1.0 + np.exp(-output[len(CHANNELS)]))
+    shut = np.clip((certainty - CLOSURE_BEGINS) / (CLOSURE_WHOLE - CLOSURE_BEGINS), 0.0, 1.0)
+    jaw, close = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]
+    mouth[[CHANNEL_INDEX[name] for name in PARTING]] *= 1.0 - shut
+    mouth[close] = np.minimum(np.maximum(mouth[close], shut * mouth[jaw]), mouth[jaw])
+    return np.asarray(mouth, np.float32)

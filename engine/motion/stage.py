@@ -1,0 +1,209 @@
+"""The motion stage: speech in, the face and head of each video frame out."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES
+from engine.errors import SettingError
+from engine.motion.idle import IdleState, live, new_idle
+from engine.motion.model import LOOK_AHEAD_FRAMES, Cache, FaceMotionNet, load_weights
+from engine.motion.mouth import SPREAD, shape_mouth
+from engine.motion.values import Motion
+from engine.speech.features import FeatureState, log_mel
+from engine.speech.samples import check_samples
+from engine.speech.voice_activity import VoiceState, hear_voice
+
+WEIGHTS_PATH: Final = Path(__file__).parents[1] / "assets" / "face_motion.safetensors"
+
+OPEN_FRAMES: Final = 2
+SHUT_FRAMES: Final = 5
+"""Frames in which the mouth gives way to speech, and to silence."""
+
+FADE: Final = (0.4, 0.0)
+"""Part of the mouth that is left in the first frames after ``clear``: shut within 80 ms."""
+
+SPEECH_BEGINS: Final = 0.6
+SPEECH_ENDS: Final = 0.35
+"""The network's certainty of speech at which the mouth is let go and held."""
+
+ACCENT_DB: Final = 3.0
+"""How far a syllable must rise over the last second's speech to be an accent."""
+
+
+@dataclass(frozen=True)
+class MotionStyle:
+    """How lively a session is: 0 is still, 1 natural, 2 twice that.
+
+    expressiveness: mouth and brows (at 0 the mouth still speaks, at half its size). head_motion: the head's sway.
+
+    Raises:
+        SettingError: a value outside [0, 2].
+    """
+
+    expressiveness: float = 1.0
+    head_motion: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("expressiveness", self.expressiveness), ("head_motion", self.head_motion)):
+            if not 0.0 <= value <= 2.0:
+                raise SettingError(f"expected {name} from 0 to 2, got {value}")
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What all sessions share. weights: safetensors file of the face motion network."""
+
+    weights: Path = WEIGHTS_PATH
+
+
+@dataclass
+class MotionState:
+    """One session. ``style`` may be set at any time; ``speaking`` says what the newest frame heard."""
+
+    idle: IdleState
+    style: MotionStyle = MotionStyle()
+    features: FeatureState = field(default_factory=FeatureState)
+    voice: VoiceState = field(default_factory=VoiceState)
+    cache: Cache | None = None
+    pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    ahead: deque[tuple[bool, float]] = field(default_factory=deque)  # voice and level of frames not yet out
+    number: int = 0
+    opened: bool = False
+    gate: float = 0.0
+    mouth: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SPREAD.shape[0], np.float32))
+    fade: int = len(FADE)
+    faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SPREAD.shape[0], np.float32))
+    level_db: float = -40.0
+    last_db: float = -90.0
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the newest sound that was heard is speech."""
+        return self.voice.speaking
+
+
+class MotionStage:
+    """Streaming motion; holds the weights, and one stage serves all sessions.
+
+    Frame n comes out once samples up to 640 (n + 1) + 1280 are in; later ones never change it.
+    """
+
+    def __init__(self, settings: MotionSettings | None = None) -> None:
+        self.settings = settings or MotionSettings()
+        self._net: FaceMotionNet = load_weights(self.settings.weights)
+
+    def new_state(self, seed: int = 0) -> MotionState:
+        """Begin a session; equal seeds and sound give equal motion."""
+        return MotionState(new_idle(seed))
+
+    def step(self, state: MotionState, samples: NDArray[np.float32]) -> list[Motion]:
+        """Hear float32 [T] at 16 kHz, any T; return the motions that are ready, oldest first.
+
+        Raises:
+            AudioError: another type or shape, or values that are not finite; nothing of it is taken.
+        """
+        check_samples(samples)
+        sound = np.concatenate([state.pending, samples])
+        whole = len(sound) // FRAME_SAMPLES * FRAME_SAMPLES
+        state.pending = sound[whole:]
+        motions = []
+        for frame in sound[:whole].reshape(-1, FRAME_SAMPLES):
+            motion = self._hear(state, frame)
+            if motion is not None:
+                motions.append(motion)
+        return motions
+
+    def flush(self, state: MotionState) -> list[Motion]:
+        """End the speech: the last frame and the look-ahead are filled with silence, all frames come out.
+
+        The session goes on: the next sample belongs to the next whole frame.
+        """
+        silence = np.zeros(-len(state.pending) % FRAME_SAMPLES, np.float32)
+        motions = self.step(state, silence)
+        if state.ahead:
+            for _ in range(LOOK_AHEAD_FRAMES - len(state.ahead)):
+                self._infer(state, np.zeros(FRAME_SAMPLES, np.float32))
+        while state.ahead:
+            motion = self._hear(state, np.zeros(FRAME_SAMPLES, np.float32), counted=False)
+            assert motion is not None
+            motions.append(motion)
+        return motions
+
+    def clear(self, state: MotionState) -> None:
+        """Barge-in: what was heard but not shown becomes silence; the mouth shuts within 100 ms."""
+        state.features, state.cache, state.voice = FeatureState(), None, VoiceState()
+        state.pending = np.zeros_like(state.pending)
+        state.opened, state.gate = False, 0.0
+        state.fade, state.faded = 0, state.mouth
+        waiting = len(state.ahead)
+        state.ahead = deque([(False, -90.0)] * waiting)
+        for _ in range(waiting):
+            self._infer(state, np.zeros(FRAME_SAMPLES, np.float32))
+
+    def _hear(self, state: MotionState, frame: NDArray[np.float32], counted: bool = True) -> Motion | None:
+        """Take one frame of sound; return the motion that it completes, if any."""
+        output = self._infer(state, frame)
+        if counted:
+            level = 10 * float(np.log10(np.mean(frame.astype(np.float64) ** 2) + 1e-9))
+            state.ahead.append((hear_voice(state.voice, frame), level))
+            if len(state.ahead) <= LOOK_AHEAD_FRAMES:
+                return None
+        voices = any(voice for voice, _ in state.ahead)
+        voice, level_db = state.ahead.popleft()
+        mouth = self._speak(state, output, voices)
+        accent = _accent(state, voice, level_db)
+        style = state.style
+        shapes, pose, breath = live(state.idle, voice, accent, style.expressiveness, style.head_motion)
+        blendshapes = shapes.astype(np.float32) + (0.5 + 0.5 * style.expressiveness) * (mouth @ SPREAD)
+        motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath).clamped()
+        state.number += 1
+        return motion
+
+    def _infer(self, state: MotionState, frame: NDArray[np.float32]) -> NDArray[np.float32]:
+        features = torch.from_numpy(log_mel(state.features, frame))[None]
+        with torch.inference_mode(), _one_thread():
+            output, state.cache = self._net(features, state.cache)
+        return np.asarray(output[0, 0].numpy(), np.float32)
+
+    def _speak(self, state: MotionState, output: NDArray[np.float32], voices: bool) -> NDArray[np.float32]:
+        """The mouth's channels from the network's output: shut in silence, fading after ``clear``."""
+        certainty = 1.0 / (1.0 + float(np.exp(-output[-1])))
+        state.opened = voices and certainty > (SPEECH_ENDS if state.opened else SPEECH_BEGINS)
+        step = 1 / OPEN_FRAMES if state.opened else -1 / SHUT_FRAMES
+        state.gate = min(1.0, max(0.0, state.gate + step))
+        gate = np.float32(state.gate * state.gate * (3 - 2 * state.gate))
+        mouth = shape_mouth(output) * gate
+        if state.fade < len(FADE):
+            mouth = np.maximum(mouth, np.float32(FADE[state.fade]) * state.faded)
+            state.fade += 1
+        state.mouth = mouth
+        return mouth
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch: the network is so small that a second one slows it down, and could change its bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _accent(state: MotionState, voice: bool, level_db: float) -> bool:
+    """Whether a stressed syllable begins in this frame."""
+    rise, state.last_db = level_db - state.last_db, level_db
+    if not voice:
+        return False
+    accent = level_db > state.level_db + ACCENT_DB and rise > 2.0
+    state.level_db += 0.05 * (level_db - state.level_db)
+    return accent

@@ -1,0 +1,222 @@
+"""Trains the face motion network on made speech, and writes the weights that ship."""
+
+import csv
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.errors import SettingError
+from engine.motion.model import LOOK_AHEAD_FRAMES, FaceMotionConfig, FaceMotionNet, save_weights
+from engine.motion.mouth import CHANNEL_INDEX, CHANNELS
+from engine.training.clips import Spoken, load_speech, make_clip
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float], None]
+
+CURVES: Final = (
+    "step",
+    "seconds",
+    "rate",
+    "train_loss",
+    "loss",
+    "opening_r",
+    "closure_f1",
+    "speech_accuracy",
+)
+
+_WEIGHT: Final = torch.tensor(
+    [
+        {"jawOpen": 3.0, "mouthClose": 2.0, "mouthLowerDownLeft": 2.0, "mouthUpperUpLeft": 2.0}.get(c[0], 1.0)
+        for c in CHANNELS
+    ]
+)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run; everything random follows ``seed``.
+
+    frames, clips: length of a clip and clips of a batch. rate: peak learning rate (AdamW, warmed up, then cosine).
+    muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
+    which is what is validated and exported.
+    """
+
+    steps: int = 2500
+    frames: int = 100
+    clips: int = 24
+    rate: float = 1.5e-3
+    warm_up: int = 100
+    weight_decay: float = 0.02
+    muted: float = 0.08
+    average: float = 0.997
+    seed: int = 0
+    validate_every: int = 100
+
+
+def train_face_motion(
+    data: str | Path,
+    out: str | Path,
+    *,
+    config: TrainingConfig | None = None,
+    net: FaceMotionConfig | None = None,
+    device: str = "cpu",
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Train on the shards in ``data``; the folder ``out`` gets config.json, curves.csv, last.pt and
+    face_motion.safetensors. With ``resume`` a run that was stopped goes on from its last checkpoint.
+
+    Returns:
+        The validation's last numbers, by the names in ``CURVES``.
+
+    Raises:
+        InputError: no data; SettingError: no such device or no steps.
+    """
+    config = config or TrainingConfig()
+    if config.steps <= 0:
+        raise SettingError(f"expected more than 0 steps, got {config.steps}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    train, validate = load_speech(data)
+    torch.manual_seed(config.seed)
+    model = FaceMotionNet(net).to(device)
+    mean = FaceMotionNet(model.config).to(device)
+    mean.load_state_dict(model.state_dict())
+    optimiser = torch.optim.AdamW(
+        model.parameters(), config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
+    first, seconds = 0, 0.0
+    checkpoint = folder / "last.pt"
+    if resume and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        mean.load_state_dict(saved["mean"])
+        optimiser.load_state_dict(saved["optimiser"])
+        first, seconds = saved["step"], saved["seconds"]
+    else:
+        (folder / "config.json").write_text(
+            json.dumps({"training": asdict(config), "net": asdict(model.config)}, indent=1)
+        )
+        with (folder / "curves.csv").open("w", newline="") as file:
+            csv.writer(file).writerow(CURVES)
+    held = _batch(np.random.default_rng([config.seed, 1]), validate, 40, config, device)
+    numbers: dict[str, float] = {}
+    total, since, begun = 0.0, 0, time.perf_counter() - seconds
+    for step in range(first, config.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = config.rate * _schedule(step, config)
+        features, targets = _batch(
+            np.random.default_rng([config.seed, 2, step]), train, config.clips, config, device
+        )
+        loss = motion_loss(model(_mask(features, config.seed + step))[0], targets)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        decay = min(config.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for kept, new in zip(mean.parameters(), model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        total, since = total + float(loss.detach()), since + 1
+        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
+            seconds = time.perf_counter() - begun
+            numbers = {
+                "step": step + 1,
+                "seconds": seconds,
+                "rate": optimiser.param_groups[0]["lr"],
+                "train_loss": total / since,
+            }
+            numbers |= _validate(mean, *held)
+            with (folder / "curves.csv").open("a", newline="") as file:
+                csv.writer(file).writerow([f"{numbers[name]:.5g}" for name in CURVES])
+            state = {
+                "model": model.state_dict(),
+                "mean": mean.state_dict(),
+                "optimiser": optimiser.state_dict(),
+            }
+            torch.save(state | {"step": step + 1, "seconds": seconds}, folder / "last.part")
+            (folder / "last.part").replace(checkpoint)
+            save_weights(mean, folder / "face_motion.safetensors")
+            total, since = 0.0, 0
+        if progress:
+            progress((step + 1) / config.steps)
+    return numbers
+
+
+def motion_loss(output: Tensor, targets: Tensor) -> Tensor:
+    """Loss of outputs [B, T, channels + 2] against the targets of the same input frames, as one number.
+
+    Output at input frame n is the mouth of frame n - ``LOOK_AHEAD_FRAMES``. Sum of: weighted absolute error and
+    velocity error of the channels, error of the lip opening, cross-entropy of closure and speech.
+    """
+    output, targets = output[:, LOOK_AHEAD_FRAMES:], targets[:, :-LOOK_AHEAD_FRAMES]
+    mouth, wanted = output[..., :-2], targets[..., :-2]
+    weight = _WEIGHT.to(output.device)
+    quiet = 1.0 - targets[..., -1:]
+    error = ((mouth - wanted).abs() * weight * (1 + quiet)).mean()
+    velocity = (((mouth[:, 1:] - mouth[:, :-1]) - (wanted[:, 1:] - wanted[:, :-1])).abs() * weight).mean()
+    gap = (_opening(mouth) - _opening(wanted)).abs().mean()
+    events = functional.binary_cross_entropy_with_logits(output[..., -2:], targets[..., -2:])
+    return 2 * error + velocity + 3 * gap + 0.15 * events
+
+
+def _opening(mouth: Tensor) -> Tensor:
+    jaw, close, lower, upper = (
+        mouth[..., CHANNEL_INDEX[n]]
+        for n in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthUpperUpLeft")
+    )
+    return jaw - close + 0.3 * lower + 0.3 * upper
+
+
+def _schedule(step: int, config: TrainingConfig) -> float:
+    warm = min(1.0, (step + 1) / config.warm_up)
+    return warm * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps))))
+
+
+def _batch(
+    rng: np.random.Generator, speech: Sequence[Spoken], clips: int, config: TrainingConfig, device: str
+) -> tuple[Tensor, Tensor]:
+    pairs = [make_clip(rng, speech, config.frames, config.muted) for _ in range(clips)]
+    features, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*pairs, strict=True))
+    return features.to(device), targets.to(device)
+
+
+def _mask(features: Tensor, seed: int) -> Tensor:
+    """Hide a random band of mel bands in half of the clips (as SpecAugment does)."""
+    rng = np.random.default_rng(seed)
+    bands = features.clone().view(*features.shape[:2], -1, 40)
+    for clip in range(len(bands)):
+        if rng.random() < 0.5:
+            low = int(rng.integers(0, 36))
+            bands[clip, :, :, low : low + int(rng.integers(1, 7))] = 0.0
+    return bands.view_as(features)
+
+
+@torch.no_grad()
+def _validate(model: FaceMotionNet, features: Tensor, targets: Tensor) -> dict[str, float]:
+    model.eval()
+    output = model(features)[0]
+    loss = float(motion_loss(output, targets))
+    output, targets = output[:, LOOK_AHEAD_FRAMES:], targets[:, :-LOOK_AHEAD_FRAMES]
+    speech = targets[..., -1] > 0.5
+    pair = torch.stack([_opening(output[..., :-2])[speech], _opening(targets[..., :-2])[speech]])
+    found, true = output[..., -2] > 0, targets[..., -2] > 0.5
+    hits = float((found & true).sum())
+    return {
+        "loss": loss,
+        "opening_r": float(torch.corrcoef(pair)[0, 1]),
+        "closure_f1": 2 * hits / max(1.0, float(found.sum() + true.sum())),
+        "speech_accuracy": float(((output[..., -1] > 0) == speech).float().mean()),
+    }

@@ -1,0 +1,138 @@
+"""Makes the speech that the face motion is trained on: many voices and languages, each sound with its time.
+
+The folder that ``synth_speech`` fills holds shards ``<synthesiser>-<number>.npz``. A shard depends on nothing but
+the seed, the synthesiser and its number, so a stopped run goes on where it was and shards never change. Each
+holds ``samples`` (int16 [N], all utterances joined, 16 kHz), ``lengths`` (samples of each utterance) and its
+phones ``ipa``, ``start_s``, ``end_s``, ``utterance`` (times from the start of the utterance, as declared by
+the synthesiser; ``engine.training.alignment`` corrects them).
+"""
+
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from engine.conventions import SAMPLE_RATE
+from engine.errors import SettingError
+from engine.training.texts import LANGUAGES, english, foreign
+from engine.training.voices import Kokoro, Phone, Utterance, espeak, flite
+
+log = logging.getLogger(__name__)
+
+Synthesiser = Literal["kokoro", "flite", "espeak"]
+
+SHARES: Final[dict[Synthesiser, float]] = {"kokoro": 0.5, "flite": 0.25, "espeak": 0.25}
+"""How much of the hours each synthesiser speaks."""
+
+SHARD_UTTERANCES: Final = 40
+FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
+ESPEAK_ENGLISH: Final = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp")
+ESPEAK_VARIANTS: Final = (*(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in range(1, 6)))
+KOKORO_LANGUAGES: Final = {"e": "es", "f": "fr", "i": "it", "p": "pt", "h": "hi"}
+"""Language of Kokoro's voices by the first letter of their names; a and b are English."""
+
+Progress = Callable[[float], None]
+
+
+def synth_speech(
+    out: str | Path,
+    *,
+    hours: float = 2.0,
+    seed: int = 0,
+    kokoro_voices: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Fill the folder ``out`` with made speech until it holds ``hours``; shards that exist are kept.
+
+    Args:
+        kokoro_voices: folder of Kokoro's voice tables (``package/voices`` of the npm package kokoro-js);
+            without it flite and eSpeak speak all of it.
+        progress: is called with the part that is done, in [0, 1].
+
+    Returns:
+        Hours by synthesiser.
+
+    Raises:
+        SettingError: hours are not positive.
+        UnavailableError: a synthesiser is missing.
+    """
+    if not hours > 0:
+        raise SettingError(f"expected more than 0 hours, got {hours}")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    shares = {name: share for name, share in SHARES.items() if name != "kokoro" or kokoro_voices}
+    kokoro = Kokoro(kokoro_voices) if kokoro_voices else None
+    wanted = {name: hours * 3600 * share / sum(shares.values()) for name, share in shares.items()}
+    made = dict.fromkeys(wanted, 0.0)
+    number = 0
+    while pending := [name for name in wanted if made[name] < wanted[name]]:
+        for name in pending:
+            path = folder / f"{name}-{number:04d}.npz"
+            if not path.exists():
+                rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
+                write_shard(path, [_speak(name, rng, kokoro) for _ in range(SHARD_UTTERANCES)])
+            with np.load(path) as shard:
+                made[name] += float(shard["lengths"].sum()) / SAMPLE_RATE
+            if progress:
+                progress(min(1.0, sum(min(made[n], wanted[n]) for n in wanted) / sum(wanted.values())))
+        number += 1
+    return {name: seconds / 3600 for name, seconds in made.items()}
+
+
+def write_shard(path: Path, utterances: list[Utterance]) -> None:
+    """Write one shard; it appears under its name only when it is whole."""
+    phones = [(index, phone) for index, item in enumerate(utterances) for phone in item.phones]
+    part = path.with_suffix(".part.npz")
+    np.savez(
+        part,
+        samples=np.concatenate([(np.clip(u.samples, -1, 1) * 32767).astype(np.int16) for u in utterances]),
+        lengths=np.array([len(u.samples) for u in utterances], np.int64),
+        utterance=np.array([index for index, _ in phones], np.int32),
+        ipa=np.array([phone.ipa for _, phone in phones]),
+        start_s=np.array([phone.start_s for _, phone in phones]),
+        end_s=np.array([phone.end_s for _, phone in phones]),
+    )
+    part.replace(path)
+
+
+def read_shard(path: Path) -> Iterator[Utterance]:
+    """Yield the utterances of one shard."""
+    with np.load(path) as shard:
+        arrays = {name: shard[name] for name in shard.files}
+    ends = np.cumsum(arrays["lengths"])
+    for index, (end, length) in enumerate(zip(ends, arrays["lengths"], strict=True)):
+        own = arrays["utterance"] == index
+        times = zip(arrays["ipa"][own], arrays["start_s"][own], arrays["end_s"][own], strict=True)
+        samples = arrays["samples"][end - length : end].astype(np.float32) / 32767
+        yield Utterance(
+            samples, tuple(Phone(str(ipa), float(start), float(stop)) for ipa, start, stop in times)
+        )
+
+
+def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -> Utterance:
+    """Speak one random sentence in one random voice."""
+    if name == "flite":
+        return flite(english(rng), str(rng.choice(FLITE_VOICES)), stretch=float(rng.uniform(0.8, 1.25)))
+    if name == "espeak":
+        language = str(rng.choice(ESPEAK_ENGLISH if rng.random() < 0.4 else LANGUAGES))
+        text = english(rng) if language.startswith("en") else foreign(rng, language)
+        return espeak().speak(
+            text,
+            language,
+            str(rng.choice(ESPEAK_VARIANTS)),
+            words_per_minute=int(rng.integers(120, 220)),
+            pitch=int(rng.integers(20, 80)),
+            spread=int(rng.integers(20, 80)),
+        )
+    assert kokoro is not None
+    letter = str(rng.choice(["ab", *KOKORO_LANGUAGES], p=[0.75] + [0.05] * 5))
+    language = KOKORO_LANGUAGES.get(letter, "en-us")
+    names = [voice for voice in kokoro.voices if voice[0] in letter]
+    chosen = rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False)
+    weights = rng.dirichlet(np.ones(len(chosen)))
+    text = english(rng) if language == "en-us" else foreign(rng, language)
+    blend = [(str(voice), float(weight)) for voice, weight in zip(chosen, weights, strict=True)]
+    return kokoro.speak(text, language, blend, speed=float(rng.uniform(0.8, 1.25)))[0]

@@ -1,0 +1,180 @@
+"""Sentences to be spoken for training: English from a small grammar, other languages from joined phrases.
+
+Written for this project. English mixes statements, questions, dialogue, numbers, times, spelled codes and
+commands in the manner of the GRID corpus. Russian is left out on purpose: it is the language that tests keep
+for speech never heard.
+"""
+
+from typing import Final
+
+import numpy as np
+
+_SUBJECTS: Final = (
+    "Bob Mabel Peter Emma Victor Fiona Paul Amber Tom Sophie Felix Grandma Abigail Philip Barbara my_brother "
+    "my_neighbour the_baker the_pilot the_plumber our_mayor the_farmer the_whole_family everybody nobody somebody "
+    "I we you they"
+).split()
+_VERBS: Final = (
+    "bought found kept moved painted brought watched opened broke fixed needed missed pushed picked mapped "
+    "borrowed followed washed measured fed thought_about waited_for looked_at asked_for talked_about jumped_over "
+    "forgot wrote finished burned shook chose threw caught heard loved dropped wrapped carried built photographed"
+).split()
+_ADJECTIVES: Final = (
+    "big small purple marvellous funny warm broken famous empty beautiful awful very_old huge smooth yellow rough "
+    "foolish shiny cheap wooden brave important simple bumpy fresh quiet enormous favourite blue wonderful public "
+    "poor thick narrow happy wet"
+).split()
+_NOUNS: Final = (
+    "book boat pump balloon map lamp camera violin phone television window mirror umbrella pumpkin puppy bus apple "
+    "chocolate mushroom feather shoe cheese watch bridge garage village photograph moon river oven thumb leaf wave "
+    "knife voice guitar wheel bottle computer problem number family movie hammer piano basket jungle mouth cup ship "
+    "bubble fish vegetable measure path cloth mouse yogurt onion judge jewel church wolf wood swing queen box tree"
+).split()
+_PLACES: Final = (
+    "on_the_beach by_the_river in_the_kitchen above_the_shop at_the_office behind_the_church in_the_middle_of_the_room "
+    "near_the_airport under_the_table for_my_mother with_both_hands from_Monday_to_Friday before_breakfast "
+    "in_the_afternoon without_a_word over_the_phone after_the_show every_morning in_public five_minutes_ago "
+    "as_usual through_the_window with_a_smile"
+).split()
+_OPENERS: Final = (
+    "Maybe", "Of course", "Honestly", "By the way", "Well", "Oh", "Look", "Perhaps", "In my opinion", "Unfortunately",
+    "Believe me", "Thank you, but", "Yes, and", "No, because", "As far as I know", "To be fair", "Hmm",
+)  # fmt: skip
+_QUESTIONS: Final = (
+    "Would you mind if {s} {v} the {n}", "Why should {s} remember the {a} {n}", "Have you ever seen a {a} {n} {p}",
+    "What happened to the {n} {p}", "Who {v} my {a} {n}", "Can you hear me when I whisper about the {n}",
+    "How many {n}s were there {p}", "Which {n} do you prefer", "Is that your {n}, or mine",
+)  # fmt: skip
+_STATEMENTS: Final = (
+    "{s} {v} the {a} {n} {p}", "{s} {v} a {n} and {s} {v} the {n}", "the {n} was {a}, but the {n} was {a}",
+    "{p}, {s} {v} some {a} {n}s", "we both know that {s} {v} the {n}", "it was a {a}, {a} {n}",
+    "there are {d} {n}s and {d} {n}s {p}", "if {s} {v} the {n}, we would be {a}", "{s} never {v} anything {p}",
+    "I am pretty sure the {n} is {a}", "my favourite {n} is the {a} one {p}", "please put the {n} {p}",
+    "you should move the {n}, move it now", "the {a} {n} goes up and up, then it drops",
+)  # fmt: skip
+_DIGITS: Final = "zero one two three four five six seven eight nine".split()
+_TEENS: Final = "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty ninety".split()
+_LETTERS: Final = "A B C D E F G H I J K L M N O P Q R S T U V X Y Z".split()
+_GRID: Final = (
+    "bin lay place set".split(), "blue green red white".split(), "at by in with".split(), _LETTERS, _DIGITS,
+    "again now please soon".split(),
+)  # fmt: skip
+
+PHRASES: Final[dict[str, tuple[str, ...]]] = {
+    "es": (
+        "buenos días", "me llamo Pablo", "una botella de vino", "el pueblo más bonito", "vamos a bailar", "el jueves por la mañana",
+        "no me importa", "la familia de mi amigo", "¿puedes abrir la puerta?", "un poco más de café", "siempre fue muy amable",
+        "mi hermano compró un libro", "las hojas del bosque", "hace mucho frío", "treinta y cinco", "quiero probar la sopa",
+        "el perro blanco", "por favor, espera aquí", "nos vemos mañana", "una pequeña mentira",
+    ),
+    "fr": (
+        "bonjour à tous", "je voudrais un peu de pain", "la petite maison blanche", "vous avez beaucoup de chance",
+        "mon frère habite au bord de la mer", "il fait beau aujourd'hui", "une bouteille d'eau", "nous partons demain matin",
+        "c'est vraiment formidable", "peut-être plus tard", "les feuilles tombent", "un bon vin rouge", "où est la gare",
+        "quatre-vingt-dix", "je ne comprends pas", "fermez la porte", "elle chante une chanson", "bien sûr, pourquoi pas",
+        "deux ou trois jours", "le chef prépare le poisson",
+    ),
+    "de": (
+        "guten Abend zusammen", "mein Bruder wohnt in Bremen", "ein Becher Pudding", "wir haben fünf Bücher gekauft",
+        "das Wetter bleibt schön", "könnten Sie bitte das Fenster öffnen", "am Montag um halb sieben", "vielleicht später",
+        "der kleine Hund bellt", "ich möchte einen Apfel", "über den Berg", "frische Brötchen vom Bäcker",
+        "zweiundzwanzig Pfund", "sie schreibt viele Briefe", "das macht überhaupt nichts", "bis morgen früh",
+        "ein wunderbarer Film", "pass bitte auf", "die Blumen blühen", "wir warten auf den Bus",
+    ),
+    "it": (
+        "buongiorno a tutti", "vorrei un bicchiere di vino", "la mamma prepara la pasta", "andiamo al mare domani",
+        "che bella giornata", "il bambino dorme", "per favore, aspetta un momento", "ventiquattro ore", "la mia famiglia",
+        "non mi piace il freddo", "una giacca nuova", "abbiamo perso il treno", "sempre più veloce", "chiudi la porta",
+        "il libro è sul tavolo", "forse un'altra volta", "molto volentieri", "gli amici di Paolo", "sotto il ponte", "grazie mille",
+    ),
+    "pt": (
+        "bom dia a todos", "eu preciso de um mapa", "a minha família mora longe", "vamos embora amanhã", "um copo de água",
+        "o menino comprou pão", "por favor, feche a janela", "não me lembro bem", "trinta e sete", "que filme bonito",
+        "a chuva parou", "muito obrigado", "uma pequena aldeia", "o barco azul", "talvez mais tarde", "ela fala baixo",
+        "as folhas verdes", "hoje faz frio", "a ponte nova", "ninguém viu nada",
+    ),
+    "nl": (
+        "goedemorgen allemaal", "mijn broer bouwt een boot", "een warme kop koffie", "we wonen boven de winkel", "misschien morgen",
+        "vijf of zes boeken", "kun je de deur openen", "het paard loopt buiten", "ik hou van muziek", "heel veel plezier",
+        "de bomen bloeien", "een mooie film", "wat vind je ervan", "pak je paraplu", "het water is koud", "vrijdagavond",
+    ),
+    "pl": (
+        "dzień dobry państwu", "mój brat kupił nowy samochód", "proszę otworzyć okno", "bardzo lubię muzykę", "może jutro",
+        "piękna pogoda", "wypijmy herbatę", "dwadzieścia pięć", "mały biały pies", "babcia piecze chleb", "w poniedziałek rano",
+        "nie pamiętam", "wysoka wieża", "film był wspaniały", "dziękuję bardzo", "pójdziemy pieszo",
+    ),
+    "cs": (
+        "dobrý den všem", "můj bratr bydlí v Brně", "prosím tě, zavři okno", "možná později", "velmi pěkné počasí",
+        "pět malých ptáků", "babička peče buchty", "přijdu v pondělí", "voda je studená", "krásná píseň", "děkuji mockrát",
+        "nic nevím", "bílý papír", "pojď se mnou", "žlutý květ", "mám hlad",
+    ),
+    "sv": (
+        "god morgon allihopa", "min bror bor i Malmö", "en kopp varmt kaffe", "kan du öppna fönstret", "kanske i morgon",
+        "fem vackra blommor", "vi går på bio", "hunden springer fort", "jag förstår inte", "mycket bra", "boken ligger på bordet",
+        "det regnar ofta", "sju sjuka sjömän", "på fredag kväll", "en liten båt", "tack så mycket",
+    ),
+    "tr": (
+        "herkese günaydın", "benim bir kardeşim var", "lütfen pencereyi kapat", "yarın mutlaka buluşalım", "bir bardak su",
+        "hava bugün çok güzel", "beş küçük kedi", "köpek bahçede", "kitap masanın üstünde", "teşekkür ederim", "belki sonra",
+        "müzik dinlemeyi severim", "otuz yedi", "vapur limana vardı", "büyük mavi bir ev", "hiç bilmiyorum",
+    ),
+    "fi": (
+        "hyvää huomenta kaikille", "veljeni asuu meren rannalla", "kuppi kuumaa kahvia", "avaa ikkuna, ole hyvä", "ehkä huomenna",
+        "viisi pientä lintua", "kaunis ilma tänään", "en muista mitään", "pöydällä on kirja", "paljon kiitoksia", "musiikki soi",
+        "vanha punainen mökki", "perjantai-iltana", "äiti leipoo leipää",
+    ),
+    "hi": (
+        "नमस्ते आप कैसे हैं", "मेरा भाई बाज़ार गया", "कृपया खिड़की खोलिए", "आज मौसम बहुत अच्छा है", "मुझे पानी चाहिए", "पाँच बड़े फूल",
+        "कल फिर मिलेंगे", "बहुत बहुत धन्यवाद", "यह किताब मेरी है", "माँ खाना बना रही है", "शायद बाद में", "मुझे नहीं पता",
+    ),
+}  # fmt: skip
+"""Phrases by eSpeak language; a sentence joins a few of them."""
+
+LANGUAGES: Final = tuple(PHRASES)
+
+
+def english(rng: np.random.Generator) -> str:
+    """One English sentence or two (2 to 8 seconds when spoken)."""
+    kind = rng.random()
+    if kind < 0.1:
+        return " ".join(str(rng.choice(words)) for words in _GRID) + "."
+    if kind < 0.2:
+        return _numbers(rng)
+    if kind < 0.35:
+        return _fill(str(rng.choice(_QUESTIONS)), rng) + "?"
+    text = _fill(str(rng.choice(_STATEMENTS)), rng)
+    if rng.random() < 0.35:
+        text = f"{rng.choice(_OPENERS)}, {text}"
+    if rng.random() < 0.25:
+        text = f"{text}. {_fill(str(rng.choice(_STATEMENTS)), rng).capitalize()}"
+    return text[0].upper() + text[1:] + str(rng.choice([".", ".", ".", "!"]))
+
+
+def foreign(rng: np.random.Generator, language: str) -> str:
+    """Two to four phrases of ``language`` (one of ``LANGUAGES``) as one sentence."""
+    phrases = PHRASES[language]
+    chosen = rng.choice(len(phrases), size=int(rng.integers(2, 5)), replace=False)
+    return ", ".join(phrases[index] for index in chosen) + "."
+
+
+def _numbers(rng: np.random.Generator) -> str:
+    def pick(words: list[str]) -> str:
+        return str(rng.choice(words))
+
+    forms = (
+        f"My number is {', '.join(' '.join(pick(_DIGITS) for _ in range(3)) for _ in range(2))}.",
+        f"It is {pick(_TEENS)} minutes past {pick(_DIGITS[1:])}.",
+        f"That makes {pick(_DIGITS[1:])} hundred and {pick(_TEENS)} pounds and {pick(_TEENS)} pence.",
+        f"Please remember this code: {', '.join(pick(_LETTERS) for _ in range(4))}, {pick(_DIGITS)}.",
+        f"From {pick(_TEENS)} to {pick(_TEENS)}, about {pick(_TEENS)} percent.",
+    )
+    return forms[int(rng.integers(len(forms)))]
+
+
+def _fill(template: str, rng: np.random.Generator) -> str:
+    """Replace each {s}, {v}, {a}, {n}, {p}, {d} by a word of its own."""
+    words = {"s": _SUBJECTS, "v": _VERBS, "a": _ADJECTIVES, "n": _NOUNS, "p": _PLACES, "d": _TEENS}
+    head, *rest = template.split("{")
+    for piece in rest:
+        head += str(rng.choice(words[piece[0]])).replace("_", " ") + piece[2:]
+    return head
