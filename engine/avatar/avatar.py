@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from engine.avatar.parts import Image
 from engine.errors import BundleError
 
 Rights = Literal["self", "permission", "public-domain", "fictional", "unstated"]
@@ -74,6 +75,21 @@ class Avatar:
         for item in (*vars(self).values(), *self.extras.values()):
             if isinstance(item, np.ndarray):
                 item.setflags(write=False)
+
+    @classmethod
+    def from_photo(
+        cls,
+        source: str | Path | bytes | Image,
+        rights: Rights = "unstated",
+        face: int | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> "Avatar":
+        """Make an avatar from one photo: see ``engine.avatar.create.create_avatar``."""
+        from engine.avatar.create import (
+            create_avatar,
+        )  # its networks are not needed to load and draw an avatar
+
+        return create_avatar(source, rights, face, progress)
 
     def save(self, path: str | Path) -> None:
         """Write the avatar as one zip of ``avatar.json`` and ``arrays.safetensors``."""

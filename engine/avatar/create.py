@@ -1,0 +1,134 @@
+"""From a photo to an avatar."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.avatar import RIGHTS, Avatar, Rights
+from engine.avatar.fit import fit_head
+from engine.avatar.landmarks import FaceLandmarker
+from engine.avatar.layers import background_plate, foreground
+from engine.avatar.matte import PersonMatte
+from engine.avatar.mesh import skin_part
+from engine.avatar.parts import FittedHead, Image, MeshPart
+from engine.avatar.photo import open_portrait
+from engine.errors import SettingError
+
+Progress = Callable[[str, float], None]
+
+STILL_PX: Final = 0.01
+"""Blendshapes that move a vertex less than this on a 512 px canvas leave it out."""
+
+
+def create_avatar(
+    source: str | Path | bytes | Image,
+    rights: Rights = "unstated",
+    face: int | None = None,
+    progress: Progress | None = None,
+) -> Avatar:
+    """Make an avatar from one photo.
+
+    source, face: as in ``open_portrait``. rights: on what ground the picture is used. progress: told the step's name
+    and the share of the work done before it, in [0, 1].
+
+    Raises:
+        PhotoError: the photo cannot become an avatar; the message says why.
+        SettingError: ``rights`` is none of ``RIGHTS``.
+    """
+    if rights not in RIGHTS:
+        raise SettingError(f"expected rights to be one of {', '.join(RIGHTS)}, got {rights!r}")
+    tell = progress or (lambda step, share: None)
+    tell("finding the face", 0.0)
+    portrait = open_portrait(source, FaceLandmarker(), face)
+    tell("fitting the head", 0.3)
+    head = fit_head(portrait)
+    tell("cutting out the person", 0.5)
+    matte = PersonMatte()(portrait.photo, portrait.landmarks.points)
+    if matte.trusted:
+        plate = background_plate(portrait.photo, matte.alpha)
+        skin = skin_part(head, foreground(portrait.photo, matte.alpha, plate), matte.alpha)
+    else:
+        plate = portrait.photo
+        skin = skin_part(head, portrait.photo, None)
+    tell("building mouth and eyes", 0.8)
+    parts = [skin]
+    return join_parts(head, parts, plate, rights, {})
+
+
+def join_parts(
+    head: FittedHead, parts: Sequence[MeshPart], background: Image, rights: Rights, report: dict[str, Any]
+) -> Avatar:
+    """One mesh and one atlas from all parts; the first part's texture lies at the atlas' top left."""
+    atlas, corners = _pack(parts)
+    starts = np.cumsum([0, *(len(part.positions) for part in parts)])
+    deltas = np.concatenate([part.deltas for part in parts], axis=1)
+    moved = [np.flatnonzero(np.abs(d).max(axis=1) > STILL_PX * head.side / 512) for d in deltas]
+    return Avatar(
+        side=head.side,
+        positions=np.concatenate([part.positions for part in parts]),
+        delta_start=np.cumsum([0, *map(len, moved)]).astype(np.int32),
+        delta_vertex=np.concatenate(moved).astype(np.int32),
+        delta_value=np.concatenate([d[m] for d, m in zip(deltas, moved, strict=True)]),
+        triangles=np.concatenate(
+            [part.triangles + start for part, start in zip(parts, starts, strict=False)]
+        ).astype(np.int32),
+        triangle_part=np.repeat(np.arange(len(parts)), [len(part.triangles) for part in parts]).astype(
+            np.uint8
+        ),
+        part_names=tuple(part.name for part in parts),
+        uv=np.concatenate([part.uv + corner for part, corner in zip(parts, corners, strict=True)]).astype(
+            np.float32
+        ),
+        shade=np.concatenate([part.shade for part in parts]),
+        rigid=np.concatenate([part.rigid for part in parts]),
+        breath=np.concatenate([part.breath for part in parts]),
+        atlas=atlas,
+        background=_packed(background, None),
+        pivot=head.pivot,
+        head_width=head.head_width,
+        inter_ocular=head.inter_ocular,
+        landmarks=head.landmarks,
+        style=head.style,
+        rights=rights,
+        report=report,
+    )
+
+
+def _packed(texture: Image, coverage: NDArray[np.uint8] | None) -> NDArray[np.uint32]:
+    """RGBX with coverage in the highest byte."""
+    full = np.full((*texture.shape[:2], 4), 255, np.uint8)
+    full[..., :3] = texture
+    if coverage is not None:
+        full[..., 3] = coverage
+    return np.ascontiguousarray(full).view(np.uint32)[..., 0]
+
+
+def _pack(parts: Sequence[MeshPart]) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
+    """The atlas and each part's corner in it: textures side by side in rows, each with a copied border."""
+    border = 2
+    width = max(part.texture.shape[1] for part in parts)
+    places: list[tuple[int, int]] = []
+    x = y = row = 0
+    shared: dict[int, int] = {}
+    for index, part in enumerate(parts):
+        if (first := shared.setdefault(id(part.texture), index)) != index:
+            places.append(places[first])
+            continue
+        tall, wide = part.texture.shape[:2]
+        if index and x + wide + 2 * border > width:
+            x, y, row = 0, y + row, 0
+        places.append((x + border * (index > 0), y + border * (index > 0)))
+        x += wide + 2 * border
+        row = max(row, tall + 2 * border * (index > 0))
+        if not index:
+            x, y, row = 0, tall, 0
+    atlas = np.zeros((max(y + row, 1), width + 2 * border * (len(parts) > 1)), np.uint32)
+    for (left, top), part in zip(places, parts, strict=True):
+        around = 0 if (left, top) == (0, 0) else border
+        texture = np.pad(_packed(part.texture, part.coverage), around, mode="edge")
+        tall, wide = texture.shape
+        atlas[top - around : top - around + tall, left - around : left - around + wide] = texture
+    return atlas, [np.array(place, np.float32) for place in places]

@@ -1,0 +1,343 @@
+"""The skin: one continuous mesh of the fitted face and a grid over the rest of the photo.
+
+The face is cut from the head model (inside the landmark outline), with openings at mouth and eyes whose rims go on
+a little way inward; the grid carries hair, ears, neck and torso and is joined to the face's edge.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import Delaunay, cKDTree
+
+from engine.avatar.matte import FACE_OVAL
+from engine.avatar.parts import FittedHead, Float, Image, MeshPart
+from engine.conventions import ARKIT_NAMES
+from kernels.rasterise import rasterise
+
+Array = NDArray[Any]
+
+OVAL_SHARE: Final = 0.95
+"""The face reaches to this share of the landmark outline."""
+RIM_SHARE: Final = 0.75
+"""Beyond this share only surface that faces the viewer is taken."""
+FACING: Final = 0.25
+GRID_PX: Final = 12.0
+"""Spacing of the photo grid on a 512 px canvas."""
+BEYOND_PX: Final = 120.0
+"""How far the grid reaches past the frame, on a 512 px canvas."""
+LIP_RINGS: Final = 4
+LID_RINGS: Final = 2
+LIP_SHADE: Final = 0.8
+"""Brightness of each further ring inside the lips, as a factor."""
+LID_SHADE: Final = 0.9
+LOWER_REACH: Final = 0.22
+"""How far the lower face's movement spreads into the neck, in face heights."""
+UPPER_REACH: Final = 0.08
+"""The same for the brows: hair and hats stay."""
+NECK_LENGTH: Final = 0.6
+"""Below the chin the head's pose fades out over this many face heights."""
+PARTED_INSET: Final = 0.012
+"""On photos with parted lips the lip edge's colour is taken this far inside the lip, in eye-corner distances."""
+
+FOREHEAD: Final = 10
+CHIN: Final = 152
+
+
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """A mask-sized view of the padded canvas: positions plus ``pad``."""
+
+    side: int
+    pad: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.side + 2 * self.pad, self.side + 2 * self.pad
+
+    def polygon(self, points: Array) -> Array:
+        """Mask of a polygon, uint8."""
+        mask = np.zeros(self.shape, np.uint8)
+        cv2.fillPoly(mask, [np.rint(points[:, :2] + self.pad - 0.5).astype(np.int32)], 1)
+        return mask
+
+    def at(self, image: Array, points: Array) -> Array:
+        """Values of a padded-canvas image at positions, clamped to its edge."""
+        x, y = np.clip(np.floor(points[:, :2].T + self.pad).astype(int), 0, self.shape[0] - 1)
+        return np.asarray(image[y, x])
+
+
+def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshPart:
+    """Build the skin.
+
+    texture: uint8 [side, side, 3], the person's colours. coverage: float32 [side, side] in [0, 1], or None where
+    the person could not be told from the background: then the whole picture bends with the head.
+    """
+    canvas = _Canvas(head.side, round(BEYOND_PX * head.side / 512))
+    face = _face_triangles(head, canvas)
+    loop = _outer_loop(face, head)
+    inner, inner_source, inner_shade = _rims(head)
+    grid, glued = _grid(head, canvas, loop)
+
+    used = np.unique(np.concatenate([face.ravel(), inner.ravel()]))
+    number = np.full(len(head.neutral), -1)
+    number[used] = np.arange(len(used))
+    corners = np.concatenate([number[loop], len(used) + np.arange(len(grid))])
+    triangles = np.concatenate([number[face], number[inner], corners[glued]])
+
+    depth = _depth(head, canvas, grid)
+    grid_positions = np.column_stack([grid, depth])
+    uv = np.concatenate([_texture_places(head, inner_source)[used], grid])
+    positions = np.concatenate([head.neutral[used], grid_positions])
+    deltas = np.concatenate([head.deltas[:, used], _grid_deltas(head, loop, grid)], axis=1)
+    # Where the mouth was closed on a parted photo, the neck follows the jaw as it does in speech.
+    moved = head.neutral - head.in_photo
+    positions[len(used) :] += _spread_from(head, loop, grid, moved[None], LOWER_REACH)[0]
+    rigid = np.concatenate([np.ones(len(used)), _rigid(head, loop, grid, coverage is None)])
+    breath = np.zeros(len(rigid)) if coverage is None else 1.0 - rigid
+    shade = np.concatenate([inner_shade[used], np.ones(len(grid))])
+    if coverage is not None:
+        triangles = _on_person(triangles, uv, coverage, canvas)
+    return MeshPart(
+        name="skin",
+        positions=positions.astype(np.float32),
+        deltas=deltas.astype(np.float32),
+        triangles=triangles.astype(np.int32),
+        uv=np.clip(uv, 0.5, head.side - 0.5).astype(np.float32),
+        shade=shade.astype(np.float32),
+        rigid=rigid.astype(np.float32),
+        breath=breath.astype(np.float32),
+        texture=texture,
+        coverage=None if coverage is None else np.rint(255 * coverage).astype(np.uint8),
+    )
+
+
+def _face_triangles(head: FittedHead, canvas: _Canvas) -> Array:
+    """The head model's triangles that make up the face, in one piece without holes but mouth and eyes."""
+    is_skin = np.zeros(len(head.neutral), bool)
+    is_skin[head.groups["skin"]] = True
+    skin = head.triangles[is_skin[head.triangles].all(axis=1)]
+    oval = head.landmarks[FACE_OVAL, :2]
+    centre = oval.mean(axis=0)
+    inside = [
+        canvas.at(canvas.polygon(centre + share * (oval - centre)), head.in_photo)[skin].all(axis=1)
+        for share in (OVAL_SHARE, RIM_SHARE)
+    ]
+    a, b, c = (head.in_photo[skin[:, k]].astype(float) for k in range(3))
+    normal = np.cross(b - a, c - a)
+    toward = -normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
+    chosen = inside[0] & (inside[1] | (toward > FACING))
+    pieces = _pieces(skin, chosen)
+    chosen &= pieces == np.bincount(pieces[chosen]).argmax()
+    pieces = _pieces(skin, ~chosen)
+    outer = pieces == np.bincount(pieces[~chosen]).argmax()
+    chosen = ~outer
+    while len(pinched := _pinched(skin[chosen])):
+        chosen &= ~np.isin(skin, pinched).any(axis=1)
+        pieces = _pieces(skin, chosen)
+        chosen &= pieces == np.bincount(pieces[chosen]).argmax()
+    return np.asarray(skin[chosen])
+
+
+def _pieces(triangles: Array, chosen: Array) -> Array:
+    """Number of the edge-connected piece of each chosen triangle; 0 for the others."""
+    owner: dict[tuple[int, int], int] = {}
+    parent = np.arange(len(triangles))
+
+    def root(t: int) -> int:
+        while parent[t] != t:
+            parent[t] = parent[parent[t]]
+            t = int(parent[t])
+        return t
+
+    for t in np.flatnonzero(chosen).tolist():
+        corners = triangles[t].tolist()
+        for k in range(3):
+            edge = (min(corners[k], corners[k - 1]), max(corners[k], corners[k - 1]))
+            if edge in owner:
+                parent[root(t)] = root(owner[edge])
+            owner[edge] = t
+    roots = np.array([root(t) for t in range(len(triangles))])
+    _, pieces = np.unique(roots, return_inverse=True)
+    return np.asarray(np.where(chosen, pieces + 1, 0))
+
+
+def _boundary(triangles: Array) -> Array:
+    """Directed edges [N, 2] that belong to one triangle only."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    _, index, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
+    return np.asarray(edges[index[count == 1]])
+
+
+def _pinched(triangles: Array) -> Array:
+    """Vertices that the boundary passes more than once."""
+    vertices, count = np.unique(_boundary(triangles)[:, 0], return_counts=True)
+    return np.asarray(vertices[count > 1])
+
+
+def _outer_loop(face: Array, head: FittedHead) -> Array:
+    """Vertices of the face's outer edge in order."""
+    following = dict(_boundary(face).tolist())
+    loops = []
+    while following:
+        start, here = following.popitem()
+        loop = [start]
+        while here != start:
+            loop.append(here)
+            here = following.pop(here)
+        loops.append(loop)
+    return np.array(max(loops, key=lambda loop: np.ptp(head.in_photo[loop, 0])))
+
+
+def _rims(head: FittedHead) -> tuple[Array, Array, Array]:
+    """Triangles inside lips and lids; for each vertex where it takes its colour (a vertex), and its shade.
+
+    Rings inside mirror the rings outside: the lip goes on inward as it does outward, but darker.
+    """
+    source, shade = np.arange(len(head.neutral)), np.ones(len(head.neutral))
+    strips = []
+    for lines, within, rings, factor in (
+        (("upper_lip_contact", "lower_lip_contact"), "mouth_bag", LIP_RINGS, LIP_SHADE),
+        (("left_upper_lid", "left_lower_lid"), "left_socket", LID_RINGS, LID_SHADE),
+        (("right_upper_lid", "right_lower_lid"), "right_socket", LID_RINGS, LID_SHADE),
+    ):
+        edge = np.concatenate([head.groups[name] for name in lines])
+        inward = _rings(head.triangles, edge, head.groups[within], rings)
+        outward = _rings(head.triangles, edge, head.groups["skin"], rings)
+        for ring in range(1, rings + 1):
+            inner, outer = np.flatnonzero(inward == ring), np.flatnonzero(outward == ring)
+            _, nearest = cKDTree(head.neutral[outer]).query(head.neutral[inner])
+            source[inner], shade[inner] = outer[nearest], factor**ring
+        taken = inward >= 0
+        strip = head.triangles[taken[head.triangles].all(axis=1)]
+        strips.append(strip[(inward[strip] > 0).any(axis=1)])
+    return np.concatenate(strips), source, shade
+
+
+def _rings(triangles: Array, start: Array, allowed: Array, rings: int) -> Array:
+    """Distance in edges from ``start`` through ``allowed`` vertices, up to ``rings``; -1 elsewhere."""
+    distance = np.full(int(triangles.max()) + 1, -1)
+    distance[start] = 0
+    open_to = np.zeros(len(distance), bool)
+    open_to[allowed] = True
+    for ring in range(1, rings + 1):
+        touched = np.unique(triangles[(distance[triangles] == ring - 1).any(axis=1)])
+        distance[touched[open_to[touched] & (distance[touched] < 0)]] = ring
+    return distance
+
+
+def _texture_places(head: FittedHead, source: Array) -> Array:
+    """Where each head vertex lies in the photo, [V, 2] pixels."""
+    places = head.in_photo[:, :2].astype(np.float64)
+    if "parted_lips" in head.flags:
+        upper, lower = (head.groups[name] for name in ("upper_lip_contact", "lower_lip_contact"))
+        apart = head.deltas[ARKIT_NAMES.index("jawOpen")][lower[1:-1], :2].mean(axis=0)
+        down = apart / np.linalg.norm(apart)
+        places[upper[1:-1]] -= PARTED_INSET * head.inter_ocular * down
+        places[lower[1:-1]] += PARTED_INSET * head.inter_ocular * down
+    return np.asarray(places[source])
+
+
+def _grid(head: FittedHead, canvas: _Canvas, loop: Array) -> tuple[Array, Array]:
+    """Grid points outside the face, and triangles between the face's loop (first) and them."""
+    edge = head.in_photo[loop, :2].astype(np.float64)
+    spacing = GRID_PX * head.side / 512
+    steps = np.linspace(
+        -canvas.pad, head.side + canvas.pad, round((head.side + 2 * canvas.pad) / spacing) + 1
+    )
+    points = np.stack(np.meshgrid(steps, steps), axis=2).reshape(-1, 2)
+    face = canvas.polygon(edge)
+    points = points[canvas.at(face, points) == 0]
+    points = points[cKDTree(edge).query(points)[0] > 0.6 * spacing]
+    ends = np.stack([np.arange(len(edge)), np.roll(np.arange(len(edge)), -1)], axis=1)
+    middle, half = edge[ends].mean(axis=1), np.linalg.norm(edge[ends[:, 0]] - edge[ends[:, 1]], axis=1) / 2
+    while True:
+        mesh = Delaunay(np.concatenate([edge, points])).simplices
+        sides = np.sort(np.concatenate([mesh[:, [0, 1]], mesh[:, [1, 2]], mesh[:, [2, 0]]]), axis=1)
+        present = set(map(tuple, sides[sides.max(axis=1) < len(edge)].tolist()))
+        lost = [i for i, pair in enumerate(np.sort(ends, axis=1).tolist()) if tuple(pair) not in present]
+        near = cKDTree(points).query_ball_point(middle[lost], half[lost] * 1.05) if lost else []
+        blocking = sorted({p for some in near for p in some})
+        if not blocking:
+            break
+        points = np.delete(points, blocking, axis=0)
+    centres = np.concatenate([edge, points])[mesh].mean(axis=1)
+    outline = edge.astype(np.float32)
+    within = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), False) > 0 for x, y in centres])
+    return points, np.asarray(mesh[~within])
+
+
+def _depth(head: FittedHead, canvas: _Canvas, grid: Array) -> Array:
+    """Depth of the grid: the fitted head's, carried on outward and smoothed."""
+    skin = np.zeros(len(head.neutral), bool)
+    skin[head.groups["skin"]] = True
+    triangles = np.ascontiguousarray(head.triangles[skin[head.triangles].all(axis=1)])
+    scale = 128 / canvas.shape[0]
+    found = np.empty((1, 128, 128), np.float32)
+    triangle = np.empty((128, 128), np.int32)
+    rasterise(
+        head.in_photo,
+        triangles,
+        np.ascontiguousarray(head.in_photo[:, 2:]),
+        found,
+        triangle,
+        np.empty((128, 128), np.int64),
+        origin=(-canvas.pad, -canvas.pad),
+        scale=scale,
+    )
+    _, nearest = distance_transform_edt(triangle < 0, return_indices=True)
+    depth = cv2.GaussianBlur(found[0][tuple(nearest)], (0, 0), 2.0)
+    x, y = ((grid + canvas.pad) * scale - 0.5).astype(np.float32).T
+    return np.asarray(cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel())
+
+
+def _face_height(head: FittedHead) -> float:
+    return float(np.linalg.norm(head.landmarks[CHIN, :2] - head.landmarks[FOREHEAD, :2]))
+
+
+def _grid_deltas(head: FittedHead, loop: Array, grid: Array) -> Array:
+    """What the grid does for each blendshape: what the face's edge does, fading outward."""
+    brows = [k for k, name in enumerate(ARKIT_NAMES) if name.startswith(("brow", "eye"))]
+    deltas = _spread_from(head, loop, grid, head.deltas, LOWER_REACH)
+    deltas[brows] = _spread_from(head, loop, grid, head.deltas[brows], UPPER_REACH)
+    return deltas
+
+
+def _spread_from(head: FittedHead, loop: Array, grid: Array, moved: Array, reach: float) -> Array:
+    """Carry movements of head vertices ([K, V, 3]) to the grid: a mean over the nearest of the loop, fading."""
+    distance, nearest = cKDTree(head.in_photo[loop, :2]).query(grid, 6)
+    weight = 1.0 / np.maximum(distance, 1.0) ** 2
+    weight *= np.exp(-((distance[:, :1] / (reach * _face_height(head))) ** 2)) / weight.sum(
+        axis=1, keepdims=True
+    )
+    near = moved[:, loop]
+    return np.asarray(sum(near[:, nearest[:, k]] * weight[:, k, None] for k in range(6)))
+
+
+def _rigid(head: FittedHead, loop: Array, grid: Array, whole_picture: bool) -> Array:
+    """How far the grid follows the head: 1 beside and above it, 0 on the torso."""
+    height = _face_height(head)
+    chin, forehead = head.landmarks[CHIN, :2], head.landmarks[FOREHEAD, :2]
+    below = (grid - chin) @ (chin - forehead) / height
+    rigid = 1.0 - _smooth_step(below / (NECK_LENGTH * height))
+    if whole_picture:
+        outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - 0.25 * height, 0.0)
+        border = np.maximum(np.minimum(grid, head.side - grid).min(axis=1), 0.0)
+        rigid *= _smooth_step(border / np.maximum(border + outside, 1e-6))
+    return np.asarray(rigid)
+
+
+def _smooth_step(x: Array) -> Array:
+    x = np.clip(x, 0.0, 1.0)
+    return np.asarray(x * x * (3.0 - 2.0 * x))
+
+
+def _on_person(triangles: Array, uv: Array, coverage: Float, canvas: _Canvas) -> Array:
+    """Leave out the triangles that show nothing of the person."""
+    reach = 2 * round(GRID_PX * canvas.side / 512) + 1
+    near = cv2.dilate((coverage > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    x, y = np.clip(np.floor(uv.T).astype(int), 0, canvas.side - 1)
+    return np.asarray(triangles[(near[y, x] > 0)[triangles].any(axis=1)])
