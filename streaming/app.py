@@ -40,6 +40,15 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
 logger = logging.getLogger(__name__)
 
 
+class _PageFiles(StaticFiles):
+    """The page's files; browsers ask whether theirs are still current, so versions never mix."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 class CallRequest(BaseModel):
     """Body of ``POST /api/calls``."""
 
@@ -57,7 +66,7 @@ def build_app(server: Server) -> FastAPI:
     _add_avatars(app, server)
     _add_calls(app, server)
     _add_not_built(app)
-    app.mount("/static", StaticFiles(directory=WEB_CLIENT), name="static")
+    app.mount("/static", _PageFiles(directory=WEB_CLIENT), name="static")
     return app
 
 

@@ -21,6 +21,7 @@ export class Gallery extends EventTarget {
   /** Fetch the avatars; keeps the choice where it still exists. Rejects with an ApiError. */
   async load() {
     const { avatars, default: fallback } = await getAvatars();
+    if (JSON.stringify(avatars) === JSON.stringify(this.avatars)) return;
     this.avatars = avatars;
     this.#default = fallback;
     this.chosen = this.#find(this.chosen?.id) ?? this.#find(fallback) ?? avatars[0] ?? null;

@@ -5,6 +5,7 @@ import { clearCall, closeCall, openCall } from "./api.js";
 const GATHERING_LIMIT_MS = 2_000;
 const CONNECT_LIMIT_MS = 15_000;
 const DISCONNECTED_LIMIT_MS = 4_000;
+const GOODBYE_LIMIT_MS = 1_000;
 
 const NO_PATH =
   "The server answered, but no way for sound and picture was found. A firewall may block UDP between here and the server.";
@@ -20,7 +21,7 @@ export class Call extends EventTarget {
     try {
       await call.#negotiate(avatar, iceServers.length > 0);
     } catch (error) {
-      call.#tearDown();
+      call.close();
       throw error;
     }
     return call;
@@ -73,8 +74,12 @@ export class Call extends EventTarget {
   /** End the call here and at the server. */
   close() {
     if (this.#over) return;
-    this.#tearDown();
-    if (this.id) closeCall(this.id).catch(() => {}); // A server that is gone has ended it already.
+    this.#over = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    // The server hears of it before the peer goes; one that is gone has ended the call already.
+    const told = this.id ? closeCall(this.id).catch(() => {}) : Promise.resolve();
+    const enough = new Promise((resolve) => setTimeout(resolve, GOODBYE_LIMIT_MS));
+    Promise.race([told, enough]).then(() => this.#peer.close());
   }
 
   async #negotiate(avatar, waitForCandidates) {
@@ -90,38 +95,28 @@ export class Call extends EventTarget {
 
   #watch() {
     const peer = this.#peer;
-    this.#after(CONNECT_LIMIT_MS, () => this.#control.readyState !== "open" && this.#lose(NO_PATH));
+    this.#after(CONNECT_LIMIT_MS, () => this.#control.readyState !== "open" && this.lose(NO_PATH));
     let disconnectedTimer;
     peer.addEventListener("connectionstatechange", () => {
       clearTimeout(disconnectedTimer);
-      if (peer.connectionState === "failed") this.#lose(this.#control.readyState === "connecting" ? NO_PATH : "The connection broke.");
+      if (peer.connectionState === "failed") this.lose(this.#control.readyState === "connecting" ? NO_PATH : "The connection broke.");
       if (peer.connectionState === "disconnected") {
-        disconnectedTimer = this.#after(DISCONNECTED_LIMIT_MS, () => this.#lose("Nothing came from the server for some seconds."));
+        disconnectedTimer = this.#after(DISCONNECTED_LIMIT_MS, () => this.lose("Nothing came from the server for some seconds."));
       }
     });
     this.#control.addEventListener("open", () => this.dispatchEvent(new Event("open")));
-    this.#control.addEventListener("close", () => this.#lose("The server ended the call."));
+    this.#control.addEventListener("close", () => this.lose("The server ended the call."));
     this.#control.addEventListener("message", (event) => {
       const message = parsed(event.data);
       if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
     });
   }
 
-  /** The call is over without our doing. */
+  /** Give the call up: it ended without our doing, for this reason. */
   lose(words) {
-    this.#lose(words);
-  }
-
-  #lose(words) {
     if (this.#over) return;
     this.close();
     this.dispatchEvent(new CustomEvent("lost", { detail: words }));
-  }
-
-  #tearDown() {
-    this.#over = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#peer.close();
   }
 
   #after(delayMs, action) {

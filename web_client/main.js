@@ -16,6 +16,7 @@ import { StyleSliders } from "./style_sliders.js";
 import { lifetime, megabytes, UploadDialog } from "./upload.js";
 
 const METER_INTERVAL_MS = 1_000;
+const GALLERY_INTERVAL_MS = 20_000; // Others upload, delete, and let their time run out.
 const FIRST_RETRY_MS = 3_000;
 
 const stage = new Stage();
@@ -57,6 +58,7 @@ async function begin() {
   listen();
   connection.connect();
   setInterval(measure, METER_INTERVAL_MS);
+  setInterval(reloadGallery, GALLERY_INTERVAL_MS);
 }
 
 function listen() {
@@ -242,8 +244,10 @@ async function speak(file) {
 async function reloadGallery() {
   try {
     await gallery.load();
-    connection.avatar = gallery.chosen?.id ?? "";
-    if (gallery.chosen) stage.showPoster(gallery.chosen.picture);
+    const { chosen } = gallery;
+    if (!chosen || chosen.id === connection.avatar) return;
+    stage.showPoster(chosen.picture);
+    connection.setAvatar(chosen.id);
   } catch {
     // The connection says what is wrong.
   }
