@@ -22,6 +22,14 @@ MAX_TURN_DEG: Final = 20.0
 TURN_ERROR_DEG: Final = 5.0  # of the estimate: nobody within MAX_TURN_DEG is to be refused
 BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest one are bystanders
 
+MAX_CUT_POINTS: Final = 3  # of the lower outline, that may lie past the photo's edge
+EDGE_SLACK: Final = 0.04  # of the face's width, that they may lie past it
+
+# The face's outline from ear to ear over the chin.
+LOWER_OUTLINE: Final = np.array(
+    [234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454]
+)
+
 Image = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
@@ -79,6 +87,13 @@ def open_portrait(
     if face_px < MIN_FACE_PX:
         raise PhotoError(
             f"expected a face at least {MIN_FACE_PX} px wide, got {face_px:.0f} px: use a larger or closer photo"
+        )
+    outline = found.points[LOWER_OUTLINE, :2]
+    slack = EDGE_SLACK * face_px
+    beyond = ((outline < -slack) | (outline > np.array(photo.shape[1::-1]) + slack)).any(axis=1)
+    if beyond.sum() > MAX_CUT_POINTS:
+        raise PhotoError(
+            "expected a whole face, got one that the photo's edge cuts: use a photo with room around it"
         )
     angles = frontal_pose(found.points).angles_deg
     _check_turn(angles)

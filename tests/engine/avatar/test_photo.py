@@ -131,6 +131,11 @@ def test_a_photo_on_its_side_is_refused(landmarker: FaceLandmarker, hopper: Imag
     assert "turn" in refusal(np.ascontiguousarray(np.rot90(hopper, turns)), landmarker)
 
 
+def test_a_face_cut_by_the_edge_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
+    assert "edge cuts" in refusal(np.ascontiguousarray(hopper[:305]), landmarker)  # through the chin
+    assert "edge cuts" in refusal(np.ascontiguousarray(hopper[:, 215:]), landmarker)  # through the cheek
+
+
 def test_a_tilted_head_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
     tilt = cv2.getRotationMatrix2D((256.0, 240.0), 33.0, 0.8)
     tilted = cv2.warpAffine(hopper, tilt, (512, 600), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
