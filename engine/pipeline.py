@@ -13,7 +13,7 @@ from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES
 from engine.errors import SettingError, UnavailableError
 from engine.motion.stage import MotionSettings, MotionStage, MotionStyle
 from engine.motion.values import Motion
-from engine.render.badge import draw_badge
+from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
 from engine.speech.samples import check_samples
 from engine.timing import StageTimer
@@ -156,10 +156,9 @@ class Session:
     def render(self, motion: Motion, *, supersample: bool = True) -> Frame:
         """Draw one frame. ``supersample=False`` saves time on mouth and eyes at some loss of quality."""
         size = self._engine.settings.size
-        out = np.empty((size, size), np.uint32)
-        rgbx = self._renderer.render(motion, self._timer, out, supersample=supersample)
+        rgbx = self._renderer.render(motion, self._timer, supersample=supersample)
         if self._engine.settings.badge:
-            draw_badge(rgbx)
+            add_badge(rgbx)
         with self._timer.stage("colour"):
             i420 = np.empty((size * 3 // 2, size), np.uint8)
             rgbx_to_i420(rgbx, i420)
