@@ -16,18 +16,21 @@ Float = NDArray[np.float32]
 class Opening:
     """How light falls through one opening; lengths as fractions of the opening's neutral width.
 
+    as_photo: textures are the photo's own pixels, which already have the light of the neutral face: only the change
+    from it is drawn.
     full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
     shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
     """
 
+    as_photo: bool
     full_gap: float
     closed_light: float
     shadow: float
     shadow_reach: float
 
 
-MOUTH: Final = Opening(full_gap=0.16, closed_light=0.62, shadow=0.32, shadow_reach=0.04)
-EYE: Final = Opening(full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
+MOUTH: Final = Opening(as_photo=False, full_gap=0.16, closed_light=0.62, shadow=0.32, shadow_reach=0.04)
+EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
 
 class InnerLight:
@@ -46,9 +49,13 @@ class InnerLight:
         self._opening = opening
         across = avatar.positions[self._upper[-1]] - avatar.positions[self._upper[0]]
         self._width = float(np.hypot(across[0], across[1]))
+        self._neutral = self._fall(avatar.positions) if opening.as_photo else np.float32(1)
 
     def at(self, positions: Float) -> Float:
-        """Brightness of ``lit`` for driven positions [V, 3]; float32 in [0, 1]."""
+        """Brightness of ``lit`` for driven positions [V, 3]; float32, 1 is full light (or the photo's own)."""
+        return np.asarray(self._fall(positions) / self._neutral, np.float32)
+
+    def _fall(self, positions: Float) -> Float:
         opening, width = self._opening, self._width
         upper, lower, point = positions[self._upper], positions[self._lower], positions[self.lit]
         top = np.interp(point[:, 0], upper[:, 0], upper[:, 1])
