@@ -15,7 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from streaming.clock import MediaClock
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
@@ -51,6 +51,9 @@ ENCODE_LEAD_S: Final = 0.006
 
 KEYFRAME_GAP_S: Final = 0.5
 """Keyframes on request come no closer than this."""
+
+LATE_SOUND_S: Final = 0.015
+"""A frame whose sound came later than this says nothing about the speed of drawing."""
 
 BLOCK: Final = PACKET_SAMPLES // OUTPUT_PER_ANALYSIS
 """Samples at 16 kHz in one audio packet."""
@@ -109,6 +112,7 @@ class Call:
         self._pictured = False
         self._pumped_s = self.clock.origin_s
         self._pump_task: asyncio.Task[None] | None = None
+        self._heard: deque[tuple[int, float]] = deque(maxlen=64)
         self._speaking = False
         self._recent: deque[tuple[float, float, dict[str, float]]] = deque(maxlen=25)
         self._closed = False
@@ -262,6 +266,7 @@ class Call:
     def stats(self) -> CallStats:
         """What happened in the last second."""
         now_s = time.monotonic()
+        self._metrics.microphone_lead.labels(self.name).set(self.timeline.microphone.lead_ms)
         recent = [entry for entry in self._recent if entry[0] > now_s - 1.0]
         stages: dict[str, list[float]] = {}
         for _, _, times in recent:
@@ -295,18 +300,25 @@ class Call:
         if len(samples):
             self._memory.write_audio(first, samples)
             self._send(Audio(self.name, self.timeline.head))
+            self._heard.append((self.timeline.head, now_s))
         self._metrics.gap_samples.inc(self.timeline.gap_samples - gap)
 
     def _judge(self, frame: ReadyFrame | None, number: int) -> None:
         """Feed the ladder with frames that should have been drawn."""
         level = self.ladder.level
-        if number % level.stride or not self._pictured:
+        if number % level.stride or not self._pictured or self._heard_late(number):
             return
         slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3 if frame is not None else None
         if self.ladder.add(slack_ms, time.monotonic()) != level:
             logger.info("call %s: %s -> %s", self.name, level.label, self.ladder.level.label)
             self._send(SetLevel(self.name, int(self.ladder.level)))
         self._metrics.ladder.labels(self.name).set(int(self.ladder.level))
+
+    def _heard_late(self, number: int) -> bool:
+        """Whether the sound for a frame came so late that drawing faster would not have helped."""
+        needed = (number + 1) * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+        heard_s = next((when_s for end, when_s in self._heard if end >= needed), None)
+        return heard_s is None or heard_s > self.clock.time_of(needed) + LATE_SOUND_S
 
     def _take_keyframe(self) -> bool:
         now_s = time.monotonic()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from enum import IntEnum
+from itertools import groupby
 from typing import Final
 
 
@@ -29,11 +30,14 @@ class Level(IntEnum):
         return (1, 1, 2, 5)[self]
 
 
-WINDOW: Final = 16
-"""Drawn frames over which trouble is judged."""
+WINDOW: Final = 75
+"""Drawn frames over which trouble is judged: three seconds at the full rate."""
 
-MISSES_DOWN: Final = 4
-"""Late or missing frames within the window that cost a level."""
+INCIDENTS_DOWN: Final = 4
+"""Separate runs of late or missing frames within the window that cost a level: one stall is no reason."""
+
+LONG_RUN: Final = 25
+"""A run of so many counts as enough by itself."""
 
 COMFORT_MS: Final = 12.0
 """Slack that every frame must have before a level is taken back."""
@@ -54,16 +58,15 @@ class Ladder:
 
     def __init__(self) -> None:
         self.level = Level.FULL
-        self._slack: deque[float | None] = deque(maxlen=WINDOW)
+        self._missed: deque[bool] = deque(maxlen=WINDOW)
         self._calm_s = CALM_S
         self._calm_since: float | None = None
         self._raised_s = float("-inf")
 
     def add(self, slack_ms: float | None, now_s: float) -> Level:
         """Judge one frame that should have been drawn; returns the level from now on."""
-        self._slack.append(slack_ms)
-        missed = sum(slack is None or slack < 0 for slack in self._slack)
-        if missed >= MISSES_DOWN and self.level < Level.REPEAT:
+        self._missed.append(slack_ms is None or slack_ms < 0)
+        if self._in_trouble() and self.level < Level.REPEAT:
             self._fall(now_s)
         elif slack_ms is None or slack_ms < COMFORT_MS:
             self._calm_since = None
@@ -73,12 +76,16 @@ class Ladder:
                 self._rise(now_s)
         return self.level
 
+    def _in_trouble(self) -> bool:
+        runs = [len(list(run)) for missed, run in groupby(self._missed) if missed]
+        return len(runs) >= INCIDENTS_DOWN or max(runs, default=0) >= LONG_RUN
+
     def _fall(self, now_s: float) -> None:
         if now_s - self._raised_s < RELAPSE_S:
             self._calm_s = min(2 * self._calm_s, MAX_CALM_S)
         self.level = Level(self.level + 1)
         self._calm_since = None
-        self._slack.clear()
+        self._missed.clear()
 
     def _rise(self, now_s: float) -> None:
         if now_s - self._raised_s > 2 * MAX_CALM_S:
@@ -86,4 +93,4 @@ class Ladder:
         self.level = Level(self.level - 1)
         self._raised_s = now_s
         self._calm_since = None
-        self._slack.clear()
+        self._missed.clear()

@@ -96,6 +96,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """Said about once a second, whatever else there is to do."""
+
+
+@dataclass(frozen=True)
 class FrameDone:
     """Frame ``number`` lies in ``slot``."""
 
@@ -117,4 +122,4 @@ class SessionFailed:
     fatal: bool
 
 
-FromWorker = Ready | FrameDone | SessionFailed
+FromWorker = Ready | Alive | FrameDone | SessionFailed

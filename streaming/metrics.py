@@ -1,12 +1,20 @@
 """What Prometheus can read from ``/metrics``."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 
 class Metrics:
     """All metrics of one server, in their own registry."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         milliseconds = (1, 2, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 200, 300, 500)
         self.calls = Gauge("vividlive_calls", "Calls that are open", registry=registry)
@@ -69,6 +77,12 @@ class Metrics:
             ["call"],
             registry=registry,
         )
+        self.microphone_lead = Gauge(
+            "vividlive_microphone_lead_ms",
+            "How far microphone packets come ahead of the clock; negative when late",
+            ["call"],
+            registry=registry,
+        )
         self.stalls = Counter(
             "vividlive_loop_stalls", "Times that the event loop stood still for over 20 ms", registry=registry
         )
@@ -78,7 +92,7 @@ class Metrics:
 
     def forget_call(self, call: str) -> None:
         """Drop the series of a call that has ended."""
-        for gauge in (self.ladder, self.bitrate, self.av_offset):
+        for gauge in (self.ladder, self.bitrate, self.av_offset, self.microphone_lead):
             try:
                 gauge.remove(call)
             except KeyError:

@@ -1,7 +1,6 @@
 """Places microphone packets on the session's timeline, by their own time stamps."""
 
 from collections import deque
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -13,16 +12,17 @@ CAPACITY: Final = 48_000
 RUN: Final = 5
 """Packets in a row that are far off before the placement is done afresh."""
 
-WINDOW: Final = 100
-"""Packets over which slow drift is watched (2 s of 20 ms packets)."""
+WINDOW: Final = 50
+"""Packets over which slow drift is watched (1 s of 20 ms packets)."""
 
 FAR_LATE: Final = -1_920
 FAR_EARLY: Final = 3_840
 """Output samples (-40 ms, 80 ms) beyond which a packet does not fit the placement."""
 
-DRIFT_LATE: Final = -384
+DRIFT_LATE: Final = -480
 DRIFT_EARLY: Final = 720
-"""Output samples (-8 ms, 15 ms) of the median packet beyond which a quiet moment is used to correct."""
+"""Output samples (-10 ms of the packet at the lowest fifth, 15 ms of the median one) beyond which a quiet moment is
+used to correct."""
 
 QUIET: Final = 164
 """Root mean square (of int16, -46 dBFS) below which a correction is not heard."""
@@ -65,13 +65,21 @@ class MicrophoneBuffer:
         lead = timestamp + self._offset - position
         self._far = self._far + 1 if not FAR_LATE <= lead <= FAR_EARLY else 0
         self._leads.append(lead)
-        if self._far >= RUN or self._drifted(samples):
+        if self._far >= RUN:
             self._place(timestamp, position)
+        elif self._drifted(samples):
+            self._place(timestamp, timestamp + self._offset - sorted(self._leads)[WINDOW // 5])
         self._write(timestamp + self._offset, samples, head)
 
     def active(self, now_s: float) -> bool:
         """Whether the microphone has been sending."""
         return now_s - self._last_s < ACTIVE_S
+
+    @property
+    def lead_ms(self) -> float:
+        """How far the median of the last packets came ahead of the clock; negative when late."""
+        leads = sorted(self._leads)
+        return leads[len(leads) // 2] / 48.0 if leads else 0.0
 
     def take(self, head: int, limit: int) -> NDArray[np.int16]:
         """Return and forget the sound from ``head`` up to the first missing sample, or ``limit``."""
@@ -100,7 +108,8 @@ class MicrophoneBuffer:
     def _drifted(self, samples: NDArray[np.int16]) -> bool:
         if len(self._leads) < WINDOW:
             return False
-        if DRIFT_LATE <= median(self._leads) <= DRIFT_EARLY:
+        leads = sorted(self._leads)
+        if leads[WINDOW // 5] >= DRIFT_LATE and leads[WINDOW // 2] <= DRIFT_EARLY:
             return False
         return float(np.sqrt(np.mean(samples.astype(np.float32) ** 2))) < QUIET
 

@@ -50,6 +50,8 @@ class _HttpServer(uvicorn.Server):
 
 
 async def _serve(settings: ServeSettings) -> None:
+    for chatty in ("aioice", "aiortc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     server = Server(settings)
     # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
     await server.start()

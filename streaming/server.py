@@ -315,8 +315,7 @@ class Server:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             now_s = time.monotonic()
-            if self.calls:
-                self.worker.check_alive(now_s)
+            self.worker.check_alive(now_s)
             self.metrics.worker_up.set(self.worker.running)
             self.metrics.worker_restarts.inc(self.worker.restarts - self._restarts)
             self._restarts = self.worker.restarts

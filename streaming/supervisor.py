@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from engine.errors import UnavailableError
 from streaming.engine_port import EngineOptions
-from streaming.messages import FromWorker, Ready, Stop, ToWorker
+from streaming.messages import Alive, FromWorker, Ready, Stop, ToWorker
 from streaming.worker import worker_main
 
 RESTART_S: Final = (0.2, 1.0, 2.0, 5.0, 10.0)
@@ -21,8 +21,8 @@ STABLE_S: Final = 30.0
 """A worker that ran for so long makes the next restart count as the first."""
 
 STOP_S: Final = 2.0
-SILENT_S: Final = 5.0
-"""A worker that sends nothing for so long, while it should, is taken for hung and killed."""
+SILENT_S: Final = 10.0
+"""A worker that says nothing for so long, not even that it is alive, is taken for hung and killed."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class EngineWorker:
             self.running = False
 
     def check_alive(self, now_s: float) -> None:
-        """Kill a worker that has been silent although frames are expected."""
+        """Kill a worker that has hung."""
         if self.running and now_s - self._heard_s > SILENT_S:
             logger.error("the engine worker has hung: it is killed")
             self._process.kill()
@@ -170,5 +170,5 @@ class EngineWorker:
             if not self._first_ready.done():
                 self._first_ready.set_result(None)
             self._on_ready()
-        else:
+        elif not isinstance(message, Alive):
             self._on_message(message)

@@ -17,6 +17,7 @@ from streaming.clock import MediaClock
 from streaming.engine_port import EngineOptions, EnginePort, load_object
 from streaming.ladder import Level
 from streaming.messages import (
+    Alive,
     Audio,
     Clear,
     CloseSession,
@@ -36,6 +37,7 @@ from streaming.shared import SessionMemory
 
 WARM_FRAMES: Final = 25
 KEPT_AVATARS: Final = 4
+ALIVE_S: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -226,8 +228,12 @@ def worker_main(connection: Connection, options: EngineOptions, avatar_path: str
     worker = Worker(port, options.size, connection.send, time.monotonic)
     try:
         busy = False
+        told_s = time.monotonic()
         while True:
-            if connection.poll(0.0 if busy else 1.0):
+            if time.monotonic() - told_s > ALIVE_S:
+                told_s = time.monotonic()
+                connection.send(Alive())
+            if connection.poll(0.0 if busy else ALIVE_S):
                 message = connection.recv()
                 if isinstance(message, Stop):
                     return
