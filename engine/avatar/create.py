@@ -13,6 +13,7 @@ from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.layers import background_plate, foreground
 from engine.avatar.matte import PersonMatte
 from engine.avatar.mesh import skin_part
+from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Image, MeshPart
 from engine.avatar.photo import open_portrait
 from engine.errors import SettingError
@@ -54,8 +55,21 @@ def create_avatar(
         plate = portrait.photo
         skin = skin_part(head, portrait.photo, None)
     tell("building mouth and eyes", 0.8)
-    parts = [skin]
-    return join_parts(head, parts, plate, rights, {})
+    parts = [skin, *build_mouth(head)]
+    warnings = list(portrait.warnings)
+    if not matte.trusted:
+        warnings.append(
+            "the person cannot be told from the background: the whole picture bends with the head"
+        )
+    report = {
+        "warnings": warnings,
+        "flags": sorted(portrait.flags),
+        "face_px": round(portrait.face_px),
+        "angles_deg": [round(angle, 1) for angle in portrait.angles_deg],
+        "fit_residual_px": round(head.residual_px, 2),
+        "matte_confidence": round(matte.confidence, 3),
+    }
+    return join_parts(head, parts, plate, rights, report)
 
 
 def join_parts(

@@ -1,0 +1,116 @@
+"""How good an avatar is, in numbers and pictures: its own expressions drawn, and its face found again in them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from engine.avatar.avatar import Avatar
+from engine.avatar.landmarks import FaceLandmarker, Landmarks
+from engine.avatar.parts import Float, Image
+from engine.conventions import ARKIT_INDEX
+from engine.motion.values import Motion
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
+
+SIZE: Final = 512
+TILE: Final = 288
+COLUMNS: Final = 6
+
+SHUT_GAP: Final = 0.02
+"""Lips less apart than this (mean of three places, over the outer eye corners' distance) count as shut."""
+SHUT_LIDS: Final = 0.035
+"""Lids whose middles are less apart than this (same unit) count as shut; the landmarker keeps a little gap."""
+
+UPPER_LIP, LOWER_LIP = [13, 82, 312], [14, 87, 317]
+UPPER_LIDS, LOWER_LIDS = [159, 386], [145, 374]
+
+BOTH: Final = ("Left", "Right")
+
+POSES: Final[dict[str, tuple[dict[str, float], tuple[float, float, float]]]] = {
+    "neutral": ({}, (0, 0, 0)),
+    "jawOpen 0.3": ({"jawOpen": 0.3}, (0, 0, 0)),
+    "jawOpen 0.6": ({"jawOpen": 0.6}, (0, 0, 0)),
+    "blink": ({f"eyeBlink{s}": 1.0 for s in BOTH}, (0, 0, 0)),
+    "smile": ({f"mouthSmile{s}": 0.8 for s in BOTH}, (0, 0, 0)),
+    "pucker": ({"mouthPucker": 0.9}, (0, 0, 0)),
+    "funnel": ({"mouthFunnel": 0.8, "jawOpen": 0.15}, (0, 0, 0)),
+    "mouthClose + jaw": ({"mouthClose": 0.5, "jawOpen": 0.5}, (0, 0, 0)),
+    "brows up": ({"browInnerUp": 1.0} | {f"browOuterUp{s}": 1.0 for s in BOTH}, (0, 0, 0)),
+    "brows down": ({f"browDown{s}": 1.0 for s in BOTH}, (0, 0, 0)),
+    "teeth": ({f"mouth{k}{s}": 0.6 for s in BOTH for k in ("Smile", "UpperUp", "LowerDown")}, (0, 0, 0)),
+    "gaze left": ({"eyeLookInLeft": 0.7, "eyeLookOutRight": 0.7}, (0, 0, 0)),
+    "gaze right": ({"eyeLookInRight": 0.7, "eyeLookOutLeft": 0.7}, (0, 0, 0)),
+    "gaze up": ({f"eyeLookUp{s}": 0.7 for s in BOTH}, (0, 0, 0)),
+    "gaze down": ({f"eyeLookDown{s}": 0.7 for s in BOTH}, (0, 0, 0)),
+    "yaw -15": ({}, (-15, 0, 0)),
+    "yaw 15": ({}, (15, 0, 0)),
+    "pitch -12": ({}, (0, -12, 0)),
+    "pitch 12": ({}, (0, 12, 0)),
+    "roll -15": ({}, (0, 0, -15)),
+    "roll 15": ({}, (0, 0, 15)),
+    "all at once": ({"jawOpen": 0.3} | {f"mouthSmile{s}": 0.4 for s in BOTH}, (12, 6, -8)),
+}
+"""What is drawn: blendshapes and yaw, pitch, roll in degrees."""
+
+
+def draw_pose(renderer: GeometricRenderer, name: str) -> Image:
+    """One of ``POSES``, uint8 [SIZE, SIZE, 3] RGB."""
+    shapes, angles = POSES[name]
+    blendshapes = np.zeros(len(ARKIT_INDEX), np.float32)
+    for shape, amount in shapes.items():
+        blendshapes[ARKIT_INDEX[shape]] = amount
+    frame = renderer.render(Motion(0, blendshapes, np.array([*angles, 0, 0, 0], np.float32)), StageTimer())
+    return np.ascontiguousarray(frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3])
+
+
+def quality_report(avatar: Avatar) -> dict[str, Any]:
+    """JSON values: what creation noted, and what the landmarker sees in the avatar's own frames.
+
+    "found": share of the poses in which a face is found. "neutral_lip_gap", "jaw_gap": between the lips, at rest and
+    at jawOpen 0.6; "blink_gap": between the lids (worse eye) of a blink; all over the distance of the outer eye
+    corners. "problems": what misses its mark, in words.
+    """
+    renderer, landmarker = GeometricRenderer(avatar, SIZE), FaceLandmarker()
+    faces = {name: landmarker.track(draw_pose(renderer, name), None, blendshapes=False) for name in POSES}
+    report = dict(avatar.report)
+    lost = [name for name, face in faces.items() if face is None]
+    report["found"] = 1.0 - len(lost) / len(faces)
+    problems = [f"no face is found at: {name}" for name in lost]
+    neutral, wide, blink = (faces[name] for name in ("neutral", "jawOpen 0.6", "blink"))
+    if neutral is not None:
+        report["neutral_lip_gap"] = round(_gap(neutral, UPPER_LIP, LOWER_LIP).mean().item(), 4)
+        if report["neutral_lip_gap"] >= SHUT_GAP:
+            problems.append("the lips do not look shut at rest")
+    if wide is not None:
+        report["jaw_gap"] = round(_gap(wide, UPPER_LIP, LOWER_LIP).mean().item(), 4)
+    if blink is not None:
+        report["blink_gap"] = round(_gap(blink, UPPER_LIDS, LOWER_LIDS).max().item(), 4)
+        if report["blink_gap"] >= SHUT_LIDS:
+            problems.append("the lids do not look shut in a blink")
+    return report | {"problems": problems}
+
+
+def write_sheet(avatar: Avatar, path: str | Path) -> None:
+    """Write all ``POSES`` as one labelled picture."""
+    renderer = GeometricRenderer(avatar, SIZE)
+    tiles = [_tile(draw_pose(renderer, name), name) for name in POSES]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
+    rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
+    ok, data = cv2.imencode(".png", np.vstack(rows)[..., ::-1])
+    if not ok:
+        raise RuntimeError("the contact sheet cannot be encoded")
+    Path(path).write_bytes(data.tobytes())
+
+
+def _gap(face: Landmarks, upper: list[int], lower: list[int]) -> Float:
+    distance = np.linalg.norm(face.points[upper, :2] - face.points[lower, :2], axis=1)
+    return np.asarray(distance / face.inter_ocular)
+
+
+def _tile(image: Image, label: str) -> Image:
+    tile = np.asarray(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, label, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    return tile
