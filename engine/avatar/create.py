@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
+from engine.avatar.eyes import build_eyes
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.layers import background_plate, foreground
@@ -55,7 +56,7 @@ def create_avatar(
         plate = portrait.photo
         skin = skin_part(head, portrait.photo, None)
     tell("building mouth and eyes", 0.8)
-    parts = [skin, *build_mouth(head)]
+    parts = [skin, *build_mouth(head), *build_eyes(head)]
     warnings = list(portrait.warnings)
     if not matte.trusted:
         warnings.append(
