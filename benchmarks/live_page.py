@@ -33,7 +33,6 @@ CHROMIUM_FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
 
@@ -76,12 +75,15 @@ def opened(
     width: int = 1280,
     height: int = 860,
     dark: bool = False,
+    allow_microphone: bool = True,
 ) -> Iterator[Page]:
     """Open the page in a fresh Chromium whose microphone hears ``microphone`` again and again.
 
-    ``window.probe`` (live_probe.js) is there for measuring. Needs ``find_chromium()`` to find one.
+    Without ``allow_microphone`` the browser refuses it. ``window.probe`` (live_probe.js) is there for measuring. Needs ``find_chromium()`` to find one.
     """
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
+    if allow_microphone:
+        flags.append("--use-fake-ui-for-media-stream")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(
             profile,

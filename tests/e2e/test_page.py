@@ -1,13 +1,15 @@
 """The page against the real server in a real browser: a real offer, real Opus, real decoded video."""
 
 import re
+import urllib.request
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.live_page import PORTRAITS, SPEECH, start_talking
+from benchmarks.live_page import PORTRAITS, SPEECH, opened, start_talking, wait_until_live
 from engine.avatar.landmarks import FaceLandmarker
 from tests.e2e.faces import lip_gaps, pictures
 
@@ -127,6 +129,50 @@ def test_text_file_as_photo_is_refused_with_the_servers_line(page: Page, tmp_pat
     expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "live")
 
 
+def test_one_of_several_faces_is_picked(page: Page, tmp_path: Path) -> None:
+    one = cv2.imread(str(PORTRAITS / "astronaut.png"))
+    two = tmp_path / "two.png"
+    cv2.imwrite(str(two), np.hstack([one, one[:, ::-1]]))
+    _choose_photo(page, two)
+    page.get_by_test_id("rights-public-domain").check()
+    page.get_by_test_id("consent").check()
+    page.get_by_test_id("upload-submit").click()
+
+    expect(page.locator(".face")).to_have_count(2, timeout=WAIT_MS)
+    photo = page.get_by_test_id("photo-preview").bounding_box()
+    middles = []
+    for number in (0, 1):
+        box = page.get_by_test_id(f"face-{number}").bounding_box()
+        assert photo is not None and box is not None
+        middles.append((box["x"] + box["width"] / 2 - photo["x"]) / photo["width"])
+    # The face is at 0.43 of the portrait's width; the second portrait is the first one mirrored.
+    assert sorted(middles) == pytest.approx([0.22, 0.78], abs=0.05)
+
+    page.get_by_test_id("face-1").click()
+    expect(page.get_by_test_id("upload-dialog")).to_be_hidden(timeout=2 * WAIT_MS)
+    expect(page.locator(".avatar[aria-pressed=true]")).to_contain_text("two")
+    page.get_by_role("button", name="Delete two").click()
+    page.get_by_test_id("delete-confirm").click()
+    expect(page.get_by_test_id("notice-words")).to_contain_text("deleted")
+
+
+DROP = """([name, type]) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File(["made up"], name, { type }));
+  window.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_dropped_files_go_where_they_belong(page: Page) -> None:
+    page.evaluate(DROP, ["notes.txt", "text/plain"])
+    expect(page.get_by_test_id("notice-words")).to_contain_text("neither a photo nor a sound file")
+    page.evaluate(DROP, ["words.mp3", "audio/mpeg"])
+    expect(page.get_by_test_id("notice-words")).to_contain_text("sound", timeout=WAIT_MS)
+    page.evaluate(DROP, ["portrait.png", "image/png"])
+    expect(page.get_by_test_id("upload-dialog")).to_be_visible()
+    expect(page.get_by_test_id("photo-name")).to_have_text("portrait.png")
+
+
 def test_sliders_send_the_style(page: Page) -> None:
     for name in ("expressiveness", "head-motion"):
         page.get_by_test_id(name).fill("1.5")
@@ -153,6 +199,30 @@ def test_hang_up_ends_the_call_and_start_begins_another(page: Page) -> None:
     expect(page.get_by_test_id("overlay-title")).to_have_text("Call ended")
     page.get_by_test_id("retry").click()
     page.wait_for_selector('[data-testid="stage"][data-state="live"].playing', timeout=WAIT_MS)
+
+
+def test_call_that_the_server_ends_comes_back(page: Page, url: str) -> None:
+    with page.expect_response(lambda answer: answer.url.endswith("/api/calls")) as placed:
+        page.reload()
+    wait_until_live(page)
+    call = placed.value.json()["call"]
+    urllib.request.urlopen(
+        urllib.request.Request(f"{url}/api/calls/{call}", method="DELETE"), timeout=20
+    ).close()
+    expect(page.get_by_test_id("overlay-title")).to_have_text("Connection lost", timeout=WAIT_MS)
+    expect(page.get_by_test_id("overlay-countdown")).to_contain_text("Trying again")
+    expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+    expect(page.get_by_test_id("overlay")).to_be_hidden()
+
+
+def test_refused_microphone_is_explained(url: str) -> None:
+    with opened(url, allow_microphone=False) as page:
+        wait_until_live(page)
+        page.get_by_test_id("start").click()
+        page.get_by_test_id("choose-headphones").click()
+        expect(page.get_by_test_id("notice-words")).to_contain_text("refused the microphone", timeout=WAIT_MS)
+        expect(page.get_by_test_id("start")).to_be_enabled()
+        expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "live")
 
 
 def _choose_photo(page: Page, photo: Path) -> None:
