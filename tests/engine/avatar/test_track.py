@@ -6,13 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.avatar.create import create_avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS, canonical_face, fit_pose
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.photo import open_portrait
 from engine.avatar.track import CAMERA_HEAD_WIDTHS, PIVOT_CM, head_poses, track_video
 from engine.conventions import ARKIT_INDEX
 from engine.errors import InputError
+from engine.motion.values import Motion
 from engine.render.drive import CAMERA_DISTANCE
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
 from tests.engine.avatar.videos import write_video
 
 
@@ -103,3 +107,26 @@ def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
     write_video(path, [np.full((96, 128, 3), 120, np.uint8)] * 4, rate=25)
     with pytest.raises(InputError, match="with a face, found none"):
         track_video(path)
+
+
+def test_a_drawn_pose_is_tracked_back(landmarker: FaceLandmarker, hopper: Image) -> None:
+    """Renderer and tracker agree on directions and about on sizes; the landmarks see pitch a third too small."""
+    renderer = GeometricRenderer(create_avatar(hopper), 512)
+    drawn = [
+        (0, 0, 0, 0, 0, 0),
+        (12, 0, 0, 0, 0, 0),
+        (0, 10, 0, 0, 0, 0),
+        (0, 0, 12, 0, 0, 0),
+        (-8, -6, -5, 0.05, 0.03, 0),
+    ]
+    points = []
+    for pose in drawn:
+        frame = renderer.render(Motion(0, np.zeros(52, np.float32), np.array(pose, np.float32)), StageTimer())
+        picture = np.ascontiguousarray(frame.view(np.uint8).reshape(512, 512, 4)[..., :3])
+        found = landmarker.track(picture, None)
+        assert found is not None
+        points.append(found.points)
+    tracked = head_poses(np.array(points))
+    off = tracked - np.array(drawn)
+    assert np.abs(off[:, [0, 2]]).max() < 2.5 and np.abs(off[:, 1]).max() < 4.0
+    assert np.abs(off[:, 3:5]).max() < 0.05 and np.abs(off[:, 5]).max() < 0.4
