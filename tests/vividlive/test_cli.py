@@ -1,0 +1,152 @@
+"""The command line does what the contract says, and answers bad input with exit code 2 and one line."""
+
+import json
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.conventions import SAMPLE_RATE
+from engine.motion.motion_file import COLUMNS, read_motion
+
+ASSETS = Path(__file__).parents[2] / "engine" / "assets"
+HOPPER = ASSETS / "portraits" / "grace_hopper.jpg"
+Command = Callable[..., "Result"]  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second and a bit of the demo speech: 1.01 s are 26 frames."""
+    path = tmp_path_factory.mktemp("speech") / "speech.wav"
+    with wave.open(str(ASSETS / "speech" / "hello.wav"), "rb") as whole:
+        rate = whole.getframerate()
+        data = whole.readframes(int(1.01 * rate))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(data)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from vividlive import Avatar
+
+    path = tmp_path_factory.mktemp("avatar") / "hopper.avatar"
+    Avatar.from_photo(HOPPER, rights="public-domain").save(path)
+    return path
+
+
+def test_avatar_writes_bundle_sheet_and_report(vividlive: Command, tmp_path: Path) -> None:
+    out, sheet, report = tmp_path / "a.avatar", tmp_path / "a.png", tmp_path / "a.json"
+    done = vividlive(
+        "avatar", HOPPER, "--out", out, "--rights", "public-domain", "--sheet", sheet, "--report", report
+    )
+    assert done.code == 0, done.err
+    assert out.stat().st_size > 100_000
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(report.read_text())["rights"] == "public-domain"
+
+
+def test_rights_that_were_not_stated_warn(vividlive: Command, tmp_path: Path) -> None:
+    done = vividlive("avatar", HOPPER, "--out", tmp_path / "a.avatar")
+    assert done.code == 0
+    assert "--rights" in done.err
+
+
+def test_render_makes_a_video_with_its_sound(
+    vividlive: Command, bundle: Path, speech: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "v.mp4"
+    done = vividlive("render", "--avatar", bundle, "--audio", speech, "--out", out, "--size", 256, "--json", "-")
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    assert summary["frames"] == 26
+    assert {"motion", "drive", "rasterise", "composite", "colour"} <= set(summary["stage_ms"])
+    with av.open(str(out)) as container:
+        assert "AI-generated" in container.metadata["comment"]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        container.seek(0)
+        sound = sum(block.samples for block in container.decode(audio=0))
+    assert len(frames) == 26 and frames[0].shape == (256, 256, 3)
+    assert sound == pytest.approx(26 * 1920, abs=2 * 1024)
+    assert np.abs(frames[-1].astype(int) - frames[0]).max() > 20, "nothing moved"
+
+
+def test_motion_writes_one_row_a_frame_and_can_be_drawn(
+    vividlive: Command, bundle: Path, speech: Path, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "m.csv", tmp_path / "v.mp4"
+    assert vividlive("motion", "--audio", speech, "--out", table, "--seed", 3).code == 0
+    assert table.read_text().splitlines()[0] == ",".join(COLUMNS)
+    with av.open(str(speech)) as container:
+        seconds = float(container.duration) / 1e6
+    assert len(read_motion(table)) == int(np.ceil(seconds * SAMPLE_RATE / 640))
+    done = vividlive("render", "--avatar", bundle, "--motion", table, "--out", out, "--size", 256)
+    assert done.code == 0, done.err
+    with av.open(str(out)) as container:
+        assert not container.streams.audio
+        assert len(list(container.decode(video=0))) == 26
+
+
+def test_the_same_seed_gives_the_same_table(vividlive: Command, speech: Path, tmp_path: Path) -> None:
+    tables = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        vividlive("motion", "--audio", speech, "--out", tmp_path / name, "--seed", seed)
+        tables.append((tmp_path / name).read_text())
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_doctor_says_which_kernels_run(vividlive: Command) -> None:
+    done = vividlive("doctor", "--json", "-")
+    assert done.code == 0
+    findings = json.loads(done.out)
+    assert findings["kernels"].startswith(("cpu", "portable"))
+    assert "missing" not in findings["weights"]
+
+
+def test_no_words_show_the_help(vividlive: Command) -> None:
+    done = vividlive()
+    assert done.code == 0 and "render" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["render", "--bogus"], "--bogus"),
+        (["sing"], "sing"),
+        (["render", "--photo", HOPPER, "--audio", "none.wav", "--out", "v.mp4"], "none.wav"),
+        (["render", "--photo", HOPPER, "--audio", HOPPER, "--out", "v.mp4"], "without an audio track"),
+        (["render", "--photo", HOPPER, "--out", "v.mp4"], "--audio"),
+        (["render", "--audio", "a.wav", "--out", "v.mp4"], "--photo"),
+        (["render", "--photo", HOPPER, "--audio", "a", "--out", "v.mp4", "--size", "500"], "256, 512, 768"),
+        (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--quality", "neural"], "not built yet"),
+        (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--quality", "best"], "geometric"),
+        (["render", "--avatar", HOPPER, "--motion", HOPPER, "--out", "v.mp4"], "motion table"),
+        (["motion", "--audio", "none.wav", "--out", "m.csv"], "none.wav"),
+        (["track", "none.mp4", "--out", "m.csv"], "none.mp4"),
+        (["avatar", "none.jpg", "--out", "a.avatar"], "none.jpg"),
+        (["serve", "--latency-ms", "60"], "floor"),
+        (["evaluate", "smell", "x"], "lips"),
+        (["bench", "stages"], "not built yet"),
+        (["webcam"], "not built yet"),
+    ],
+)
+def test_bad_words_are_answered_in_one_line(
+    vividlive: Command, words: list[object], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = vividlive(*words)
+    assert done.code == 2, done
+    lines = [line for line in done.err.splitlines() if not line.startswith("warning")]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and says in lines[0]
+    assert not list(tmp_path.iterdir()), "a file was left behind"
+
+
+def test_another_file_as_avatar_is_refused(vividlive: Command, speech: Path, tmp_path: Path) -> None:
+    done = vividlive("render", "--avatar", HOPPER, "--audio", speech, "--out", tmp_path / "v.mp4")
+    assert done.code == 2 and "avatar bundle" in done.err
