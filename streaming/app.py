@@ -23,6 +23,7 @@ from streaming.offers import OfferError
 from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError, UnknownJobError
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
+SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
 
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (OfferError, 400),
@@ -129,6 +130,11 @@ def _add_state(app: FastAPI, server: Server) -> None:
             "upload_lifetime_s": settings.upload_lifetime_s,
         }
 
+    @app.get("/api/sample-speech")
+    async def sample_speech() -> FileResponse:
+        """A spoken sentence, to try the avatar without a microphone."""
+        return FileResponse(SAMPLE_SPEECH, media_type="audio/wav")
+
 
 def _add_avatars(app: FastAPI, server: Server) -> None:
     @app.get("/api/avatars")
@@ -149,7 +155,8 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         name: Annotated[str | None, Form(max_length=MAX_NAME)] = None,
     ) -> dict[str, str]:
         """Begin to make an avatar."""
-        if rights not in DECLARED_RIGHTS:
+        declared = next((right for right in DECLARED_RIGHTS if right == rights), None)
+        if declared is None:
             raise InputError(
                 f"expected rights to be one of {', '.join(DECLARED_RIGHTS)}, got {rights[:40]!r}"
             )
@@ -157,7 +164,7 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         if not data:
             raise InputError("expected a photo, got an empty file")
         title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
-        return {"job": server.begin_avatar(data, rights, face, title).id}
+        return {"job": server.begin_avatar(data, declared, face, title).id}
 
     @app.get("/api/avatar-jobs/{job}/events")
     async def events(job: str) -> StreamingResponse:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from engine.avatar.avatar import BUNDLE_VERSION, RIGHTS
+from engine.avatar.avatar import BUNDLE_VERSION, RIGHTS, Rights
 from engine.errors import InputError
 
 PORTRAITS: Final = Path(__file__).parent.parent / "engine" / "assets" / "portraits"
@@ -21,7 +21,7 @@ ENGINE: Final = Path(__file__).parent.parent / "engine"
 BUNDLED: Final = {"grace_hopper": "Grace Hopper", "astronaut": "Eileen Collins"}
 """File stems of the bundled portraits and the names of the people; the first is the default."""
 
-DECLARED_RIGHTS: Final = tuple(right for right in RIGHTS if right != "unstated")
+DECLARED_RIGHTS: Final[tuple[Rights, ...]] = tuple(right for right in RIGHTS if right != "unstated")
 MAX_NAME: Final = 80
 
 
@@ -43,7 +43,7 @@ class AvatarEntry:
     id: str
     name: str
     bundled: bool
-    rights: str
+    rights: Rights
     created_s: float
     report: dict[str, Any] = field(default_factory=dict)
     key: str = ""

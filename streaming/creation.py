@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.avatar import Rights
 from engine.errors import InputError
 from streaming.engine_port import load_object, one_thread
 
@@ -45,7 +46,7 @@ class CreationRequest:
 
     photo: Path
     directory: Path
-    rights: str
+    rights: Rights
     face: int | None = None
     size: int = 512
 
@@ -63,9 +64,7 @@ def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
         if request.photo.suffix == ".avatar":
             avatar = Avatar.load(request.photo)
         else:
-            avatar = Avatar.from_photo(  # type: ignore[attr-defined,unused-ignore]
-                request.photo, rights=request.rights, face=request.face, progress=progress
-            )
+            avatar = Avatar.from_photo(request.photo, request.rights, request.face, progress)
     except InputError as error:
         faces = [[float(x) for x in box] for box in getattr(error, "boxes", ())]
         raise RefusedError(str(error), faces) from error
@@ -77,9 +76,11 @@ def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
 def neutral_face(avatar: Any, size: int) -> NDArray[np.uint8]:
     """The avatar at rest, as uint8 [size, size, 3] RGB."""
     from engine.motion.values import rest
-    from engine.pipeline import Engine, EngineSettings
+    from engine.render.geometric import GeometricRenderer
+    from engine.timing import StageTimer
 
-    return Engine(EngineSettings(size=size)).session(avatar).render(rest(0)).rgb
+    rgbx = GeometricRenderer(avatar, size).render(rest(0), StageTimer())
+    return rgbx.view(np.uint8).reshape(size, size, 4)[..., :3]
 
 
 def write_jpeg(rgb: NDArray[np.uint8], path: Path) -> None:

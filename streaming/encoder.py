@@ -118,6 +118,7 @@ def _open_x264(size: int, bitrate: int) -> av.VideoCodecContext:
         "tune": "zerolatency",
         "level": "31",
         "forced-idr": "1",
+        "sc_threshold": "0",  # another avatar is no reason for a keyframe
         "maxrate": str(bitrate),
         "bufsize": str(bitrate // VBV_S),
     }

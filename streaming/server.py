@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.avatar.avatar import Rights
 from engine.errors import InputError
 from streaming.avatars import (
     BUNDLED,
@@ -180,7 +181,7 @@ class Server:
 
     # Avatars.
 
-    def begin_avatar(self, photo: bytes, rights: str, face: int | None, name: str) -> CreationJob:
+    def begin_avatar(self, photo: bytes, rights: Rights, face: int | None, name: str) -> CreationJob:
         """Begin to make an avatar from an uploaded photo.
 
         Raises:
@@ -223,7 +224,7 @@ class Server:
                 live.call.set_avatar(default, str(self.store.bundle(default)))
 
     async def _make_upload(
-        self, job: CreationJob, photo: bytes, rights: str, face: int | None, name: str
+        self, job: CreationJob, photo: bytes, rights: Rights, face: int | None, name: str
     ) -> None:
         avatar = new_id()
         job.tell("progress", {"step": "waiting", "fraction": 0.0})
@@ -256,7 +257,7 @@ class Server:
         self,
         avatar: str,
         photo: Path,
-        rights: str,
+        rights: Rights,
         face: int | None,
         name: str,
         *,

@@ -1,0 +1,66 @@
+from streaming.ladder import CALM_S, INCIDENTS_DOWN, LONG_RUN, Ladder, Level
+
+
+class Driver:
+    """Feeds a ladder 25 frames a second in virtual time."""
+
+    def __init__(self) -> None:
+        self.ladder = Ladder()
+        self.now_s = 0.0
+
+    def feed(self, slack_ms: float | None, frames: int = 1) -> Level:
+        for _ in range(frames):
+            self.now_s += 0.04
+            self.ladder.add(slack_ms, self.now_s)
+        return self.ladder.level
+
+    def trouble(self) -> Level:
+        for _ in range(INCIDENTS_DOWN):
+            self.feed(-3.0)
+            self.feed(20.0)
+        return self.ladder.level
+
+
+def test_good_frames_keep_full_quality() -> None:
+    assert Driver().feed(20.0, 5000) == Level.FULL
+
+
+def test_one_stall_costs_nothing() -> None:
+    driver = Driver()
+    driver.feed(20.0, 50)
+    assert driver.feed(None, 10) == Level.FULL
+    assert driver.feed(20.0, 100) == Level.FULL
+
+
+def test_repeated_trouble_costs_one_level_at_a_time() -> None:
+    driver = Driver()
+    assert driver.trouble() == Level.NO_SUPERSAMPLING
+    assert driver.trouble() == Level.HALF_RATE
+    assert driver.trouble() == Level.REPEAT
+    assert driver.trouble() == Level.REPEAT
+
+
+def test_a_second_without_frames_costs_a_level() -> None:
+    assert Driver().feed(None, LONG_RUN) == Level.NO_SUPERSAMPLING
+
+
+def test_a_level_comes_back_after_calm_only() -> None:
+    driver = Driver()
+    driver.trouble()
+    assert driver.feed(20.0, int(CALM_S * 25) - 2) == Level.NO_SUPERSAMPLING
+    assert driver.feed(20.0, 4) == Level.FULL
+
+
+def test_little_slack_is_no_calm() -> None:
+    driver = Driver()
+    driver.trouble()
+    assert driver.feed(5.0, 5000) == Level.NO_SUPERSAMPLING
+
+
+def test_a_relapse_makes_the_next_rise_slower() -> None:
+    driver = Driver()
+    driver.trouble()
+    driver.feed(20.0, int(CALM_S * 25) + 2)
+    driver.trouble()
+    assert driver.feed(20.0, int(1.5 * CALM_S * 25)) == Level.NO_SUPERSAMPLING
+    assert driver.feed(20.0, int(CALM_S * 25)) == Level.FULL

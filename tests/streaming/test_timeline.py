@@ -1,0 +1,91 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.clock import MediaClock
+from streaming.timeline import MAX_WAIT_S, AudioTimeline
+
+
+def timeline() -> AudioTimeline:
+    return AudioTimeline(MediaClock(0.0))
+
+
+def ramp(samples: int) -> NDArray[np.int16]:
+    """Output sound whose every value is its own number plus one, at 48 kHz."""
+    return (np.arange(3 * samples) % 30_000 + 1).astype(np.int16)
+
+
+def test_without_any_source_there_is_silence_as_long_as_time() -> None:
+    line = timeline()
+    total = sum(len(line.advance(now / 1000)) for now in range(0, 1001, 7))
+    assert total == line.head == 1000 * 16 - (1000 - 994) * 16
+    assert not line.read(0, line.head).any()
+
+
+def test_speech_is_played_from_now_on_and_numbered_alike_at_both_rates() -> None:
+    line = timeline()
+    line.advance(0.5)
+    line.play(ramp(1600))
+    analysis = [line.advance(0.5 + step / 100) for step in range(1, 21)]
+    assert line.head == 16_000 * 7 // 10
+    np.testing.assert_array_equal(line.read(8000, 1600), ramp(1600))
+    assert not line.read(9600, 100).any()
+    loudest = int(np.argmax(np.concatenate(analysis)))
+    assert abs(loudest - 1600) < 20  # the ramp is loudest at its end
+
+
+def test_speech_has_the_word_before_the_microphone() -> None:
+    line = timeline()
+    line.play(np.full(4800, 7, np.int16))
+    for number in range(10):
+        line.hear(number * 960, np.full(960, 900, np.int16), number * 0.02)
+        line.advance(number * 0.02 + 0.02)
+    line.advance(0.4)
+    heard = line.read(0, 3200)
+    assert (heard[:4800] == 7).all()
+    assert (heard[4800:] == 900).all()
+
+
+def test_a_late_packet_is_waited_for_then_replaced() -> None:
+    line = timeline()
+    line.hear(0, np.full(960, 900, np.int16), 0.0)
+    line.advance(0.02)
+    assert line.head == 320
+    line.advance(0.02 + MAX_WAIT_S - 0.005)
+    assert line.head == 320
+    line.hear(960, np.full(960, 900, np.int16), 0.02 + MAX_WAIT_S - 0.005)
+    line.advance(0.02 + MAX_WAIT_S - 0.004)
+    assert line.head == 640
+    assert line.gap_samples == 0
+
+
+def test_a_lost_packet_becomes_silence_of_its_own_length() -> None:
+    line = timeline()
+    for number in range(20):
+        if number != 8:
+            line.hear(number * 960, np.full(960, 900, np.int16), number * 0.02)
+        line.advance(number * 0.02)
+    heard = line.read(0, 19 * 320)
+    assert not heard[8 * 960 : 9 * 960].any()
+    assert (np.delete(heard, np.s_[8 * 960 : 9 * 960]) == 900).all()
+    assert line.gap_samples == 320
+
+
+def test_clear_silences_what_was_not_sent_and_forgets_the_rest() -> None:
+    line = timeline()
+    line.play(np.full(48_000, 5000, np.int16))
+    line.advance(0.5)
+    line.clear(from_sample=6400)
+    line.advance(1.0)
+    heard = line.read(0, 16_000)
+    assert (heard[: 6400 * 3] == 5000).all()
+    assert not heard[6400 * 3 + 240 :].any()
+    assert line.queued_seconds == 0.0
+
+
+def test_the_past_beyond_the_history_is_silence() -> None:
+    line = timeline()
+    line.play(np.full(48_000 * 6, 5000, np.int16))
+    for second in range(1, 7):
+        line.advance(float(second))
+    assert not line.read(0, 320).any()
+    assert line.read(line.head - 320, 320).all()
