@@ -59,6 +59,12 @@ export const closeCall = (call) =>
 
 export const clearCall = (call) => request(`/api/calls/${encodeURIComponent(call)}/clear`, { method: "POST" });
 
+/** A spoken sentence for those who have no microphone or file at hand, as a File. */
+export async function getSample() {
+  const response = await request("/api/sample-speech");
+  return new File([await response.blob()], "Sample sentence", { type: "audio/wav" });
+}
+
 /** Have a sound file spoken; answers `{seconds}`. */
 export async function speakFile(call, file) {
   const response = await request(`/api/calls/${encodeURIComponent(call)}/speech`, {

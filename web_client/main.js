@@ -1,6 +1,6 @@
 /** The page: joins the avatar gallery, the call, the microphone and the meter. */
 
-import { getConfig } from "./api.js";
+import { getConfig, getSample } from "./api.js";
 import { Gallery } from "./avatars.js";
 import { Connection } from "./connection.js";
 import { part, setIcon } from "./dom.js";
@@ -87,6 +87,7 @@ function listen() {
   part("clear").addEventListener("click", interrupt);
   part("retry").onclick = () => connection.connect();
   part("speak-file").addEventListener("click", () => part("speech-file").click());
+  part("sample").addEventListener("click", speakSample);
   part("speech-file").addEventListener("change", (event) => {
     const [file] = event.target.files;
     if (file) speak(file);
@@ -148,6 +149,7 @@ function showStatus() {
 
 function showHint() {
   part("hint").textContent = hint();
+  part("sample").hidden = !connection.isLive || microphone !== null;
 }
 
 function hint() {
@@ -236,6 +238,14 @@ async function speak(file) {
   else if (!sound.isOn) tell("The avatar's sound is off here. Turn it on to hear the file.");
   try {
     await speechFile.speak(connection.call.id, file);
+  } catch (error) {
+    warn(error.message);
+  }
+}
+
+async function speakSample() {
+  try {
+    await speak(await getSample());
   } catch (error) {
     warn(error.message);
   }
