@@ -24,7 +24,6 @@ from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError,
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
 SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
-SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
 
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (OfferError, 400),
@@ -130,11 +129,6 @@ def _add_state(app: FastAPI, server: Server) -> None:
             "max_upload_bytes": settings.max_upload_bytes,
             "upload_lifetime_s": settings.upload_lifetime_s,
         }
-
-    @app.get("/api/sample-speech")
-    async def sample_speech() -> FileResponse:
-        """A spoken sentence, to try the avatar without a microphone."""
-        return FileResponse(SAMPLE_SPEECH, media_type="audio/wav")
 
     @app.get("/api/sample-speech")
     async def sample_speech() -> FileResponse:
