@@ -32,13 +32,17 @@ IRIS_SOLID: Final = 1.06
 
 LID_ERODE_PX: Final = 0.8  # of a 512 px canvas: pixels nearer to a lid are lashes or lid
 LASH_LENGTH: Final = 0.07  # of the eye's width
+LASH_GAP: Final = 0.035  # of the eye's width
+LID_GROWTH: Final = 1.2  # of how far the margin comes down
+LID_SAMPLE: Final = (0.1, 0.26)  # where above the margin the photo shows lid skin, of the eye's width
+LID_ROWS: Final = 6
 SCLERA_ROWS: Final = 13
 SCLERA_COLUMNS: Final = 21
 IRIS_CELLS: Final = 9
 
 
 def build_eyes(head: FittedHead) -> list[MeshPart]:
-    """The parts of both eyes: "<side>_sclera", "<side>_iris", "<side>_lashes".
+    """The parts of both eyes: "<side>_sclera", "<side>_iris", "<side>_lid", "<side>_lashes".
 
     The lashes' first 2 * LID_POINTS vertices are the lids' margins, upper then lower.
     """
@@ -78,10 +82,12 @@ def _eye(head: FittedHead, side: str) -> list[MeshPart]:
     white = _fill(patch.picture, patch.visible * (distance > IRIS_REACH * 0.94), radius * TEXELS)
     iris = _completed_iris(patch, distance, radius)
     coverage = 1 - _smooth((distance - IRIS_SOLID) / (IRIS_REACH - 0.04 - IRIS_SOLID))
+    margins = _margins(head, side)
     return [
         _sclera(f"{side}_sclera", outline, middle, ball, patch, white),
         _iris(head, side, centre, radius, middle, ball, patch, iris, coverage),
-        _lashes(head, side, patch),
+        _lid(f"{side}_lid", head, margins),
+        _lashes(f"{side}_lashes", side, margins, patch),
     ]
 
 
@@ -200,31 +206,100 @@ def _ball_depth(flat: Array, middle: Array, ball: float) -> Array:
     return np.asarray(middle[2] - np.sqrt(np.maximum(ball**2 - off, (0.35 * ball) ** 2)))
 
 
-def _lashes(head: FittedHead, side: str, patch: _Patch) -> MeshPart:
-    """A dark line along the upper lid's margin that appears as the lid comes down."""
+@dataclass(frozen=True, eq=False)
+class _Margins:
+    """The lids' edges of the neutral face at LID_POINTS places each, and how blendshapes move them.
+
+    upper, lower: float64 [LID_POINTS, 3]. upper_move, lower_move: [52, LID_POINTS, 3]. down: [3], unit vector
+    across the eye in the picture. width: of the eye, canvas pixels.
+    """
+
+    upper: Array
+    lower: Array
+    upper_move: Array
+    lower_move: Array
+    down: Array
+    width: float
+
+
+def _margins(head: FittedHead, side: str) -> _Margins:
     lines, moves = [], []
     for lid in ("upper", "lower"):
         mine = head.groups[f"{side}_{lid}_lid"]
         weights = resample_line(head.neutral[mine], LID_POINTS)
         lines.append(weights @ head.neutral[mine])
         moves.append(np.einsum("pv,bvc->bpc", weights, head.deltas[:, mine]))
-    upper, lower = lines
-    width = float(np.linalg.norm(upper[-1] - upper[0]))
-    axis = (upper[-1] - upper[0]) / width
-    down = np.array([-axis[1], axis[0], 0.0])
+    across = lines[0][-1] - lines[0][0]
+    width = float(np.hypot(across[0], across[1]))
+    return _Margins(
+        lines[0], lines[1], moves[0], moves[1], np.array([-across[1], across[0], 0.0]) / width, width
+    )
+
+
+def _lid(name: str, head: FittedHead, margins: _Margins) -> MeshPart:
+    """Smooth lid skin that grows up from the upper margin by as much as the margin comes down.
+
+    The photo shows hardly any of an open eye's lid: without this its lashes would be stretched over a closed one.
+    """
+    lowered = np.maximum(margins.upper_move @ margins.down, 0.0)
+    share = np.linspace(0.0, 1.0, LID_ROWS)
+    # The photo's own lash line stays visible below.
+    start = margins.upper - LASH_GAP * margins.width * margins.down
+    positions = np.tile(start, (LID_ROWS, 1))
+    deltas = np.concatenate(
+        [margins.upper_move - LID_GROWTH * t * lowered[..., None] * margins.down for t in share], axis=1
+    )
+    size = 32
+    along, up = (np.arange(size) + 0.5) / size, ((np.arange(size) + 0.5) / size)[:, None]
+    colour = _lid_colour(head, margins, size)
+    texture = colour * (0.8 + 0.2 * _smooth(up / 0.35) - 0.06 * _smooth((up - 0.5) / 0.5))[..., None]
+    coverage = _smooth((1 - up) / 0.6) * _smooth(np.minimum(along, 1 - along) / 0.22)
+    u, v = np.meshgrid(np.linspace(0.5, size - 0.5, LID_POINTS), 0.5 + (size - 1) * share)
+    return _part(
+        name,
+        positions,
+        deltas,
+        grid_triangles(LID_ROWS, LID_POINTS),
+        np.stack([u, v], axis=-1).reshape(-1, 2),
+        texture,
+        np.round(255 * coverage).astype(np.uint8),
+    )
+
+
+def _lid_colour(head: FittedHead, margins: _Margins, count: int) -> Array:
+    """Skin just above the lashes, from the viewer's left to right, smoothed: float64 [1, count, 3]."""
+    line = margins.upper[np.round(np.linspace(0, LID_POINTS - 1, count)).astype(int), :2]
+    heights = np.linspace(*LID_SAMPLE, 12)[:, None, None] * margins.width
+    places = (line[None] - heights * margins.down[:2]).astype(np.float32)
+    seen = cv2.remap(
+        head.photo,
+        places[..., 0] - 0.5,
+        places[..., 1] - 0.5,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.float64)
+    # The brighter of what lies there is skin; lashes, brows and frames of glasses are dark.
+    order = np.argsort(seen @ (0.299, 0.587, 0.114), axis=0)
+    bright = np.take_along_axis(seen, order[4:9, :, None], axis=0).mean(axis=0)[None]
+    return np.asarray(
+        cv2.GaussianBlur(bright, (0, 0), count / 7, borderType=cv2.BORDER_REPLICATE), np.float64
+    )
+
+
+def _lashes(name: str, side: str, margins: _Margins, patch: _Patch) -> MeshPart:
+    """A dark line along the upper lid's margin that appears as the lid comes down."""
     taper = np.sin(np.pi * np.linspace(0.04, 0.96, LID_POINTS)) ** 0.5
     # Two more rows hang from the upper margin: nothing at rest, LASH_LENGTH when shut.
     blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
-    above, below = moves[0].copy(), moves[0].copy()
-    above[blink] -= (0.25 * LASH_LENGTH * width * taper)[:, None] * down
-    below[blink] += (LASH_LENGTH * width * taper)[:, None] * down
-    positions = np.concatenate([upper, lower, upper, upper])
-    deltas = np.concatenate([moves[0], moves[1], above, below], axis=1)
+    above, below = margins.upper_move.copy(), margins.upper_move.copy()
+    above[blink] -= (0.25 * LASH_LENGTH * margins.width * taper)[:, None] * margins.down
+    below[blink] += (LASH_LENGTH * margins.width * taper)[:, None] * margins.down
+    positions = np.concatenate([margins.upper, margins.lower, margins.upper, margins.upper])
+    deltas = np.concatenate([margins.upper_move, margins.lower_move, above, below], axis=1)
 
     number = np.arange(4 * LID_POINTS).reshape(4, LID_POINTS)
-    triangles = grid_triangles(3, LID_POINTS)
-    surface = number[[2, 0, 3]].reshape(-1)[triangles]
-    # The lower margin belongs to the part (see the docstring above) but shows nothing: its triangles have no area.
+    surface = number[[2, 0, 3]].reshape(-1)[grid_triangles(3, LID_POINTS)]
+    # The lower margin belongs to the part (see ``build_eyes``) but shows nothing: its triangles have no area.
     still = np.stack([number[1, :-1], number[1, 1:], number[1, 1:]], axis=1)
     along = np.tile(np.linspace(1, 23, LID_POINTS), 4)
     across = np.repeat([8.0, 8.0, 2.0, 22.0], LID_POINTS)
@@ -232,14 +307,13 @@ def _lashes(head: FittedHead, side: str, patch: _Patch) -> MeshPart:
     profile = np.where(rows < 8, _smooth((rows - 2) / 5), 1 - _smooth((rows - 10) / 10))
     ends = np.sin(np.pi * (np.arange(24) + 0.5) / 24)[None] ** 0.4
     coverage = np.round(215 * profile * ends).astype(np.uint8)
-    texture = np.tile(_lash_colour(patch), (24, 24, 1))
     return _part(
-        f"{side}_lashes",
+        name,
         positions,
         deltas,
         np.concatenate([surface, still]),
         np.stack([along, across], axis=1),
-        texture,
+        np.tile(_lash_colour(patch), (24, 24, 1)),
         coverage,
     )
 

@@ -17,7 +17,8 @@ MOUTH_LAYERS: Final = (("mouth_cavity",), ("tongue",), ("lower_teeth",), ("upper
 "mouth_cavity", which repeat the lips' contact lines (see ``engine.avatar.mouth``)."""
 
 EYE_SIDES: Final = ("left", "right")
-"""The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under) and "<side>_lashes" (over)."""
+"""The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under), "<side>_lid" and
+"<side>_lashes" (over)."""
 
 LIP_POINTS: Final = 33
 """Vertices along each lip's contact line at the head of "mouth_cavity": the upper line, then the lower one."""
@@ -78,11 +79,11 @@ def split_layers(avatar: Avatar) -> Layers:
     for side in EYE_SIDES:
         if len(part_triangles(avatar, f"{side}_lashes")):
             eye = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("sclera", "iris"))
-            lashes = part_triangles(avatar, f"{side}_lashes")
+            over = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("lid", "lashes"))
             lids = part_vertices(avatar, f"{side}_lashes")
-            details.append(Detail(f"{side}_eye", _not_empty(eye), (lashes,), lids, EYE_MARGIN))
+            details.append(Detail(f"{side}_eye", _not_empty(eye), _not_empty(over), lids, EYE_MARGIN))
     inner = {name for layer in MOUTH_LAYERS for name in layer}
-    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "lashes")}
+    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "lid", "lashes")}
     outer = [index for index, name in enumerate(avatar.part_names) if name not in inner]
     return Layers(
         np.ascontiguousarray(avatar.triangles[np.isin(avatar.triangle_part, outer)]), tuple(details)
