@@ -62,7 +62,9 @@ def test_render_makes_a_video_with_its_sound(
     vividlive: Command, bundle: Path, speech: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "v.mp4"
-    done = vividlive("render", "--avatar", bundle, "--audio", speech, "--out", out, "--size", 256, "--json", "-")
+    done = vividlive(
+        "render", "--avatar", bundle, "--audio", speech, "--out", out, "--size", 256, "--json", "-"
+    )
     assert done.code == 0, done.err
     summary = json.loads(done.out)
     assert summary["frames"] == 26

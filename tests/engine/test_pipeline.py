@@ -1,0 +1,202 @@
+"""A session's three verbs: push audio, clear, iterate frames."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.avatar.avatar import Avatar
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES, SAMPLE_RATE
+from engine.errors import AudioError, SettingError, UnavailableError
+from engine.motion.stage import MotionStyle
+from engine.pipeline import Engine, EngineSettings, Frame, Session
+from engine.speech.audio_file import load_audio
+
+ASSETS = Path(__file__).parents[2] / "engine" / "assets"
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return Avatar.from_photo(ASSETS / "portraits" / "grace_hopper.jpg", rights="public-domain")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(EngineSettings(size=256))
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    return load_audio(ASSETS / "speech" / "hello.wav").analysis[: SAMPLE_RATE + 333]
+
+
+def whole(engine: Engine, avatar: Avatar, speech: np.ndarray, seed: int = 0) -> list[Frame]:
+    session = engine.session(avatar, seed=seed)
+    session.push_audio(speech)
+    session.end()
+    return list(session)
+
+
+def test_frames_carry_their_numbers_and_their_sound(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    frames = whole(engine, avatar, speech)
+    assert [frame.number for frame in frames] == list(range(-(-len(speech) // FRAME_SAMPLES)))
+    sound = np.concatenate([frame.samples for frame in frames])
+    np.testing.assert_array_equal(sound[: len(speech)], speech)
+    assert not sound[len(speech) :].any()
+    for frame in frames:
+        assert frame.first_sample == frame.number * FRAME_SAMPLES
+        assert frame.rgb.shape == (256, 256, 3) and frame.i420.shape == (384, 256)
+        assert set(frame.stage_ms) >= {"drive", "rasterise", "composite", "colour"}
+
+
+def test_pieces_of_any_length_give_the_same_pictures(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    expected = whole(engine, avatar, speech)
+    session = engine.session(avatar)
+    random = np.random.default_rng(1)
+    frames, start = [], 0
+    while start < len(speech):
+        length = int(random.choice([1, 159, 320, 640, 1000, 5000]))
+        session.push_audio(speech[start : start + length])
+        start += length
+        frames += list(session)
+    session.end()
+    frames += list(session)
+    assert len(frames) == len(expected)
+    for frame, other in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame.rgbx, other.rgbx)
+        np.testing.assert_array_equal(frame.samples, other.samples)
+
+
+def test_a_frame_is_ready_as_soon_as_its_look_ahead_is_in(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    session = engine.session(avatar)
+    session.push_audio(speech[: 3 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES - 1])
+    assert [motion.number for motion in session.motions()] == [0, 1]
+    session.push_audio(speech[3 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES - 1 :][:1])
+    assert [motion.number for motion in session.motions()] == [2]
+
+
+def test_two_sessions_do_not_mix(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
+    alone = [frame.motion for frame in whole(engine, avatar, speech)]
+    one, other = engine.session(avatar), engine.session(avatar, seed=7)
+    together = []
+    for start in range(0, len(speech), 500):
+        one.push_audio(speech[start : start + 500])
+        other.push_audio(speech[::-1][start : start + 500].copy())
+        together += list(one.motions())
+        list(other.motions())
+    for motion, expected in zip(together, alone, strict=False):
+        np.testing.assert_array_equal(motion.blendshapes, expected.blendshapes)
+        np.testing.assert_array_equal(motion.pose, expected.pose)
+
+
+def mouths(session: Session) -> list[float]:
+    """How far the mouth is open in each ready frame."""
+    from engine.conventions import ARKIT_INDEX
+
+    jaw, close = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
+    return [float(m.blendshapes[jaw] - m.blendshapes[close]) for m in session.motions()]
+
+
+def test_clear_forgets_the_queue_and_closes_the_mouth(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    session = engine.session(avatar)
+    session.push_audio(speech)
+    shown = [next(session.motions()) for _ in range(12)]
+    heard = (len(shown) + 2) * FRAME_SAMPLES
+    assert session.clear() == len(speech) - heard
+    session.push_audio(np.zeros(10 * FRAME_SAMPLES, np.float32))
+    frames = list(session)
+    assert frames[0].number == len(shown), "numbers run on"
+    assert not any(frame.samples.any() for frame in frames), "old sound was kept"
+    session.push_audio(np.zeros(FRAME_SAMPLES, np.float32))
+    after = [float(f.motion.blendshapes[17] - f.motion.blendshapes[18]) for f in frames]
+    assert max(after[3:]) <= 0.01
+
+
+def test_speech_goes_on_after_clear(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
+    session = engine.session(avatar)
+    session.push_audio(speech)
+    list(session.motions())
+    session.clear()
+    session.push_audio(speech)
+    assert max(mouths(session)) > 0.05
+
+
+def test_a_session_goes_on_after_its_end(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
+    session = engine.session(avatar)
+    numbers = []
+    for _ in range(2):
+        session.push_audio(speech)
+        session.end()
+        numbers += [frame.number for frame in session]
+    assert numbers == list(range(2 * -(-len(speech) // FRAME_SAMPLES)))
+
+
+def test_another_avatar_takes_over_within_a_session(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    other = Avatar.from_photo(ASSETS / "portraits" / "astronaut.png", rights="public-domain")
+    session = engine.session(avatar)
+    session.push_audio(speech)
+    before = session.render(next(session.motions()))
+    session.set_avatar(other)
+    after = session.render(next(session.motions()))
+    assert after.number == before.number + 1
+    assert np.abs(after.rgb.astype(int) - before.rgb).mean() > 20
+
+
+def test_style_stills_the_head(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
+    session = engine.session(avatar)
+    session.set_style(MotionStyle(head_motion=0.0))
+    session.push_audio(speech)
+    assert all(not motion.pose.any() for motion in session.motions())
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(640, np.int16),
+        np.zeros((640, 1), np.float32),
+        np.full(640, np.nan, np.float32),
+        np.full(640, np.inf, np.float32),
+        [0.0] * 640,
+    ],
+)
+def test_other_samples_are_refused_and_nothing_is_lost(
+    engine: Engine, avatar: Avatar, samples: object, speech: np.ndarray
+) -> None:
+    session = engine.session(avatar)
+    session.push_audio(speech[:700])
+    with pytest.raises(AudioError, match="expected"):
+        session.push_audio(samples)  # type: ignore[arg-type]
+    session.push_audio(speech[700:])
+    session.end()
+    sound = np.concatenate([frame.samples for frame in session])
+    np.testing.assert_array_equal(sound[: len(speech)], speech)
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(SettingError, match="256, 512, 768"):
+        EngineSettings(size=500)
+    with pytest.raises(UnavailableError, match="not built yet"):
+        EngineSettings(quality="neural")
+    with pytest.raises(SettingError, match="expressiveness"):
+        MotionStyle(expressiveness=3.0)
+
+
+def test_the_badge_is_drawn_when_asked_for(avatar: Avatar) -> None:
+    silence = np.zeros(3 * FRAME_SAMPLES, np.float32)
+    pictures = []
+    for badge in (False, True):
+        session = Engine(EngineSettings(size=256, badge=badge)).session(avatar)
+        session.push_audio(silence)
+        pictures.append(next(iter(session)).rgb.astype(int))
+    changed = np.abs(pictures[0] - pictures[1]).max(axis=2) > 8
+    assert changed.any() and not changed[:200].any()
