@@ -24,12 +24,17 @@ LOOK_AHEAD_FRAMES: Final = LOOK_AHEAD_SAMPLES // FRAME_SAMPLES
 
 @dataclass(frozen=True)
 class FaceMotionConfig:
-    """Size of the network. ``window`` is how many frames attention sees, the newest included."""
+    """Size of the network.
 
-    width: int = 192
-    heads: int = 6
+    width, hidden: of the residual stream and of the layers inside. context: frames that the first layer sees at
+    once; window: frames that attention sees; both with the newest included.
+    """
+
+    width: int = 160
+    hidden: int = 448
+    heads: int = 5
     layers: int = 4
-    hidden: int = 512
+    context: int = 3
     window: int = 24
 
     def to_metadata(self) -> dict[str, str]:
@@ -42,8 +47,16 @@ class FaceMotionConfig:
         return cls(**{field.name: int(metadata[field.name]) for field in fields(cls)})
 
 
-Cache = list[tuple[Tensor, Tensor]]
-"""Keys and values of the last ``window - 1`` frames (fewer at the start), layer by layer: [B, heads, W, width]."""
+Past = tuple[Tensor, Tensor]
+"""Keys and values of the last ``window - 1`` frames (fewer at the start): [B, heads, W, width / heads] each."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What the network keeps of a stream: the last ``context - 1`` frames' features, and each layer's past."""
+
+    features: Tensor
+    layers: tuple[Past, ...]
 
 
 class Layer(nn.Module):
@@ -55,12 +68,11 @@ class Layer(nn.Module):
         self.norm_attention, self.norm_forward = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         self.query_key_value = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.bias = nn.Parameter(torch.zeros(config.heads, config.window))
+        nearness = torch.linspace(0.05, 1.0, config.heads)[:, None]  # some heads begin near, some far
+        self.bias = nn.Parameter(-nearness * torch.arange(config.window))
         self.up, self.down = nn.Linear(config.width, config.hidden), nn.Linear(config.hidden, config.width)
 
-    def forward(
-        self, x: Tensor, past: tuple[Tensor, Tensor] | None, age: Tensor, unseen: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, x: Tensor, past: Past | None, age: Tensor, unseen: Tensor) -> tuple[Tensor, Past]:
         """Add the layer to x [B, T, width]; return it and the keys and values to keep.
 
         age: how many frames a key lies before a query, clamped to the window; unseen: where it lies outside.
@@ -89,24 +101,30 @@ class FaceMotionNet(nn.Module):
         super().__init__()
         self.config = config or FaceMotionConfig()
         width = self.config.width
-        self.embed = nn.Sequential(nn.Linear(FEATURES, width), nn.GELU(), nn.Linear(width, width))
+        self.embed = nn.Sequential(
+            nn.Linear(FEATURES * self.config.context, self.config.hidden),
+            nn.GELU(),
+            nn.Linear(self.config.hidden, width),
+        )
         self.layers = nn.ModuleList(Layer(self.config) for _ in range(self.config.layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, len(CHANNELS) + 2))
 
     def forward(self, features: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """Map features [B, T, FEATURES] that follow ``cache`` to outputs [B, T, channels + 2] and the new cache."""
-        x = self.embed(features)
-        window, time = self.config.window, features.shape[1]
-        span = time + (cache[0][0].shape[2] if cache else 0)
+        context, window, time = self.config.context, self.config.window, features.shape[1]
+        before = cache.features if cache else torch.zeros_like(features[:, :1]).expand(-1, context - 1, -1)
+        joined = torch.cat([before, features], dim=1)
+        x = self.embed(joined.unfold(1, context, 1).flatten(2))
+        span = time + (cache.layers[0][0].shape[2] if cache else 0)
         steps = torch.arange(span, device=x.device)
         age = steps[span - time :, None] - steps
         unseen, age = (age < 0) | (age >= window), age.clamp(0, window - 1)
-        kept: Cache = []
+        kept: list[Past] = []
         for number, layer in enumerate(self.layers):
-            x, past = layer(x, cache[number] if cache else None, age, unseen)
+            x, past = layer(x, cache.layers[number] if cache else None, age, unseen)
             kept.append(past)
-        return self.head(self.norm(x)), kept
+        return self.head(self.norm(x)), Cache(joined[:, time:], tuple(kept))
 
 
 def save_weights(model: FaceMotionNet, path: str | Path) -> None:

@@ -11,6 +11,7 @@ from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
 from engine.motion.mouth import CHANNELS
 from engine.speech.features import FeatureState, log_mel
+from engine.training.alignment import ALIGNED
 from engine.training.augment import (
     LOUDEST_DBFS,
     NOISE_DBFS,
@@ -37,6 +38,8 @@ class Spoken:
 def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
     """Read a folder of shards: utterances to train on, and those of each synthesiser's shard 0 to validate with.
 
+    Where ``align_speech`` has corrected a shard, the corrected one is read.
+
     Raises:
         InputError: the folder holds no shards.
     """
@@ -49,7 +52,8 @@ def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
     validate: list[Spoken] = []
     for path in paths:
         chosen = validate if path.stem.endswith("0000") else train
-        for item in read_shard(path):
+        corrected = path.parent / ALIGNED / path.name
+        for item in read_shard(corrected if corrected.exists() else path):
             if len(item.samples) > SAMPLE_RATE // 2:
                 chosen.append(Spoken(item.samples, viseme_curves(item.phones, item.samples)))
     return train, validate
