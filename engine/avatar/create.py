@@ -11,11 +11,11 @@ from engine.avatar.avatar import RIGHTS, Avatar, Rights
 from engine.avatar.eyes import build_eyes
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.layers import background_plate, foreground
+from engine.avatar.layers import background_plate, foreground, without_gaps
 from engine.avatar.matte import PersonMatte
-from engine.avatar.mesh import skin_part
+from engine.avatar.mesh import follows_head, skin_part
 from engine.avatar.mouth import build_mouth
-from engine.avatar.parts import FittedHead, Image, MeshPart
+from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo import open_portrait
 from engine.errors import SettingError
 
@@ -50,8 +50,9 @@ def create_avatar(
     tell("cutting out the person", 0.5)
     matte = PersonMatte()(portrait.photo, portrait.landmarks.points)
     if matte.trusted:
-        plate = background_plate(portrait.photo, matte.alpha)
-        skin = skin_part(head, foreground(portrait.photo, matte.alpha, plate), matte.alpha)
+        coverage = without_gaps(matte.alpha)
+        plate = background_plate(portrait.photo, coverage, _moving(head))
+        skin = skin_part(head, foreground(portrait.photo, coverage, plate), coverage)
     else:
         plate = portrait.photo
         skin = skin_part(head, portrait.photo, None)
@@ -71,6 +72,13 @@ def create_avatar(
         "matte_confidence": round(matte.confidence, 3),
     }
     return join_parts(head, parts, plate, rights, report)
+
+
+def _moving(head: FittedHead) -> Float:
+    """How far each pixel follows the head, float32 [side, side]."""
+    centres = np.arange(head.side) + 0.5
+    points = np.stack(np.meshgrid(centres, centres), axis=2).reshape(-1, 2)
+    return follows_head(head, points).reshape(head.side, head.side).astype(np.float32)
 
 
 def join_parts(

@@ -5,40 +5,42 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from engine.avatar.parts import Float, Image
 
-FILL_SIDE: Final = 256
-"""The background is filled in at this size; it is only seen out of the corner of the eye."""
-CLEAR_OF_PERSON: Final = 0.02
+CLEAR_OF_PERSON: Final = 0.008
 """Background is taken no nearer to the person than this, over the side: hair and shadow reach that far."""
-INPAINT_REACH: Final = 0.06
-"""So far behind the person's edge (over the side) structure is continued; farther in it is only blurred."""
+MIRROR_REACH: Final = 0.12
+"""So far behind the person's edge (over the side) the background is its mirror image; farther in, a blur."""
+STILL_TO_MOVING: Final = 5.0
+"""Where the person moves with a fifth of the head or more, nothing of it may stay in the plate."""
+GAP: Final = 0.01
+"""Half the width of what counts as a gap in the person, over the side."""
 SURE: Final = 0.95
 """Coverage from which a pixel shows the person alone."""
-COLOUR_SLACK: Final = 60.0
+COLOUR_SLACK: Final = 90.0
 """How far an edge pixel's colour may lie from its neighbours inside the person, levels of 255."""
 
 
-def background_plate(photo: Image, coverage: Float) -> Image:
+def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     """The photo without the person, uint8 [side, side, 3].
 
-    coverage: float32 [side, side] in [0, 1]. Away from the person the plate is the photo itself.
+    coverage: float32 [side, side] in [0, 1]. moving: float32 [side, side] in [0, 1], where the person moves with the
+    head. Away from the person, and behind the still torso, the plate is the photo itself.
     """
     side = len(photo)
-    person = _grown(coverage > 0.02, CLEAR_OF_PERSON * side)
-    size = (FILL_SIDE, FILL_SIDE)
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    hole = cv2.resize(person.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.0
-    smooth = _spread(small.astype(np.float32), ~hole)
-    continued = cv2.inpaint(small, hole.astype(np.uint8), 5, cv2.INPAINT_TELEA).astype(np.float32)
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
-    inner = np.clip(depth / (INPAINT_REACH * FILL_SIDE) - 0.3, 0.0, 1.0)[:, :, None]
-    filled = continued + inner * (smooth - continued)
-    large = cv2.resize(filled, (side, side), interpolation=cv2.INTER_CUBIC)
-    share = cv2.GaussianBlur(person.astype(np.float32), (0, 0), 0.25 * CLEAR_OF_PERSON * side)[:, :, None]
-    share = np.clip(2.0 * share, 0.0, 1.0)
-    return _to_levels(photo + share * (large - photo))
+    person = _grown(coverage > 0.05, CLEAR_OF_PERSON * side)
+    share = person * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
+    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.002 * side)[:, :, None]
+    return _to_levels(photo + share * (_behind(photo, person) - photo))
+
+
+def without_gaps(coverage: Float) -> Float:
+    """Close thin dark lines and small holes in a person's coverage, float32 [side, side]."""
+    size = 2 * max(1, round(GAP * len(coverage))) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    return np.asarray(cv2.morphologyEx(coverage, cv2.MORPH_CLOSE, kernel), np.float32)
 
 
 def foreground(photo: Image, coverage: Float, background: Image) -> Image:
@@ -52,6 +54,28 @@ def foreground(photo: Image, coverage: Float, background: Image) -> Image:
     own = (photo - (1.0 - alpha) * background) / np.maximum(alpha, 0.05)
     own = np.clip(own, extended - COLOUR_SLACK, extended + COLOUR_SLACK)
     return _to_levels(np.where(alpha >= SURE, photo, np.where(alpha > 0.05, own, extended)))
+
+
+def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
+    """Guess what the person hides: near its edge the mirror image of what lies outside, farther in a blur."""
+    side = len(photo)
+    depth, (row, column) = distance_transform_edt(person, return_indices=True)
+    # Mirror about a smoothed edge, or its every bump becomes a streak.
+    sigma = 0.008 * side
+    row, column = (cv2.GaussianBlur(index.astype(np.float32), (0, 0), sigma) for index in (row, column))
+    here = np.indices(person.shape, dtype=np.float32)
+    there = cv2.remap(
+        np.where(person[:, :, None], _spread(photo.astype(np.float32), ~person), photo).astype(np.float32),
+        2 * column - here[1],
+        2 * row - here[0],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    inward = np.clip(depth / (MIRROR_REACH * side), 0.0, 1.0).astype(np.float32)[:, :, None]
+    softer = cv2.GaussianBlur(there, (0, 0), 0.01 * side)
+    softest = cv2.GaussianBlur(there, (0, 0), 0.04 * side)
+    first, second = np.clip(2 * inward, 0, 1), np.clip(2 * inward - 1, 0, 1)
+    return np.asarray(there + first * (softer - there) + second * (softest - softer), np.float32)
 
 
 def _grown(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:

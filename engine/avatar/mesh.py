@@ -40,6 +40,11 @@ UPPER_REACH: Final = 0.08
 """The same for the brows: hair and hats stay."""
 NECK_LENGTH: Final = 0.6
 """Below the chin the head's pose fades out over this many face heights."""
+NECK_HALF_WIDTH: Final = 0.35
+HAIR_HALF_WIDTH: Final = 0.85
+"""What lies farther to the side below the eyes is no hair but a shoulder."""
+SHOULDER_FADE: Final = 0.25
+"""Farther from the middle than the neck, in face heights, it fades out sooner: as many times as this distance fits."""
 PARTED_INSET: Final = 0.012
 """On photos with parted lips the lip edge's colour is taken this far inside the lip, in eye-corner distances."""
 
@@ -245,9 +250,9 @@ def _grid(head: FittedHead, canvas: _Canvas, loop: Array) -> tuple[Array, Array]
     """Grid points outside the face, and triangles between the face's loop (first) and them."""
     edge = head.in_photo[loop, :2].astype(np.float64)
     spacing = GRID_PX * head.side / 512
-    steps = np.linspace(
-        -canvas.pad, head.side + canvas.pad, round((head.side + 2 * canvas.pad) / spacing) + 1
-    )
+    inside = np.linspace(0.0, head.side, round(head.side / spacing) + 1)
+    beyond = np.linspace(0.0, canvas.pad, round(canvas.pad / spacing) + 1)[1:]
+    steps = np.concatenate([-beyond[::-1], inside, head.side + beyond])
     points = np.stack(np.meshgrid(steps, steps), axis=2).reshape(-1, 2)
     face = canvas.polygon(edge)
     points = points[canvas.at(face, points) == 0]
@@ -317,14 +322,24 @@ def _spread_from(head: FittedHead, loop: Array, grid: Array, moved: Array, reach
     return np.asarray(sum(near[:, nearest[:, k]] * weight[:, k, None] for k in range(6)))
 
 
-def _rigid(head: FittedHead, loop: Array, grid: Array, whole_picture: bool) -> Array:
-    """How far the grid follows the head: 1 beside and above it, 0 on the torso."""
+def follows_head(head: FittedHead, points: Array) -> Array:
+    """How far canvas positions [N, 2] follow the head's pose: 1 beside and above the chin, 0 on the torso."""
+    chin, forehead = head.landmarks[CHIN, :2].astype(float), head.landmarks[FOREHEAD, :2].astype(float)
     height = _face_height(head)
-    chin, forehead = head.landmarks[CHIN, :2], head.landmarks[FOREHEAD, :2]
-    below = (grid - chin) @ (chin - forehead) / height
-    rigid = 1.0 - _smooth_step(below / (NECK_LENGTH * height))
+    down = (chin - forehead) / height
+    below = (points - chin) @ down / height
+    sideways = np.abs((points - chin) @ np.array([-down[1], down[0]])) / height
+    shoulder = 1.0 + np.maximum(sideways - NECK_HALF_WIDTH, 0.0) / SHOULDER_FADE
+    torso = _smooth_step(below * shoulder / NECK_LENGTH)
+    beside = _smooth_step((sideways - HAIR_HALF_WIDTH) / 0.5) * _smooth_step(2.0 * (below + 0.6))
+    return np.asarray((1.0 - torso) * (1.0 - beside))
+
+
+def _rigid(head: FittedHead, loop: Array, grid: Array, whole_picture: bool) -> Array:
+    """``follows_head`` for the grid; where the background is part of it, the frame's border stays."""
+    rigid = follows_head(head, grid)
     if whole_picture:
-        outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - 0.25 * height, 0.0)
+        outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - 0.25 * _face_height(head), 0.0)
         border = np.maximum(np.minimum(grid, head.side - grid).min(axis=1), 0.0)
         rigid *= _smooth_step(border / np.maximum(border + outside, 1e-6))
     return np.asarray(rigid)
