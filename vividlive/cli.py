@@ -71,9 +71,9 @@ def avatar(
     if sheet:
         write_sheet(made, sheet)
     if report:
-        _write_json(str(report), quality_report(made))
+        _write_json(str(report), {"rights": made.rights, **quality_report(made)})
     for warning in made.report.get("warnings", []):
-        stderr.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        _warn(warning)
     stdout.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", markup=False)
 
 
@@ -242,6 +242,10 @@ def main() -> NoReturn:
 
 def _complain(message: str) -> None:
     stderr.print(f"error: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _warn(message: str) -> None:
+    stderr.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _given(path: Path | None) -> Path:
