@@ -41,6 +41,15 @@ FLAGS: Final = (
 NATIVE_FLAGS: Final = ("-march=native", "-mcpu=native", "")
 """Tried in this order: x86 compilers know the first, some ARM ones only the second, any the last."""
 
+ENTRIES: Final = {
+    "rasterise_snap": "iipfffp",
+    "rasterise_depth": "iippppiiipp",
+    "rasterise_resolve": "iippiiipp",
+    "composite": "iipppiipiiiipi",
+    "rgbx_to_i420": "iipiiip",
+}
+"""Arguments of the CPU entry points, begin and end of the range first."""
+
 COMPILE_TIMEOUT_S: Final = 120
 
 
@@ -89,10 +98,20 @@ def library() -> ctypes.CDLL:
     for native in NATIVE_FLAGS:
         flags = (*FLAGS, *([native] if native else []))
         try:
-            return ctypes.CDLL(str(_build(compiler, flags, _cache_folder())))
+            return _declared(ctypes.CDLL(str(_build(compiler, flags, _cache_folder()))))
         except (KernelBuildError, OSError) as error:
             errors.append(str(error))
     raise KernelBuildError(errors[-1])
+
+
+def _declared(kernels: ctypes.CDLL) -> ctypes.CDLL:
+    """The entry points with their argument types: i whole number, f float, p address."""
+    kinds = {"i": ctypes.c_int, "f": ctypes.c_float, "p": ctypes.c_void_p}
+    for name, arguments in ENTRIES.items():
+        entry = getattr(kernels, name)
+        entry.argtypes = [kinds[kind] for kind in arguments]
+        entry.restype = None
+    return kernels
 
 
 def _find_compiler() -> list[str]:

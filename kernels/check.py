@@ -1,6 +1,5 @@
 """Argument checks and pointers for calls into compiled kernels."""
 
-import ctypes
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ def check_array(name: str, array: NDArray[Any], dtype: type, shape: tuple[int | 
     Raises:
         ValueError: naming what was expected and what came.
     """
-    if (
-        array.dtype != dtype
-        or array.ndim != len(shape)
-        or any(want is not None and have != want for have, want in zip(array.shape, shape, strict=True))
-        or not array.flags.c_contiguous
-    ):
+    have = array.shape
+    fits = len(have) == len(shape)
+    for got, want in zip(have, shape, strict=False):
+        fits = fits and (want is None or got == want)
+    if not fits or array.dtype != dtype or not array.flags.c_contiguous:
         wanted = f"contiguous {np.dtype(dtype).name} {list(shape)}".replace("None", "any")
         raise ValueError(f"expected {name} {wanted}, got {array.dtype.name} {list(array.shape)}")
 
@@ -41,6 +39,7 @@ def check_image(name: str, array: NDArray[Any], shape: tuple[int | None, int | N
     return array.strides[0] // 4 if height > 1 else width
 
 
-def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+def pointer(array: NDArray[Any]) -> int:
     """The address of the first element, for a call that ends before the array does."""
-    return ctypes.c_void_p(array.ctypes.data)
+    address: int = array.__array_interface__["data"][0]
+    return address

@@ -22,11 +22,14 @@ CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 
-TOOTH_OF_WHITE: Final = np.array([0.97, 0.945, 0.89])
+TOOTH_OF_WHITE: Final = np.array([1.0, 0.955, 0.89])
 MAX_TINT: Final = 0.1
 UPPER_SHOW: Final = 0.02
-LOWER_SHOW: Final = -0.005
+LOWER_SHOW: Final = -0.016
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
+
+TONGUE_FADE: Final = 0.26
+"""How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
 
 MOLAR_SHADE: Final = 0.25
 """Brightness of the last molar beside the front teeth."""
@@ -150,12 +153,11 @@ def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
     for k in range(3):
         np.add.at(normals, triangles[:, k], face)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    outward = np.sign(np.einsum("vc,vc->v", normals, model - model.mean(axis=0)).sum())
-    normals *= outward
-    lit = np.clip(normals @ np.array([0.0, -0.55, -0.83]), 0, 1)
-    depth = np.clip((model[:, 2] - model[:, 2].min()) / 0.35, 0, 1)
-    groove = 1 - 0.18 * np.exp(-((model[:, 0] / 0.022) ** 2)) * (normals[:, 1] < 0)
-    shade = (0.62 + 0.38 * lit) * (1 - 0.8 * depth) * groove
+    normals *= np.sign(np.einsum("vc,vc->", normals, model - model.mean(axis=0)))
+    lit = np.clip(normals @ np.array([0.0, -0.4, -0.92]), 0, 1)
+    depth = (model[:, 2] - model[:, 2].min()) / TONGUE_FADE
+    groove = 1 - 0.12 * np.exp(-((model[:, 0] / 0.03) ** 2)) * (normals[:, 1] < 0)
+    shade = (0.7 + 0.3 * lit) * np.exp(-(depth**1.5)) * groove
 
     rng = np.random.default_rng(0)
     grain = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 1.2)

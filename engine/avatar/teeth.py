@@ -112,17 +112,17 @@ def teeth_texture(
     x = (far - (ends[number] - width / 2)) / (width / 2)  # -1 to 1 over each tooth
     crown, recess = np.asarray(jaw.crowns)[number], np.asarray(jaw.recess)[number]
 
-    edge = recess + 0.016 * np.abs(x) ** 5 + 0.003 * x**2
+    edge = recess + 0.009 * np.abs(x) ** 6 + 0.002 * x**2
     coverage = _step(height - edge, 0.006)
     gum_line = crown * (1 - 0.22 * np.abs(x) ** 2.4)
     gum_share = _step(height - gum_line, 0.012)
 
     # A crown is a barrel: darker toward its sides, a soft dark line between neighbours, brightest in the middle.
     gap = (1 - np.abs(x)) * width / 2
-    between = 0.3 * np.exp(-((gap / 0.0055) ** 2)) * np.clip((height - edge) / 0.03, 0.25, 1)
-    roundness = 1 - 0.13 * np.abs(x) ** 3 - 0.05 * ((height - 0.5 * crown) / crown) ** 2
+    between = 0.2 * np.exp(-((gap / 0.0055) ** 2)) * np.clip((height - edge) / 0.03, 0.25, 1)
+    roundness = 1 - 0.1 * np.abs(x) ** 3 - 0.05 * ((height - 0.5 * crown) / crown) ** 2
     warm = np.clip(height / crown, 0, 1)[..., None] ** 2 * np.array([0.02, 0.05, 0.11])
-    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.09, 0.06, 0.04])
+    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.07, 0.05, 0.04])
     colour = tooth * (1 - warm - clear) * (roundness * (1 - between))[..., None]
     bulge = 0.97 + 0.03 * np.cos(np.pi * x) ** 2
     gum_colour = gum * (bulge * np.clip(1.08 - 1.6 * (height - gum_line), 0.7, 1.05))[..., None]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.render.layers import EYE_SIDES, LID_POINTS, LIP_POINTS, MOUTH_LAYERS, part_vertices
+from engine.render.layers import EYE_SIDES, LID_POINTS, LIP_POINTS, part_vertices
 
 Float = NDArray[np.float32]
 
@@ -29,7 +29,9 @@ class Opening:
     shadow_reach: float
 
 
-MOUTH: Final = Opening(as_photo=False, full_gap=0.16, closed_light=0.62, shadow=0.32, shadow_reach=0.04)
+TEETH: Final = Opening(as_photo=False, full_gap=0.14, closed_light=0.72, shadow=0.28, shadow_reach=0.035)
+DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.5, shadow=0.75, shadow_reach=0.16)
+"""The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
 
@@ -70,9 +72,11 @@ class InnerLight:
 def inner_lights(avatar: Avatar) -> list[InnerLight]:
     """The lights of all openings that the avatar has."""
     lights = []
-    mouth = tuple(name for layer in MOUTH_LAYERS for name in layer if name in avatar.part_names)
-    if "mouth_cavity" in mouth:
-        lights.append(InnerLight(avatar, "mouth_cavity", LIP_POINTS, mouth, MOUTH))
+    if "mouth_cavity" in avatar.part_names:
+        for names, opening in ((("mouth_cavity", "tongue"), DEEP), (("lower_teeth", "upper_teeth"), TEETH)):
+            lit = tuple(name for name in names if name in avatar.part_names)
+            if lit:
+                lights.append(InnerLight(avatar, "mouth_cavity", LIP_POINTS, lit, opening))
     for side in EYE_SIDES:
         lit = tuple(n for n in (f"{side}_sclera", f"{side}_iris") if n in avatar.part_names)
         if lit and f"{side}_lashes" in avatar.part_names:

@@ -1,7 +1,5 @@
 """Rasterising by the compiled kernel source."""
 
-from ctypes import c_float
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,9 +30,9 @@ def rasterise(
         0,
         len(positions),
         pointer(positions),
-        c_float(origin[0]),
-        c_float(origin[1]),
-        c_float(scale),
+        origin[0],
+        origin[1],
+        scale,
         pointer(snapped),
     )
     kernels.rasterise_depth(

@@ -1,0 +1,88 @@
+"""The eyes of the bundled portraits."""
+
+import numpy as np
+import pytest
+
+from engine.avatar.eyes import IRIS_LANDMARKS, build_eyes
+from engine.avatar.fit import fit_head
+from engine.avatar.landmarks import FaceLandmarker, Image
+from engine.avatar.parts import FittedHead, MeshPart
+from engine.avatar.photo import open_portrait
+from engine.conventions import ARKIT_INDEX
+from engine.render.layers import LID_POINTS
+
+SIDES = ("left", "right")
+
+
+@pytest.fixture(scope="module")
+def head(landmarker: FaceLandmarker, astronaut: Image) -> FittedHead:
+    return fit_head(open_portrait(astronaut, landmarker))
+
+
+@pytest.fixture(scope="module")
+def parts(head: FittedHead) -> dict[str, MeshPart]:
+    return {part.name: part for part in build_eyes(head)}
+
+
+def test_arrays_fit_together(parts: dict[str, MeshPart]) -> None:
+    assert list(parts) == [f"{side}_{part}" for side in SIDES for part in ("sclera", "iris", "lid", "lashes")]
+    for part in parts.values():
+        count = len(part.positions)
+        assert part.deltas.shape == (52, count, 3)
+        assert set(np.unique(part.triangles)) == set(range(count))
+        assert (part.uv >= 0).all() and (part.uv <= part.texture.shape[1::-1]).all()
+        assert all(np.isfinite(a).all() for a in (part.positions, part.deltas, part.uv))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_gaze_moves_the_iris_and_not_the_white(side: str, parts: dict[str, MeshPart]) -> None:
+    iris = parts[f"{side}_iris"].deltas.mean(axis=1)
+    outward = 1 if side == "left" else -1  # the person's left is the viewer's right
+    name = side.capitalize()
+    assert iris[ARKIT_INDEX[f"eyeLookOut{name}"]][0] * outward > 3
+    assert iris[ARKIT_INDEX[f"eyeLookIn{name}"]][0] * outward < -3
+    assert iris[ARKIT_INDEX[f"eyeLookUp{name}"]][1] < -1.5
+    assert iris[ARKIT_INDEX[f"eyeLookDown{name}"]][1] > 1.5
+    assert np.abs(iris[ARKIT_INDEX["jawOpen"]]).max() < 0.1
+    assert not parts[f"{side}_sclera"].deltas.any()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_iris_is_whole_and_the_white_has_none(
+    side: str, head: FittedHead, parts: dict[str, MeshPart]
+) -> None:
+    iris, white = parts[f"{side}_iris"], parts[f"{side}_sclera"]
+    centre = head.landmarks[IRIS_LANDMARKS[side], :2]
+    place = np.rint(iris.uv[np.argmin(np.linalg.norm(iris.positions[:, :2] - centre, axis=1))]).astype(int)
+    around = np.s_[place[1] - 9 : place[1] + 10, place[0] - 9 : place[0] + 10]
+    assert iris.coverage is not None
+    assert (iris.coverage[around] == 255).all()
+    corner = np.rint(iris.uv[0]).astype(int)
+    assert iris.coverage[corner[1], corner[0]] == 0
+    luma = np.array([0.299, 0.587, 0.114])
+    assert (white.texture[around] @ luma).mean() > 1.4 * (iris.texture[around] @ luma).mean()
+    # Completed by its radial profile: the upper, hidden half is about as dark as the lower one.
+    dark = iris.texture[place[1] - 20 : place[1] + 21, place[0] - 20 : place[0] + 21] @ luma
+    assert dark[:12].mean() < 1.35 * dark[-12:].mean()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_lid_and_lashes_appear_only_as_the_lid_comes_down(side: str, parts: dict[str, MeshPart]) -> None:
+    blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
+    for name in ("lid", "lashes"):
+        part = parts[f"{side}_{name}"]
+        assert area(part, part.positions) < 1e-3
+        assert area(part, part.positions + part.deltas[blink]) > 20
+    lashes = parts[f"{side}_lashes"]
+    shut = lashes.positions + lashes.deltas[blink]
+    gap = shut[LID_POINTS : 2 * LID_POINTS, 1] - shut[:LID_POINTS, 1]
+    assert np.abs(gap[3:-3]).max() < 2.0  # the margins meet
+    opened = lashes.positions[LID_POINTS : 2 * LID_POINTS, 1] - lashes.positions[:LID_POINTS, 1]
+    assert opened[LID_POINTS // 2] > 6
+
+
+def area(part: MeshPart, positions: np.ndarray) -> float:
+    """Area of the part in the picture, px."""
+    a, b, c = (positions[part.triangles[:, k], :2] for k in range(3))
+    one, two = b - a, c - a
+    return float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum() / 2)

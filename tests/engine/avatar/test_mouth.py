@@ -1,0 +1,80 @@
+"""The inside of the mouth on the bundled portraits."""
+
+import numpy as np
+import pytest
+
+from engine.avatar.fit import fit_head
+from engine.avatar.landmarks import FaceLandmarker, Image
+from engine.avatar.mouth import MouthColours, build_mouth, tooth_white
+from engine.avatar.parts import FittedHead, MeshPart
+from engine.avatar.photo import open_portrait
+from engine.conventions import ARKIT_INDEX
+from engine.render.layers import LIP_POINTS
+
+JAW_OPEN = ARKIT_INDEX["jawOpen"]
+
+
+@pytest.fixture(scope="module", params=["hopper", "astronaut"])
+def head(
+    request: pytest.FixtureRequest, landmarker: FaceLandmarker, hopper: Image, astronaut: Image
+) -> FittedHead:
+    return fit_head(open_portrait(hopper if request.param == "hopper" else astronaut, landmarker))
+
+
+@pytest.fixture(scope="module")
+def parts(head: FittedHead) -> dict[str, MeshPart]:
+    return {part.name: part for part in build_mouth(head)}
+
+
+def test_arrays_fit_together(parts: dict[str, MeshPart]) -> None:
+    assert list(parts) == ["mouth_cavity", "tongue", "lower_teeth", "upper_teeth"]
+    for part in parts.values():
+        count = len(part.positions)
+        assert part.deltas.shape == (52, count, 3)
+        assert part.uv.shape == (count, 2) and part.shade.shape == part.rigid.shape == part.breath.shape == (
+            count,
+        )
+        assert set(np.unique(part.triangles)) == set(range(count))
+        assert (part.uv >= 0).all() and (part.uv <= part.texture.shape[1::-1]).all()
+        assert all(np.isfinite(a).all() for a in (part.positions, part.deltas, part.uv, part.shade))
+
+
+def test_the_cavity_begins_with_the_lips_contact_lines(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    cavity = parts["mouth_cavity"]
+    for group, first in (("upper_lip_contact", 0), ("lower_lip_contact", LIP_POINTS)):
+        line = head.groups[group]
+        for weight in (0.0, 0.6):
+            mine = (cavity.positions + weight * cavity.deltas[JAW_OPEN])[first : first + LIP_POINTS]
+            lips = (head.neutral + weight * head.deltas[JAW_OPEN])[line]
+            assert np.allclose(mine[[0, -1]], lips[[0, -1]], atol=1e-3)
+            steps = np.linalg.norm(mine[:, None, :2] - lips[None, :, :2], axis=2).min(axis=1)
+            assert steps.max() < 0.05 * head.inter_ocular
+
+
+def test_upper_teeth_stay_and_lower_ones_follow_the_jaw(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    assert np.abs(parts["upper_teeth"].deltas).max() < 0.005 * head.inter_ocular
+    jaw = head.deltas[JAW_OPEN][head.groups["lower_teeth"]].mean(axis=0)
+    teeth = parts["lower_teeth"].deltas[JAW_OPEN].mean(axis=0)
+    assert jaw[1] > 0.1 * head.inter_ocular
+    assert np.allclose(teeth, jaw, atol=0.03 * head.inter_ocular)
+
+
+def test_teeth_stand_behind_the_lips(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    lips = head.neutral[head.groups["upper_lip_contact"]]
+    middle = lips[len(lips) // 2]
+    for name in ("upper_teeth", "lower_teeth"):
+        teeth = parts[name].positions
+        assert teeth[:, 2].min() > middle[2]
+        assert abs(teeth[:, 0].mean() - middle[0]) < 0.06 * head.inter_ocular
+    edge_of_upper = parts["upper_teeth"].positions[:, 1].max()
+    assert middle[1] < edge_of_upper < middle[1] + 0.12 * head.inter_ocular
+
+
+def test_colours_are_those_of_a_mouth(head: FittedHead) -> None:
+    colours = MouthColours(head)
+    white = tooth_white(head)
+    assert white.min() > 0.8 * white.max()
+    assert colours.tooth.mean() > colours.lip.mean() > colours.throat.mean()
+    for red in (colours.lip, colours.gum, colours.tongue):
+        assert red[0] > 1.15 * red[1]
+    assert colours.throat.max() < 70

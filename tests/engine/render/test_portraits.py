@@ -1,0 +1,120 @@
+"""The bundled portraits, drawn: the photo at rest, no holes, lids that close, eyes that turn."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.avatar.avatar import Avatar
+from engine.avatar.create import create_avatar
+from engine.conventions import ARKIT_INDEX, POSE_NAMES
+from engine.motion.values import Motion, rest
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
+
+PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
+MAGENTA = 0xFFFF00FF
+EYES = {"left": (263, 362, 386, 374), "right": (33, 133, 159, 145)}  # corners, upper and lower lid
+OVAL = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
+OVAL += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+
+
+@pytest.fixture(scope="module", params=["grace_hopper.jpg", "astronaut.png"])
+def avatar(request: pytest.FixtureRequest) -> Avatar:
+    return create_avatar(PORTRAITS / request.param)
+
+
+def moved(**values: float) -> Motion:
+    motion = rest(0)
+    pose = np.array([values.pop(name, 0.0) for name in POSE_NAMES], np.float32)
+    for name, value in values.items():
+        motion.blendshapes[ARKIT_INDEX[name]] = value
+    return replace(motion, pose=pose)
+
+
+def draw(avatar: Avatar, motion: Motion) -> np.ndarray:
+    return GeometricRenderer(avatar, avatar.side).render(motion, StageTimer())
+
+
+def luma(frame: np.ndarray) -> np.ndarray:
+    return frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3] @ np.array([0.299, 0.587, 0.114])
+
+
+def eye_box(avatar: Avatar, side: str) -> tuple[slice, slice]:
+    points = avatar.landmarks[list(EYES[side]), :2]
+    low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int)
+    return np.s_[low[1] : high[1], low[0] : high[0]]
+
+
+def test_rest_keeps_the_eyes_of_the_photo(avatar: Avatar) -> None:
+    frame, photo = luma(draw(avatar, rest(0))), luma(avatar.atlas[: avatar.side, : avatar.side])
+    for side in EYES:
+        box = eye_box(avatar, side)
+        assert np.abs(frame[box] - photo[box]).mean() < 6
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"jawOpen": 0.7},
+        {"jawOpen": 0.3, "mouthFunnel": 0.6, "yaw_deg": 15},
+        {"jawOpen": 0.4, "mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "yaw_deg": -15, "roll_deg": 12},
+        {"jawOpen": 0.5, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6, "pitch_deg": -12},
+        {
+            "eyeWideLeft": 0.8,
+            "eyeWideRight": 0.8,
+            "eyeLookOutLeft": 0.9,
+            "eyeLookInRight": 0.9,
+            "pitch_deg": 12,
+        },
+    ],
+)
+def test_no_hole_in_the_face_shows_the_background(avatar: Avatar, values: dict[str, float]) -> None:
+    background = np.full_like(avatar.background, MAGENTA)
+    atlas = avatar.atlas | np.uint32(0)
+    atlas[: avatar.side, : avatar.side] |= np.uint32(0xFF000000)  # the matte is another matter
+    frame = draw(replace(avatar, background=background, atlas=atlas), moved(**values))
+    face = np.zeros(frame.shape, np.uint8)
+    oval = avatar.landmarks[OVAL, :2]
+    inner = oval.mean(axis=0) + 0.65 * (oval - oval.mean(axis=0))
+    cv2.fillPoly(face, [np.rint(inner).astype(np.int32)], 1)
+    red, green, blue = ((frame >> shift & 255).astype(int) for shift in (0, 8, 16))
+    assert not ((face > 0) & (red > 200) & (green < 60) & (blue > 200)).any()
+
+
+@pytest.mark.parametrize("side", EYES)
+def test_a_blink_hides_the_eye(avatar: Avatar, side: str) -> None:
+    opened, shut = draw(avatar, rest(0)), draw(avatar, moved(eyeBlinkLeft=1.0, eyeBlinkRight=1.0))
+    box = eye_box(avatar, side)
+    height = box[0].stop - box[0].start
+    assert np.std(luma(shut)[box][: height // 2]) < 0.8 * np.std(luma(opened)[box][: height // 2])
+    assert np.abs(luma(shut)[box] - luma(opened)[box]).mean() > 12
+
+
+@pytest.mark.parametrize("side", EYES)
+def test_the_iris_goes_where_the_gaze_goes(avatar: Avatar, side: str) -> None:
+    def iris_x(motion: Motion) -> float:
+        dark = np.clip(90 - luma(draw(avatar, motion))[eye_box(avatar, side)], 0, None)
+        return float((dark.sum(axis=0) * np.arange(dark.shape[1])).sum() / dark.sum())
+
+    left = moved(eyeLookOutLeft=0.6, eyeLookInRight=0.6)  # the person's left, the viewer's right
+    right = moved(eyeLookInLeft=0.6, eyeLookOutRight=0.6)
+    assert iris_x(left) > iris_x(right) + 1
+
+
+def test_teeth_show_in_an_open_mouth_and_not_in_a_shut_one(avatar: Avatar) -> None:
+    """Light grey pixels between the lips."""
+    corners = avatar.landmarks[[61, 291], :2]
+    centre, width = corners.mean(axis=0), np.ptp(corners[:, 0])
+    rows = np.s_[int(centre[1] - 0.1 * width) : int(centre[1] + 0.5 * width)]
+    columns = np.s_[int(centre[0] - 0.2 * width) : int(centre[0] + 0.2 * width)]
+
+    def teeth(motion: Motion) -> float:
+        pixels = draw(avatar, motion)[rows, columns]
+        rgb = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1, 4)[:, :3].astype(float)
+        return float(((rgb.max(axis=1) > 120) & (rgb.min(axis=1) > 0.75 * rgb.max(axis=1))).mean())
+
+    opened = moved(jawOpen=0.3, mouthUpperUpLeft=0.5, mouthUpperUpRight=0.5, mouthLowerDownLeft=0.5)
+    assert teeth(opened) > teeth(rest(0)) + 0.1
