@@ -262,9 +262,7 @@ def _make_avatar(photo: Path, rights: RightsChoice, face: int | None) -> Any:
     from engine.avatar.avatar import Avatar
 
     if rights is RightsChoice.unstated:
-        stderr.print(
-            "warning: --rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)"
-        )
+        _warn("--rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)")
     with _progress("making the avatar") as advance:
         return Avatar.from_photo(
             photo, rights=rights.value, face=face, progress=lambda _step, fraction: advance(fraction)
