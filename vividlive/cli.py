@@ -164,10 +164,18 @@ def serve(
     size: SizeOption = 512,
 ) -> None:
     """Serve the live call at http://HOST:PORT."""
-    from streaming.serve import ServeSettings
-    from streaming.serve import serve as run
+    from pydantic import ValidationError
 
-    run(ServeSettings(host=host, port=port, avatar=avatar, latency_ms=latency_ms, size=size))
+    from streaming.serve import serve as run
+    from streaming.settings import ServeSettings
+
+    given = {"host": host, "port": port, "avatar": avatar, "latency_ms": latency_ms, "size": size}
+    try:
+        settings = ServeSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
+    run(settings)
 
 
 @app.command()
@@ -193,7 +201,7 @@ def evaluate(
     """Measure the quality on real media; exit code 3 when a bar is missed."""
     from engine.training import evaluate as metrics
 
-    kinds = {
+    kinds: dict[str, Callable[..., metrics.Report]] = {
         "lips": metrics.evaluate_lips,
         "silence": metrics.evaluate_silence,
         "faces": metrics.evaluate_faces,
@@ -211,6 +219,48 @@ def evaluate(
     if not result.met:
         stderr.print("the bar was missed")
         raise typer.Exit(EXIT_BAR_MISSED)
+
+
+@train.command("synth-speech")
+def train_synth_speech(
+    out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
+    hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Seed of texts and voices.")] = 0,
+    kokoro_voices: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
+    ] = None,
+) -> None:
+    """Make speech with phone times to train on."""
+    from engine.training.synth_speech import synth_speech
+
+    with _progress("speaking") as advance:
+        made = synth_speech(out, hours=hours, seed=seed, kokoro_voices=kokoro_voices, progress=advance)
+    stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
+
+
+@train.command("face-motion")
+def train_face_motion(
+    data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
+    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 4000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    json_path: JsonOption = None,
+) -> None:
+    """Train the face motion network on made speech."""
+    from engine.training import face_motion
+
+    config = face_motion.TrainingConfig(steps=steps, seed=seed)
+    with _progress("training") as advance:
+        numbers = face_motion.train_face_motion(
+            data, out, config=config, device=device, resume=resume, progress=advance
+        )
+    if json_path:
+        _write_json(json_path, numbers)
+    if json_path != "-":
+        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

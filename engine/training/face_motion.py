@@ -93,9 +93,9 @@ def train_face_motion(
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    train, validate = load_speech(data)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    train, validate = load_speech(data)
     torch.manual_seed(config.seed)
     model = FaceMotionNet(net).to(device)
     mean = FaceMotionNet(model.config).to(device)
