@@ -37,6 +37,8 @@ class BodyLimit:
 
         async def watched(message: Message) -> None:
             nonlocal started
+            if counted > self._most_bytes and not started:
+                raise self._refusal()  # the app made another error of ours: ours is the one to tell
             started = True
             await send(message)
 

@@ -96,6 +96,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class NotReady:
+    """The worker cannot start, and why."""
+
+    error: str
+
+
+@dataclass(frozen=True)
 class Alive:
     """Said about once a second, whatever else there is to do."""
 
@@ -122,4 +129,4 @@ class SessionFailed:
     fatal: bool
 
 
-FromWorker = Ready | Alive | FrameDone | SessionFailed
+FromWorker = Ready | NotReady | Alive | FrameDone | SessionFailed

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from engine.errors import UnavailableError
 from streaming.engine_port import EngineOptions
-from streaming.messages import Alive, FromWorker, Ready, Stop, ToWorker
+from streaming.messages import Alive, FromWorker, NotReady, Ready, Stop, ToWorker
 from streaming.worker import worker_main
 
 RESTART_S: Final = (0.2, 1.0, 2.0, 5.0, 10.0)
@@ -49,6 +49,7 @@ class EngineWorker:
         self._task: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
         self._heard_s = 0.0
+        self._error = "the engine worker ended before it was ready, see the log above"
         self.restarts = 0
         self.running = False
         self.frame_ms = 0.0
@@ -62,7 +63,7 @@ class EngineWorker:
         """Start the worker and wait until it is warm.
 
         Raises:
-            UnavailableError: it ended before it was ready.
+            UnavailableError: it cannot start.
         """
         self._first_ready = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._keep_running(), name="engine-worker")
@@ -97,9 +98,8 @@ class EngineWorker:
             await self._run_once()
             assert self._first_ready is not None
             if not self._first_ready.done():
-                self._first_ready.set_exception(
-                    UnavailableError("the engine worker ended before it was ready, see the log above")
-                )
+                self._first_ready.set_exception(UnavailableError(self._error))
+            if self._first_ready.exception() is not None:
                 return
             attempt = 0 if time.monotonic() - began > STABLE_S else attempt
             pause = RESTART_S[min(attempt, len(RESTART_S) - 1)]
@@ -170,5 +170,7 @@ class EngineWorker:
             if not self._first_ready.done():
                 self._first_ready.set_result(None)
             self._on_ready()
+        elif isinstance(message, NotReady):
+            self._error = message.error
         elif not isinstance(message, Alive):
             self._on_message(message)
