@@ -7,10 +7,10 @@ const FRAME_BUDGET_MS = 40;
 const UNKNOWN = "–";
 
 const LADDER = {
-  full: "Full",
-  "no-supersampling": "No supersampling",
-  "half-rate": "Half rate",
-  repeat: "Repeating frames",
+  full: "Full quality",
+  "no-supersampling": "Server busy: softer mouth",
+  "half-rate": "Server busy: half frame rate",
+  repeat: "Server overloaded",
 };
 
 /** Show one sample of the meter; null empties the display. */
@@ -21,7 +21,8 @@ export function showMeter(sample) {
   put("meter-latency", known(s.latencyMs, milliseconds), false);
   put("meter-av-offset", known(s.avOffsetMs, (offset) => signed(offset)), Math.abs(s.avOffsetMs ?? 0) > 80);
   put("meter-repeated", known(s.repeatedShare, (share) => `${(100 * share).toFixed(1)} %`), s.repeatedShare > 0.02);
-  put("meter-ladder", known(s.ladder, (step) => LADDER[step] ?? step), false);
+  put("meter-ladder", known(s.ladder, (step) => LADDER[step] ?? step), s.ladder !== "full");
+  part("meter-ladder").hidden = !s.ladder;
   put("meter-codec", s.codec && s.width ? `${s.codec}, ${s.width} × ${s.height}` : UNKNOWN, false);
   put("meter-server", known(s.serverMs, milliseconds), false);
   put("meter-rtt", known(s.roundTripMs, milliseconds), false);

@@ -28,7 +28,7 @@ export class Sound extends EventTarget {
   turn(on) {
     this.#video.muted = !on;
     this.#video.play().catch(() => on && this.turn(false)); // Browsers refuse sound without a gesture.
-    this.#button.setAttribute("aria-pressed", String(on));
+    this.#button.dataset.on = String(on);
     part("sound-words").textContent = on ? "Sound on" : "Sound off";
     setIcon(part("sound-icon"), on ? "sound-on" : "sound-off");
     this.dispatchEvent(new Event("change"));
