@@ -18,7 +18,7 @@ from engine.conventions import FRAME_RATE
 from engine.errors import InputError, UnavailableError
 from engine.speech.audio_file import load_audio
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
-from streaming.body_limit import BodyLimit, TooLargeError
+from streaming.body_limit import BodyLimit
 from streaming.offers import OfferError
 from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError, UnknownJobError
 
@@ -31,7 +31,6 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownAvatarError, 404),
     (UnknownCallError, 404),
     (UnknownJobError, 404),
-    (TooLargeError, 413),
     (FullError, 503),
     (UnavailableError, 501),
     (InputError, 422),

@@ -5,11 +5,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.errors import InputError
 
-
-class TooLargeError(InputError):
-    """A body beyond the limit: HTTP 413."""
+class TooLargeError(Exception):
+    """A body has passed the limit."""
 
 
 class BodyLimit:
@@ -25,34 +23,33 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         counted = 0
+        refused = _promised(scope) > self._most_bytes
         started = False
 
         async def limited() -> Message:
-            nonlocal counted
+            nonlocal counted, refused
             message = await receive()
             counted += len(message.get("body", b""))
             if counted > self._most_bytes:
-                raise self._refusal()
+                refused = True
+                raise TooLargeError
             return message
 
         async def watched(message: Message) -> None:
             nonlocal started
-            if counted > self._most_bytes and not started:
-                raise self._refusal()  # the app made another error of ours: ours is the one to tell
+            if refused and not started:
+                return  # whatever the app makes of the broken body, the answer is below
             started = True
             await send(message)
 
-        try:
-            if _promised(scope) > self._most_bytes:
-                raise self._refusal()
-            await self._app(scope, limited, watched)
-        except TooLargeError as error:
-            if started:
-                raise
-            await _answer(send, str(error))
-
-    def _refusal(self) -> TooLargeError:
-        return TooLargeError(f"expected at most {self._most_bytes} bytes, got more")
+        if not refused:
+            try:
+                await self._app(scope, limited, watched)
+            except TooLargeError:
+                if started:
+                    raise
+        if refused and not started:
+            await _answer(send, f"expected at most {self._most_bytes} bytes, got more")
 
 
 def _promised(scope: Scope) -> int:

@@ -1,0 +1,212 @@
+"""Every request of docs/protocol.md, the refusals above all."""
+
+import io
+import json
+import wave
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from streaming.server import Server
+from tests.streaming.loopback import Caller
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def wav(seconds: float) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.full(int(16_000 * seconds), 3000, "<i2").tobytes())
+    return buffer.getvalue()
+
+
+async def events(client: httpx.AsyncClient, job: str) -> list[tuple[str, Any]]:
+    answer = await client.get(f"/api/avatar-jobs/{job}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    blocks = [dict(line.split(": ", 1) for line in b.splitlines()) for b in answer.text.strip().split("\n\n")]
+    return [(block["event"], json.loads(block["data"])) for block in blocks]
+
+
+async def upload(client: httpx.AsyncClient, photo: bytes, **form: Any) -> httpx.Response:
+    return await client.post(
+        "/api/avatars", files={"photo": ("me.jpg", photo)}, data={"rights": "self"} | form
+    )
+
+
+async def make(client: httpx.AsyncClient, photo: bytes, **form: Any) -> tuple[str, Any]:
+    answer = await upload(client, photo, **form)
+    assert answer.status_code == 202
+    return (await events(client, answer.json()["job"]))[-1]
+
+
+def refused(answer: httpx.Response, status: int, *words: str) -> None:
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert "\n" not in error
+    for word in words:
+        assert word in error
+
+
+async def test_state(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok", "worker": "running", "sessions": 0}
+    config = (await client.get("/api/config")).json()
+    assert config == {
+        "ice_servers": [],
+        "size": 256,
+        "latency_ms": 500.0,
+        "frame_rate": 25,
+        "max_upload_bytes": 200_000,
+        "upload_lifetime_s": 86400.0,
+    }
+    assert "vividlive_frames_sent_total" in (await client.get("/metrics")).text
+    assert (await client.get("/docs")).status_code == 200
+    assert "/api/calls" in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_the_page_is_served(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert (await client.get("/static/main.js")).status_code == 200
+
+
+async def test_the_default_avatar_is_there_with_its_picture(client: httpx.AsyncClient) -> None:
+    listed = (await client.get("/api/avatars")).json()
+    assert listed["default"] == "grace_hopper"
+    first = listed["avatars"][0]
+    assert (first["id"], first["bundled"], first["rights"]) == ("grace_hopper", True, "public-domain")
+    picture = await client.get(first["picture"])
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.content.startswith(b"\xff\xd8")
+
+
+async def test_a_photo_becomes_an_avatar_and_is_deleted(client: httpx.AsyncClient) -> None:
+    answer = await upload(client, b"a face", name="Me")
+    told = await events(client, answer.json()["job"])
+    assert [event for event, _ in told] == ["progress", "progress", "progress", "done"]
+    assert told[2] == ("progress", {"step": "fitting", "fraction": 0.7})
+    avatar = told[-1][1]["avatar"]
+    assert (avatar["name"], avatar["rights"], avatar["bundled"]) == ("Me", "self", False)
+    assert avatar in (await client.get("/api/avatars")).json()["avatars"]
+    assert (await client.delete(f"/api/avatars/{avatar['id']}")).status_code == 204
+    refused(await client.get(avatar["picture"]), 404, "no avatar")
+    refused(await client.delete(f"/api/avatars/{avatar['id']}"), 404)
+
+
+async def test_events_can_be_read_again_after_the_end(client: httpx.AsyncClient) -> None:
+    job = (await upload(client, b"a face")).json()["job"]
+    assert await events(client, job) == await events(client, job)
+
+
+async def test_a_refused_photo_says_why(client: httpx.AsyncClient) -> None:
+    assert await make(client, b"no face here") == ("refused", {"error": "expected a face, found none"})
+
+
+async def test_several_faces_are_shown_and_one_can_be_chosen(client: httpx.AsyncClient) -> None:
+    event, data = await make(client, b"two faces")
+    assert (event, data["faces"]) == ("refused", [[1.0, 2.0, 30.0, 40.0], [5.0, 6.0, 30.0, 40.0]])
+    event, data = await make(client, b"two faces", face=1)
+    assert (event, data["avatar"]["report"]["face"]) == ("done", 1)
+
+
+async def test_a_crash_while_making_an_avatar_is_told_and_ends_nothing(client: httpx.AsyncClient) -> None:
+    event, data = await make(client, b"crash")
+    assert event == "refused" and "failed" in data["error"]
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_uploads_that_are_refused_at_once(client: httpx.AsyncClient) -> None:
+    refused(await client.post("/api/avatars", files={"photo": ("a", b"x")}), 422, "rights")
+    refused(await upload(client, b"x", rights="stolen"), 422, "self, permission", "stolen")
+    refused(await upload(client, b"x", rights="unstated"), 422)
+    refused(await upload(client, b"x", face="first"), 422, "face")
+    refused(await upload(client, b""), 422, "empty")
+    refused(await client.post("/api/avatars", data={"rights": "self"}), 422, "photo")
+    refused(await upload(client, b"x" * 300_000), 413, "200000 bytes")
+
+
+async def test_a_body_without_a_length_is_counted(client: httpx.AsyncClient) -> None:
+    async def endless() -> Any:
+        yield b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+        for _ in range(1000):
+            yield b"x" * 10_000
+
+    refused(await client.post("/api/calls/none/speech", content=endless()), 404)
+    refused(
+        await client.post(
+            "/api/avatars", content=endless(), headers={"content-type": "multipart/form-data; boundary=b"}
+        ),
+        413,
+    )
+
+
+async def test_unknown_things_are_404(client: httpx.AsyncClient) -> None:
+    for method, path in (
+        ("GET", "/api/avatars/none/picture"),
+        ("DELETE", "/api/avatars/none"),
+        ("GET", "/api/avatar-jobs/none/events"),
+        ("DELETE", "/api/calls/none"),
+        ("POST", "/api/calls/none/speech"),
+        ("POST", "/api/calls/none/clear"),
+        ("GET", "/nothing"),
+        ("GET", "/static/nothing.js"),
+        ("GET", "/static/../app.py"),
+    ):
+        refused(await client.request(method, path), 404)
+
+
+async def test_a_bundled_avatar_cannot_be_deleted(client: httpx.AsyncClient) -> None:
+    refused(await client.delete("/api/avatars/grace_hopper"), 403, "bundled")
+
+
+async def test_bad_calls(client: httpx.AsyncClient) -> None:
+    refused(await client.post("/api/calls", json={"sdp": "hello"}), 400, "SDP")
+    refused(await client.post("/api/calls", json={"sdp": "v=0\r\n"}), 400, "m-line")
+    refused(await client.post("/api/calls", json={}), 422, "sdp")
+    refused(await client.post("/api/calls", content=b"{"), 422)
+    refused(await client.post("/api/calls", json={"sdp": "v=0", "seed": -1}), 422, "seed")
+    caller = Caller()
+    offer = await caller.offer()
+    refused(await client.post("/api/calls", json={"sdp": offer, "avatar": "none"}), 404, "no avatar")
+    await caller.close()
+    assert (await client.get("/healthz")).json()["sessions"] == 0
+
+
+async def test_no_more_calls_than_allowed(client: httpx.AsyncClient, server: Server) -> None:
+    callers = [Caller() for _ in range(3)]
+    answers = [await client.post("/api/calls", json={"sdp": await caller.offer()}) for caller in callers]
+    assert [answer.status_code for answer in answers] == [201, 201, 503]
+    assert answers[2].headers["retry-after"] == "5"
+    refused(answers[2], 503, "at most 2 calls")
+    for answer in answers[:2]:
+        assert (await client.delete(f"/api/calls/{answer.json()['call']}")).status_code == 204
+    assert not server.calls
+    for caller in callers:
+        await caller.close()
+
+
+async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Server) -> None:
+    caller = Caller()
+    answer = await client.post("/api/calls", json={"sdp": await caller.offer()})
+    call = answer.json()["call"]
+    sent = await client.post(f"/api/calls/{call}/speech", content=wav(4.0))
+    assert (sent.status_code, sent.json()) == (202, {"seconds": 4.0})
+    assert server.call(call).timeline.queued_seconds > 3.0
+    assert (await client.post(f"/api/calls/{call}/clear")).status_code == 204
+    assert server.call(call).timeline.queued_seconds == 0.0
+    refused(await client.post(f"/api/calls/{call}/speech", content=b"no sound"), 422, "sound")
+    refused(await client.post(f"/api/calls/{call}/speech", content=b""), 422, "empty")
+    refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)
+    await client.delete(f"/api/calls/{call}")
+    await caller.close()
+
+
+async def test_later_ways_in_say_that_they_are_not_there(client: httpx.AsyncClient) -> None:
+    refused(await client.post("/whip"), 501, "not built yet")
+    refused(await client.post("/whep/grace_hopper"), 501, "not built yet")
+    refused(await client.get("/ws"), 501, "not built yet")
