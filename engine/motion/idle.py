@@ -15,10 +15,14 @@ from engine.motion.head import HeadState, move_head
 BLINK: Final = (0.3, 0.85, 1.0, 0.9, 0.62, 0.36, 0.17, 0.06)
 """How far the lids are shut in the frames of one blink."""
 
-BLINK_PAUSE_S: Final = 3.7
+BLINK_PAUSE_S: Final = 4.4
 BLINK_SHORTEST_S: Final = 0.8
-DOUBLE_BLINK: Final = 0.08
+DOUBLE_BLINK: Final = 0.06
 """Chance that a blink is followed by a second one at once."""
+
+PHRASE_BLINK: Final = 0.4
+GAZE_BLINK: Final = 0.15
+"""Chances that the end of a phrase or a leap of the gaze brings a blink."""
 
 BREATHS_PER_S: Final = 14 / 60
 INHALE: Final = 0.42
@@ -98,7 +102,7 @@ def _look(state: IdleState, shapes: NDArray[np.float64], pose: NDArray[np.float6
     state.gaze_wait -= 1
     if state.gaze_wait <= 0:
         before = state.gaze_target
-        if state.gaze_away or state.rng.random() > 0.25 + 0.35 * state.activity:
+        if state.gaze_away or state.rng.random() > 0.2 + 0.25 * state.activity:
             state.gaze_away = False
             state.gaze_target = state.rng.normal(0.0, (0.7, 0.5))
             state.gaze_wait = int(state.rng.uniform(0.5, 2.2) * FRAME_RATE)
@@ -128,7 +132,7 @@ def _blink(state: IdleState, shapes: NDArray[np.float64], phrase_ended: bool, ga
     """Blinks come at random, and with the end of a phrase or a leap of the gaze."""
     state.blink_wait -= 1
     chance = state.rng.random()
-    if (phrase_ended and chance < 0.6) or (gaze_leaps and chance < 0.35):
+    if (phrase_ended and chance < PHRASE_BLINK) or (gaze_leaps and chance < GAZE_BLINK):
         state.blink_wait = min(state.blink_wait, 1 + int(chance * 8))
     if state.blink_wait <= 0 and state.blink_frame >= len(BLINK):
         state.blink_frame = 0

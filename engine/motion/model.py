@@ -31,9 +31,9 @@ class FaceMotionConfig:
     """
 
     width: int = 160
-    hidden: int = 448
+    hidden: int = 384
     heads: int = 5
-    layers: int = 4
+    layers: int = 3
     context: int = 3
     window: int = 24
 

@@ -25,6 +25,7 @@ from engine.training.synth_speech import read_shard
 from engine.training.visemes import at_frames, viseme_curves
 
 Float = NDArray[np.float32]
+Clip = tuple[Float, Float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,7 @@ def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
     return train, validate
 
 
-def make_clip(
-    rng: np.random.Generator, speech: Sequence[Spoken], frames: int, muted: float
-) -> tuple[Float, Float]:
+def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, muted: float) -> Clip:
     """One random clip: features [F, FEATURES] and targets [F, channels + 2] of the very same frames.
 
     A part ``muted`` of the clips is noise alone, with the mouth shut.

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from torch.nn import functional
 from engine.errors import SettingError
 from engine.motion.model import LOOK_AHEAD_FRAMES, FaceMotionConfig, FaceMotionNet, save_weights
 from engine.motion.mouth import CHANNEL_INDEX, CHANNELS
-from engine.training.clips import Spoken, load_speech, make_clip
+from engine.training.clips import Clip, load_speech, make_clip
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +53,18 @@ _WEIGHT: Final = torch.tensor(
 class TrainingConfig:
     """One training run; everything random follows ``seed``.
 
-    frames, clips: length of a clip and clips of a batch. rate: peak learning rate (AdamW, warmed up, then cosine).
+    frames, clips: length of a clip and clips of a batch. fresh: clips of a batch that were never seen before; the
+    others come again from the last ``memory``, since spoiling speech anew costs as much as learning from it. rate: peak learning rate (AdamW, warmed up, then cosine).
     muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
     which is what is validated and exported.
     """
 
-    steps: int = 4000
+    steps: int = 3200
     frames: int = 100
     clips: int = 12
-    rate: float = 1.2e-3
+    fresh: int = 3
+    memory: int = 2400
+    rate: float = 1.5e-3
     warm_up: int = 100
     weight_decay: float = 0.02
     muted: float = 0.08
@@ -117,15 +121,19 @@ def train_face_motion(
         )
         with (folder / "curves.csv").open("w", newline="") as file:
             csv.writer(file).writerow(CURVES)
-    held = _batch(np.random.default_rng([config.seed, 1]), validate, 40, config, device)
+
+    @lru_cache(maxsize=config.memory + config.clips)
+    def clip(number: int) -> Clip:
+        return make_clip(np.random.default_rng([config.seed, 2, number]), train, config.frames, config.muted)
+
+    held_rng = np.random.default_rng([config.seed, 1])
+    held = _batch([make_clip(held_rng, validate, config.frames, config.muted) for _ in range(40)], device)
     numbers: dict[str, float] = {}
     total, since, begun = 0.0, 0, time.perf_counter() - seconds
     for step in range(first, config.steps):
         for group in optimiser.param_groups:
             group["lr"] = config.rate * _schedule(step, config)
-        features, targets = _batch(
-            np.random.default_rng([config.seed, 2, step]), train, config.clips, config, device
-        )
+        features, targets = _batch([clip(number) for number in _chosen(step, config)], device)
         loss = motion_loss(model(_mask(features, config.seed + step))[0], targets)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,11 +200,17 @@ def _schedule(step: int, config: TrainingConfig) -> float:
     return warm * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps))))
 
 
-def _batch(
-    rng: np.random.Generator, speech: Sequence[Spoken], clips: int, config: TrainingConfig, device: str
-) -> tuple[Tensor, Tensor]:
-    pairs = [make_clip(rng, speech, config.frames, config.muted) for _ in range(clips)]
-    features, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*pairs, strict=True))
+def _chosen(step: int, config: TrainingConfig) -> list[int]:
+    """Numbers of a step's clips: new ones, then some of those seen before."""
+    first = step * config.fresh
+    new = list(range(first, first + config.fresh))
+    rng = np.random.default_rng([config.seed, 3, step])
+    old = rng.integers(max(0, first - config.memory), first + 1, config.clips - config.fresh)
+    return new + [int(number) for number in old]
+
+
+def _batch(clips: Sequence[Clip], device: str) -> tuple[Tensor, Tensor]:
+    features, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*clips, strict=True))
     return features.to(device), targets.to(device)
 
 
