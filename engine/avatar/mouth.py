@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from engine.avatar.attach import anchor, resample_line
 from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
-from engine.avatar.teeth import ARCH, LOWER_JAW, UPPER_JAW, Jaw, arch_strip, grid_triangles, teeth_texture
+from engine.avatar.photo_teeth import PhotoTeeth, find_photo_teeth
+from engine.avatar.teeth import (
+    ARCH,
+    COLUMNS,
+    LOWER_JAW,
+    ROWS,
+    UPPER_JAW,
+    Jaw,
+    arch_strip,
+    grid_triangles,
+    teeth_texture,
+)
 from engine.render.layers import LIP_POINTS
 
 Array = NDArray[np.float64]
@@ -24,12 +35,17 @@ CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the 
 
 TOOTH_OF_WHITE: Final = np.array([1.0, 0.955, 0.89])
 MAX_TINT: Final = 0.1
-UPPER_SHOW: Final = 0.02
-LOWER_SHOW: Final = -0.016
+UPPER_SHOW: Final = 0.026
+LOWER_SHOW: Final = -0.005
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
 TONGUE_FADE: Final = 0.26
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
+
+LOWER_SHADE: Final = 0.86
+"""Brightness of the lower teeth beside the upper ones, which light reaches more freely."""
+
+ARC_OF_PHOTO: Final = 0.25
 
 MOLAR_SHADE: Final = 0.25
 """Brightness of the last molar beside the front teeth."""
@@ -66,7 +82,10 @@ class MouthColours:
         luma = lips @ (0.299, 0.587, 0.114)
         typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
         self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
-        self.tooth: Array = tooth_white(head) * TOOTH_OF_WHITE
+        self.photo_teeth = find_photo_teeth(head)
+        self.tooth: Array = (
+            tooth_white(head) * TOOTH_OF_WHITE if self.photo_teeth is None else self.photo_teeth.colour
+        )
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
         self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([178.0, 100.0, 98.0])
@@ -177,9 +196,40 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
     down = anchored.rotation[:, 1]
     model[:, 1] += ((seam - edge) @ down / anchored.scale + show)[0]
     positions = anchored.place(model)
-    shade = MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.55) ** 2.6))
     texture, coverage = teeth_texture(jaw, colours.tooth, colours.gum)
+    if colours.photo_teeth is not None and group == "upper_teeth":
+        edge_row = positions[:COLUMNS]
+        lower = colours.photo_teeth.edge(edge_row[:, 0]) - edge_row[:, 1]
+        # The lips hide the true arc of the edges in a photo: only a part of what shows is theirs.
+        positions[:, 1] += ARC_OF_PHOTO * np.tile(lower - lower[COLUMNS // 2], ROWS)
+        _bake(colours.photo_teeth, positions, texture, coverage)
+    shade = _arch_shade(along) * (LOWER_SHADE if group == "lower_teeth" else 1.0)
     return _part(group, positions, anchored.deltas(positions), triangles, uv, shade, texture, coverage)
+
+
+def _arch_shade(along: Array) -> Array:
+    """Brightness along the arch, -1 to 1: full in front, MOLAR_SHADE at the back."""
+    return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.55) ** 2.6)))
+
+
+def _bake(teeth: PhotoTeeth, positions: Array, texture: Image, coverage: NDArray[np.uint8]) -> None:
+    """Lay the photo's teeth over the made ones, in place; their biting edges meet."""
+    height, width = coverage.shape
+    across, along = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    grid = cv2.remap(
+        positions[:, :2].reshape(ROWS, COLUMNS, 2).astype(np.float32),
+        (across * (COLUMNS - 1)).astype(np.float32),
+        (along * (ROWS - 1)).astype(np.float32),
+        cv2.INTER_LINEAR,
+    ).astype(np.float64)
+    grid[..., 1] += teeth.edge(grid[0, :, 0]) - grid[0, :, 1]
+    colour, share = teeth.sample(grid)
+    # The renderer darkens the arch toward the back; the photo's pixels have that already.
+    lit = colour / _arch_shade(np.linspace(-1, 1, width))[None, :, None]
+    mixed = texture * (1 - share[..., None]) + lit * share[..., None]
+    texture[:] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    solid = np.round(255 * np.clip((np.arange(height)[:, None] - 1) / 2, 0, 1) * share)
+    coverage[:] = np.maximum(coverage, solid.astype(np.uint8))
 
 
 def _part(
