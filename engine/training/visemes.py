@@ -58,7 +58,7 @@ class VisemeRules:
 
     jaw_before_s, jaw_after_s, lip_before_s, lip_after_s: how fast dominance fades outside a sound.
     close_before_s, close_after_s: how long the lips take to meet before a closure and to part after it.
-    hold: part of a plosive during which the lips stay shut (the rest is its release).
+    narrow: how far labiodentals and w close the gap. hold: part of a plosive during which the lips stay shut (the rest is its release).
     loudness_db: range below the utterance's loud syllables over which openings shrink to ``quiet``.
     smooth_s: standard deviation of the last smoothing.
     speech_margin_s: how long before and after its sounds somebody counts as speaking.
@@ -71,6 +71,7 @@ class VisemeRules:
     close_before_s: float = 0.065
     close_after_s: float = 0.060
     hold: float = 0.75
+    narrow: float = 0.7
     loudness_db: float = 24.0
     quiet: float = 0.55
     loud: float = 1.1
@@ -111,16 +112,21 @@ def viseme_curves(
     shapes[:, :3] *= loudness
     shapes[:, 5:7] *= loudness
 
-    closure = np.zeros(len(times))
+    closure, narrow = np.zeros(len(times)), np.zeros(len(times))
     for phone in phones:
         if CLASS_OF[phone.ipa] == "bilabial":
             length = (phone.end_s - phone.start_s) * (1.0 if phone.ipa == "m" else rules.hold)
             closure = np.maximum(closure, _ramp(times, phone.start_s, phone.start_s + length, rules))
+        elif CLASS_OF[phone.ipa] in ("labiodental", "rounded_glide"):
+            narrow = np.maximum(narrow, rules.narrow * _ramp(times, phone.start_s, phone.end_s, rules))
     curves = np.zeros((len(times), len(CHANNELS)))
     for column, name in enumerate(_SHAPES):
         curves[:, CHANNEL_INDEX[name]] = shapes[:, column]
     curves = gaussian_filter1d(curves, rules.smooth_s * RATE, axis=0)
     closure = gaussian_filter1d(closure, 0.5 * rules.smooth_s * RATE)
+    narrow = gaussian_filter1d(narrow, rules.smooth_s * RATE)
+    for name in ("jawOpen", "mouthLowerDownLeft", "mouthUpperUpLeft"):
+        curves[:, CHANNEL_INDEX[name]] *= 1.0 - narrow
     curves[:, CHANNEL_INDEX["jawOpen"]] *= 1.0 - 0.5 * closure
     curves[:, CHANNEL_INDEX["mouthClose"]] = curves[:, CHANNEL_INDEX["jawOpen"]] * closure
     for name in ("mouthLowerDownLeft", "mouthUpperUpLeft", "mouthFunnel", "mouthStretchLeft", "tongueOut"):

@@ -1,0 +1,143 @@
+"""The trainer on made-up shards: it learns, resumes where it was, and its weights load and stream."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.conventions import SAMPLE_RATE
+from engine.errors import InputError, SettingError
+from engine.motion.model import LOOK_AHEAD_FRAMES, FaceMotionConfig, FaceMotionNet, load_weights
+from engine.motion.mouth import CHANNEL_INDEX, CHANNELS, shape_mouth
+from engine.speech.features import FEATURES
+from engine.training.clips import load_speech, make_clip
+from engine.training.face_motion import TrainingConfig, motion_loss, train_face_motion
+from engine.training.phones import PAUSE
+from engine.training.synth_speech import write_shard
+from engine.training.visemes import opening
+from engine.training.voices import Phone, Utterance
+
+SMALL = FaceMotionConfig(width=32, hidden=32, heads=2, layers=1, window=8)
+QUICK = TrainingConfig(steps=6, frames=30, clips=4, fresh=2, warm_up=2, validate_every=3, seed=5)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def utterance(rng: np.random.Generator) -> Utterance:
+    """Tones that stand for "a" between silences."""
+    phones, pieces, start = [], [], 0.0
+    for index in range(6):
+        length = float(rng.uniform(0.15, 0.3))
+        count = round(length * SAMPLE_RATE)
+        phones.append(Phone("ɑ" if index % 2 else PAUSE, start, start + length))
+        tone = 0.3 * np.sin(2 * np.pi * 300 * np.arange(count) / SAMPLE_RATE)
+        pieces.append(tone * (index % 2))
+        start += count / SAMPLE_RATE
+    return Utterance(np.concatenate(pieces).astype(np.float32), tuple(phones))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("speech")
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        write_shard(folder / f"made-{number:04d}.npz", [utterance(rng) for _ in range(5)])
+    return folder
+
+
+def test_clips_hold_the_mouth_of_their_own_sound(data: Path) -> None:
+    train, validate = load_speech(data)
+    assert len(train) == len(validate) == 5
+    rng = np.random.default_rng(1)
+    correlations = []
+    for _ in range(8):
+        features, targets = make_clip(rng, train, 60, muted=0.0)
+        assert features.shape == (60, FEATURES) and targets.shape == (60, len(CHANNELS) + 2)
+        correlations.append(np.corrcoef(features.mean(axis=1), opening(targets))[0, 1])
+    assert np.mean(correlations) > 0.6
+
+
+def test_muted_clips_keep_the_mouth_shut(data: Path) -> None:
+    features, targets = make_clip(np.random.default_rng(2), load_speech(data)[0], 20, muted=1.0)
+    assert not targets.any() and features.std() > 0
+
+
+def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: Path) -> None:
+    numbers = train_face_motion(data, tmp_path / "whole", config=QUICK, net=SMALL)
+    assert numbers["step"] == 6
+
+    class Stop(Exception):
+        pass
+
+    def stop(done: float) -> None:
+        if done >= 0.6:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_face_motion(data, tmp_path / "parts", config=QUICK, net=SMALL, progress=stop)
+    train_face_motion(data, tmp_path / "parts", config=QUICK, net=SMALL)
+    whole, parts = (load_weights(tmp_path / name / "face_motion.safetensors") for name in ("whole", "parts"))
+    for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    with (tmp_path / "parts" / "curves.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
+
+
+def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
+    config = TrainingConfig(
+        steps=60, frames=40, clips=6, fresh=2, warm_up=5, rate=4e-3, average=0.9, validate_every=20
+    )
+    train_face_motion(data, tmp_path, config=config, net=SMALL)
+    with (tmp_path / "curves.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="more than 0 steps"):
+        train_face_motion(data, tmp_path, config=TrainingConfig(steps=0))
+    with pytest.raises(InputError, match="synth-speech"):
+        train_face_motion(tmp_path / "nothing", tmp_path)
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingError, match="CUDA"):
+            train_face_motion(data, tmp_path, device="cuda")
+
+
+def test_loss_is_zero_only_for_the_delayed_targets() -> None:
+    targets = torch.rand(2, 20, len(CHANNELS) + 2, generator=torch.Generator().manual_seed(0)).round()
+    delayed = torch.roll(targets, LOOK_AHEAD_FRAMES, dims=1)
+    delayed[..., -2:] = (delayed[..., -2:] - 0.5) * 60  # certain logits
+    assert motion_loss(delayed, targets) < 1e-4
+    early = targets.clone()
+    early[..., -2:] = (early[..., -2:] - 0.5) * 60
+    assert motion_loss(early, targets) > 0.5
+
+
+def test_network_streams_as_it_trains() -> None:
+    torch.manual_seed(0)
+    net = FaceMotionNet(FaceMotionConfig(width=32, hidden=32, heads=2, layers=2, window=6)).eval()
+    features = torch.randn(1, 25, FEATURES)
+    with torch.inference_mode():
+        whole = net(features)[0]
+        cache, pieces = None, []
+        for start, end in ((0, 1), (1, 2), (2, 9), (9, 25)):
+            piece, cache = net(features[:, start:end], cache)
+            pieces.append(piece)
+        assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-5)  # sums in another order
+        features[:, 12:] += 1.0
+        assert torch.equal(net(features)[0][:, :12], whole[:, :12])
+
+
+def test_certain_closures_shut_the_lips() -> None:
+    output = np.full(len(CHANNELS) + 2, 0.4, np.float32)
+    output[CHANNEL_INDEX["mouthClose"]] = 0.0
+    output[-2] = 9.0
+    shut = shape_mouth(output)
+    assert opening(shut) == pytest.approx(0.0, abs=1e-6)
+    output[-2] = -9.0
+    assert opening(shape_mouth(output)) > 0.4
