@@ -33,7 +33,9 @@ CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 
-TOOTH_OF_WHITE: Final = np.array([1.0, 0.955, 0.89])
+TOOTH_OF_WHITE: Final = np.array([1.1, 1.055, 0.985])
+LIP_GLOW: Final = 0.14
+"""Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1
 UPPER_SHOW: Final = 0.026
 LOWER_SHOW: Final = -0.005
@@ -83,9 +85,11 @@ class MouthColours:
         typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
         self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
         self.photo_teeth = find_photo_teeth(head)
-        self.tooth: Array = (
-            tooth_white(head) * TOOTH_OF_WHITE if self.photo_teeth is None else self.photo_teeth.colour
-        )
+        if self.photo_teeth is not None:
+            self.tooth: Array = self.photo_teeth.colour
+        else:
+            white = tooth_white(head) * TOOTH_OF_WHITE
+            self.tooth = (1 - LIP_GLOW) * white + LIP_GLOW * self.lip * (white.max() / self.lip.max())
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
         self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([178.0, 100.0, 98.0])
