@@ -56,6 +56,7 @@ class Driver:
             these = slice(start[k], start[k + 1])
             np.add.at(delta, place[avatar.delta_vertex[these]], avatar.delta_value[these])
         self._sum = np.empty((len(self._moving), 3), np.float32)
+        self._scaled = np.empty_like(self._sum)
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
 
@@ -66,7 +67,8 @@ class Driver:
         shape[:] = self._neutral
         self._sum.fill(0)
         for k in np.flatnonzero(motion.blendshapes > _REST):
-            self._sum += self._deltas[k] * motion.blendshapes[k]
+            np.multiply(self._deltas[k], motion.blendshapes[k], out=self._scaled)
+            self._sum += self._scaled
         shape[self._moving] += self._sum
         shape[:, 1] -= self._breath * np.float32(motion.breath)
 
