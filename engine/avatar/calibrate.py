@@ -28,9 +28,26 @@ SHUT_MOUTH_UNITS: Final = tuple(
 """Movements that leave shut lips shut; both sides of one are adjusted together and share the change."""
 
 
-def calibrate(neutral: Array, deltas: Array, pairs: Mapping[str, ContactPair], inter_ocular: float) -> Array:
-    """The calibrated deltas, [52, V, 3]; neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels."""
+GLASSES_DAMPING: Final = 0.35
+"""Behind glasses the brows move by this share of what they do: the frames are part of the skin and would bend."""
+BEHIND_GLASSES: Final = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
+
+
+def calibrate(
+    neutral: Array,
+    deltas: Array,
+    pairs: Mapping[str, ContactPair],
+    inter_ocular: float,
+    flags: frozenset[str] = frozenset(),
+) -> Array:
+    """The calibrated deltas, [52, V, 3].
+
+    neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels; flags: what the photo shows, as in ``FittedHead``.
+    """
     deltas = deltas.copy()
+    if "glasses" in flags:
+        damped = [k for name, k in ARKIT_INDEX.items() if name.startswith(BEHIND_GLASSES)]
+        deltas[damped] *= GLASSES_DAMPING
     lips, overlap = pairs["lips"], OVERCLOSE * inter_ocular
     for group in SHUT_MOUTH_UNITS:
         indices = [ARKIT_INDEX[name] for name in group]

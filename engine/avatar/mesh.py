@@ -4,29 +4,21 @@ The face is cut from the head model (inside the landmark outline), with openings
 a little way inward; the grid carries hair, ears, neck and torso and is joined to the face's edge.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial import cKDTree
 
-from engine.avatar.matte import FACE_OVAL
+from engine.avatar.face_region import GRID_PX, Canvas, build_surface
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.conventions import ARKIT_NAMES
 from kernels.rasterise import rasterise
 
 Array = NDArray[Any]
 
-OVAL_SHARE: Final = 0.95
-"""The face reaches to this share of the landmark outline."""
-RIM_SHARE: Final = 0.75
-"""Beyond this share only surface that faces the viewer is taken."""
-FACING: Final = 0.25
-GRID_PX: Final = 12.0
-"""Spacing of the photo grid on a 512 px canvas."""
 BEYOND_PX: Final = 120.0
 """How far the grid reaches past the frame, on a 512 px canvas."""
 LIP_RINGS: Final = 4
@@ -52,46 +44,22 @@ FOREHEAD: Final = 10
 CHIN: Final = 152
 
 
-@dataclass(frozen=True, eq=False)
-class _Canvas:
-    """A mask-sized view of the padded canvas: positions plus ``pad``."""
-
-    side: int
-    pad: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.side + 2 * self.pad, self.side + 2 * self.pad
-
-    def polygon(self, points: Array) -> Array:
-        """Mask of a polygon, uint8."""
-        mask = np.zeros(self.shape, np.uint8)
-        cv2.fillPoly(mask, [np.rint(points[:, :2] + self.pad - 0.5).astype(np.int32)], 1)
-        return mask
-
-    def at(self, image: Array, points: Array) -> Array:
-        """Values of a padded-canvas image at positions, clamped to its edge."""
-        x, y = np.clip(np.floor(points[:, :2].T + self.pad).astype(int), 0, self.shape[0] - 1)
-        return np.asarray(image[y, x])
-
-
 def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshPart:
     """Build the skin.
 
     texture: uint8 [side, side, 3], the person's colours. coverage: float32 [side, side] in [0, 1], or None where
     the person could not be told from the background: then the whole picture bends with the head.
     """
-    canvas = _Canvas(head.side, round(BEYOND_PX * head.side / 512))
-    face = _face_triangles(head, canvas)
-    loop = _outer_loop(face, head)
+    canvas = Canvas(head.side, round(BEYOND_PX * head.side / 512))
+    surface = build_surface(head, canvas)
+    face, loop, grid = surface.face, surface.loop, surface.grid
     inner, inner_source, inner_shade = _rims(head)
-    grid, glued = _grid(head, canvas, loop)
 
     used = np.unique(np.concatenate([face.ravel(), inner.ravel()]))
     number = np.full(len(head.neutral), -1)
     number[used] = np.arange(len(used))
     corners = np.concatenate([number[loop], len(used) + np.arange(len(grid))])
-    triangles = np.concatenate([number[face], number[inner], corners[glued]])
+    triangles = np.concatenate([number[face], number[inner], corners[surface.glued]])
 
     depth = _depth(head, canvas, grid)
     grid_positions = np.column_stack([grid, depth])
@@ -118,83 +86,6 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
         texture=texture,
         coverage=None if coverage is None else np.rint(255 * coverage).astype(np.uint8),
     )
-
-
-def _face_triangles(head: FittedHead, canvas: _Canvas) -> Array:
-    """The head model's triangles that make up the face, in one piece without holes but mouth and eyes."""
-    is_skin = np.zeros(len(head.neutral), bool)
-    is_skin[head.groups["skin"]] = True
-    skin = head.triangles[is_skin[head.triangles].all(axis=1)]
-    oval = head.landmarks[FACE_OVAL, :2]
-    centre = oval.mean(axis=0)
-    inside = [
-        canvas.at(canvas.polygon(centre + share * (oval - centre)), head.in_photo)[skin].all(axis=1)
-        for share in (OVAL_SHARE, RIM_SHARE)
-    ]
-    a, b, c = (head.in_photo[skin[:, k]].astype(float) for k in range(3))
-    normal = np.cross(b - a, c - a)
-    toward = -normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
-    chosen = inside[0] & (inside[1] | (toward > FACING))
-    pieces = _pieces(skin, chosen)
-    chosen &= pieces == np.bincount(pieces[chosen]).argmax()
-    pieces = _pieces(skin, ~chosen)
-    outer = pieces == np.bincount(pieces[~chosen]).argmax()
-    chosen = ~outer
-    while len(pinched := _pinched(skin[chosen])):
-        chosen &= ~np.isin(skin, pinched).any(axis=1)
-        pieces = _pieces(skin, chosen)
-        chosen &= pieces == np.bincount(pieces[chosen]).argmax()
-    return np.asarray(skin[chosen])
-
-
-def _pieces(triangles: Array, chosen: Array) -> Array:
-    """Number of the edge-connected piece of each chosen triangle; 0 for the others."""
-    owner: dict[tuple[int, int], int] = {}
-    parent = np.arange(len(triangles))
-
-    def root(t: int) -> int:
-        while parent[t] != t:
-            parent[t] = parent[parent[t]]
-            t = int(parent[t])
-        return t
-
-    for t in np.flatnonzero(chosen).tolist():
-        corners = triangles[t].tolist()
-        for k in range(3):
-            edge = (min(corners[k], corners[k - 1]), max(corners[k], corners[k - 1]))
-            if edge in owner:
-                parent[root(t)] = root(owner[edge])
-            owner[edge] = t
-    roots = np.array([root(t) for t in range(len(triangles))])
-    _, pieces = np.unique(roots, return_inverse=True)
-    return np.asarray(np.where(chosen, pieces + 1, 0))
-
-
-def _boundary(triangles: Array) -> Array:
-    """Directed edges [N, 2] that belong to one triangle only."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, index, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
-    return np.asarray(edges[index[count == 1]])
-
-
-def _pinched(triangles: Array) -> Array:
-    """Vertices that the boundary passes more than once."""
-    vertices, count = np.unique(_boundary(triangles)[:, 0], return_counts=True)
-    return np.asarray(vertices[count > 1])
-
-
-def _outer_loop(face: Array, head: FittedHead) -> Array:
-    """Vertices of the face's outer edge in order."""
-    following = dict(_boundary(face).tolist())
-    loops = []
-    while following:
-        start, here = following.popitem()
-        loop = [start]
-        while here != start:
-            loop.append(here)
-            here = following.pop(here)
-        loops.append(loop)
-    return np.array(max(loops, key=lambda loop: np.ptp(head.in_photo[loop, 0])))
 
 
 def _rims(head: FittedHead) -> tuple[Array, Array, Array]:
@@ -246,36 +137,7 @@ def _texture_places(head: FittedHead, source: Array) -> Array:
     return np.asarray(places[source])
 
 
-def _grid(head: FittedHead, canvas: _Canvas, loop: Array) -> tuple[Array, Array]:
-    """Grid points outside the face, and triangles between the face's loop (first) and them."""
-    edge = head.in_photo[loop, :2].astype(np.float64)
-    spacing = GRID_PX * head.side / 512
-    inside = np.linspace(0.0, head.side, round(head.side / spacing) + 1)
-    beyond = np.linspace(0.0, canvas.pad, round(canvas.pad / spacing) + 1)[1:]
-    steps = np.concatenate([-beyond[::-1], inside, head.side + beyond])
-    points = np.stack(np.meshgrid(steps, steps), axis=2).reshape(-1, 2)
-    face = canvas.polygon(edge)
-    points = points[canvas.at(face, points) == 0]
-    points = points[cKDTree(edge).query(points)[0] > 0.6 * spacing]
-    ends = np.stack([np.arange(len(edge)), np.roll(np.arange(len(edge)), -1)], axis=1)
-    middle, half = edge[ends].mean(axis=1), np.linalg.norm(edge[ends[:, 0]] - edge[ends[:, 1]], axis=1) / 2
-    while True:
-        mesh = Delaunay(np.concatenate([edge, points])).simplices
-        sides = np.sort(np.concatenate([mesh[:, [0, 1]], mesh[:, [1, 2]], mesh[:, [2, 0]]]), axis=1)
-        present = set(map(tuple, sides[sides.max(axis=1) < len(edge)].tolist()))
-        lost = [i for i, pair in enumerate(np.sort(ends, axis=1).tolist()) if tuple(pair) not in present]
-        near = cKDTree(points).query_ball_point(middle[lost], half[lost] * 1.05) if lost else []
-        blocking = sorted({p for some in near for p in some})
-        if not blocking:
-            break
-        points = np.delete(points, blocking, axis=0)
-    centres = np.concatenate([edge, points])[mesh].mean(axis=1)
-    outline = edge.astype(np.float32)
-    within = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), False) > 0 for x, y in centres])
-    return points, np.asarray(mesh[~within])
-
-
-def _depth(head: FittedHead, canvas: _Canvas, grid: Array) -> Array:
+def _depth(head: FittedHead, canvas: Canvas, grid: Array) -> Array:
     """Depth of the grid: the fitted head's, carried on outward and smoothed."""
     skin = np.zeros(len(head.neutral), bool)
     skin[head.groups["skin"]] = True
@@ -350,7 +212,7 @@ def _smooth_step(x: Array) -> Array:
     return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
-def _on_person(triangles: Array, uv: Array, coverage: Float, canvas: _Canvas) -> Array:
+def _on_person(triangles: Array, uv: Array, coverage: Float, canvas: Canvas) -> Array:
     """Leave out the triangles that show nothing of the person."""
     reach = 2 * round(GRID_PX * canvas.side / 512) + 1
     near = cv2.dilate((coverage > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8))

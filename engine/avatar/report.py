@@ -20,8 +20,8 @@ COLUMNS: Final = 6
 
 SHUT_GAP: Final = 0.02
 """Lips less apart than this (mean of three places, over the outer eye corners' distance) count as shut."""
-SHUT_LIDS: Final = 0.035
-"""Lids whose middles are less apart than this (same unit) count as shut; the landmarker keeps a little gap."""
+SHUT_LIDS: Final = 0.7
+"""A blink should bring the lids' gap below this share of the calm one; the landmarker sees a gap in any shut eye."""
 
 UPPER_LIP, LOWER_LIP = [13, 82, 312], [14, 87, 317]
 UPPER_LIDS, LOWER_LIDS = [159, 386], [145, 374]
@@ -69,8 +69,8 @@ def quality_report(avatar: Avatar) -> dict[str, Any]:
     """JSON values: what creation noted, and what the landmarker sees in the avatar's own frames.
 
     "found": share of the poses in which a face is found. "neutral_lip_gap", "jaw_gap": between the lips, at rest and
-    at jawOpen 0.6; "blink_gap": between the lids (worse eye) of a blink; all over the distance of the outer eye
-    corners. "problems": what misses its mark, in words.
+    at jawOpen 0.6; "open_lids_gap", "blink_gap": between the lids (mean of both eyes), at rest and in a blink; all over
+    the distance of the outer eye corners. "problems": what misses its mark, in words.
     """
     renderer, landmarker = GeometricRenderer(avatar, SIZE), FaceLandmarker()
     faces = {name: landmarker.track(draw_pose(renderer, name), None, blendshapes=False) for name in POSES}
@@ -85,9 +85,11 @@ def quality_report(avatar: Avatar) -> dict[str, Any]:
             problems.append("the lips do not look shut at rest")
     if wide is not None:
         report["jaw_gap"] = round(_gap(wide, UPPER_LIP, LOWER_LIP).mean().item(), 4)
-    if blink is not None:
-        report["blink_gap"] = round(_gap(blink, UPPER_LIDS, LOWER_LIDS).max().item(), 4)
-        if report["blink_gap"] >= SHUT_LIDS:
+    if blink is not None and neutral is not None:
+        report["open_lids_gap"], report["blink_gap"] = (
+            round(_gap(face, UPPER_LIDS, LOWER_LIDS).mean().item(), 4) for face in (neutral, blink)
+        )
+        if report["blink_gap"] >= SHUT_LIDS * report["open_lids_gap"]:
             problems.append("the lids do not look shut in a blink")
     return report | {"problems": problems}
 

@@ -1,0 +1,48 @@
+"""The fit finds a head that is known: its pose, its scale and its open mouth."""
+
+import numpy as np
+import pytest
+
+from engine.avatar.alignment import align, weak_perspective
+from engine.avatar.head_model import load_head_model
+from engine.conventions import ARKIT_INDEX
+from engine.render.drive import head_rotation
+
+
+@pytest.mark.parametrize("angles", [(0.0, 0.0, 0.0), (15.0, -8.0, 10.0), (-18.0, 12.0, -14.0)])
+def test_weak_perspective_is_exact_on_an_exact_picture(angles: tuple[float, float, float]) -> None:
+    head = load_head_model()
+    shape = head.landmarks(head.vertices).astype(float)
+    rotation = head_rotation(*angles).astype(float)
+    picture = 87.0 * shape @ rotation.T + [256.0, 240.0, 30.0]
+    scale, found, shift = weak_perspective(shape, picture, np.ones(len(shape)))
+    assert scale == pytest.approx(87.0, rel=1e-5)
+    assert np.abs(found - rotation).max() < 1e-5
+    assert np.abs(shift - [256.0, 240.0, 30.0]).max() < 1e-2
+
+
+def test_a_made_up_face_is_found_again() -> None:
+    head = load_head_model()
+    dice = np.random.default_rng(3)
+    identity = dice.normal(0, 0.2, len(head.identity_names))
+    expression = np.zeros(52)
+    expression[ARKIT_INDEX["jawOpen"]] = 0.6
+    shape = (
+        head.vertices + np.tensordot(identity, head.identity, 1) + 0.6 * head.units[ARKIT_INDEX["jawOpen"]]
+    )
+    rotation = head_rotation(8.0, 5.0, -6.0).astype(float)
+    picture = 95.0 * head.landmarks(shape) @ rotation.T + [250.0, 260.0, 0.0]
+    found = align(head, picture, expression)
+    fitted = found.place(
+        head.landmarks(
+            head.vertices
+            + np.tensordot(found.identity, head.identity, 1)
+            + np.tensordot(found.expression, head.units, 1)
+        )
+    )
+    miss = np.linalg.norm((fitted - picture)[:468, :2], axis=1)
+    assert np.sqrt((miss**2).mean()) < 0.7
+    assert found.expression[ARKIT_INDEX["jawOpen"]] == pytest.approx(0.6, abs=0.15)
+    turned = np.degrees(np.arccos((np.trace(found.rotation.T @ rotation) - 1) / 2))
+    assert turned < 4.0
+    assert np.abs(found.identity).max() <= 1.2 and found.expression.min() >= 0

@@ -1,0 +1,110 @@
+"""Creating, saving and loading avatars; the quality report and the contact sheet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.avatar.avatar import Avatar
+from engine.avatar.create import create_avatar
+from engine.avatar.landmarks import Image
+from engine.avatar.matte import Matte, PersonMatte
+from engine.avatar.report import COLUMNS, POSES, TILE, quality_report, write_sheet
+from engine.errors import BundleError, PhotoError, SettingError
+from engine.motion.values import rest
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[tuple[str, float]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(hopper: Image, steps: list[tuple[str, float]]) -> Avatar:
+    return Avatar.from_photo(hopper, rights="public-domain", progress=lambda *step: steps.append(step))
+
+
+@pytest.fixture(scope="module")
+def smiling(astronaut: Image) -> Iterator[Avatar]:
+    yield create_avatar(astronaut)
+
+
+def frame_of(avatar: Avatar) -> np.ndarray:
+    frame = GeometricRenderer(avatar, avatar.side).render(rest(0), StageTimer())
+    return frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3]
+
+
+def test_progress_is_told_in_order(made: Avatar, steps: list[tuple[str, float]]) -> None:
+    shares = [share for _, share in steps]
+    assert shares[0] == 0 and shares == sorted(shares) and shares[-1] < 1
+    assert len({step for step, _ in steps}) == len(steps) >= 4
+
+
+def test_a_saved_avatar_comes_back_the_same(made: Avatar, tmp_path: Path) -> None:
+    made.save(tmp_path / "a.avatar")
+    loaded = Avatar.load(tmp_path / "a.avatar")
+    assert loaded.rights == "public-domain" and loaded.report == made.report
+    assert loaded.part_names == made.part_names
+    assert (frame_of(loaded) == frame_of(made)).all()
+
+
+def test_at_rest_it_is_the_photo(made: Avatar) -> None:
+    photo = made.atlas[: made.side, : made.side].view(np.uint8).reshape(made.side, made.side, 4)
+    sure = photo[..., 3] == 255
+    off = np.abs(frame_of(made).astype(int) - photo[..., :3]).max(axis=2)[sure]
+    assert off.mean() < 1.5 and (off > 24).mean() < 0.01
+
+
+def test_the_arrays_fit_together(smiling: Avatar) -> None:
+    vertices = len(smiling.positions)
+    assert smiling.triangles.max() < vertices and smiling.delta_vertex.max() < vertices
+    assert smiling.delta_start[0] == 0 and smiling.delta_start[-1] == len(smiling.delta_vertex)
+    assert smiling.triangle_part.max() == len(smiling.part_names) - 1
+    height, width = smiling.atlas.shape
+    assert (smiling.uv >= 0).all() and (smiling.uv <= [width, height]).all()
+    for array in (smiling.positions, smiling.uv, smiling.shade, smiling.rigid, smiling.delta_value):
+        assert array.dtype == np.float32 and np.isfinite(array).all()
+    assert not smiling.positions.flags.writeable
+
+
+def test_without_a_matte_the_whole_picture_bends(monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
+    def unsure(self: PersonMatte, photo: Image, landmarks: object = None) -> Matte:
+        return Matte(np.full(photo.shape[:2], 0.5, np.float32), 0.1, False)
+
+    monkeypatch.setattr(PersonMatte, "__call__", unsure)
+    avatar = create_avatar(hopper)
+    assert any("background" in warning for warning in avatar.report["warnings"])
+    side = avatar.side
+    assert (avatar.atlas[:side, :side] >> 24 == 255).all()
+
+
+def test_bad_input_is_refused_with_a_reason(hopper: Image, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="rights"):
+        create_avatar(hopper, rights="mine")  # type: ignore[arg-type]
+    with pytest.raises(PhotoError, match="face"):
+        create_avatar(np.full((300, 300, 3), 127, np.uint8))
+    (tmp_path / "no.avatar").write_bytes(b"no zip")
+    with pytest.raises(BundleError):
+        Avatar.load(tmp_path / "no.avatar")
+
+
+def test_the_report_sees_a_face_in_every_pose_and_shut_lips(made: Avatar, smiling: Avatar) -> None:
+    for avatar in (made, smiling):
+        report = quality_report(avatar)
+        assert report["found"] == 1.0
+        assert report["problems"] == []
+        assert report["neutral_lip_gap"] < 0.02 < 0.12 < report["jaw_gap"]
+        assert report["fit_residual_px"] < 0.8
+
+
+def test_the_sheet_shows_every_pose(made: Avatar, tmp_path: Path) -> None:
+    write_sheet(made, tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    rows = -(-len(POSES) // COLUMNS)
+    assert sheet is not None and sheet.shape == (rows * TILE, COLUMNS * TILE, 3)
+    last = np.asarray(sheet)[(rows - 1) * TILE :, : TILE * (len(POSES) - (rows - 1) * COLUMNS)]
+    assert last.std() > 20
