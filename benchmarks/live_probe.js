@@ -72,22 +72,15 @@
   };
 
   /**
-   * Watch every presented frame for `seconds`. Returns `frames`: [rtpTimestamp, presentedFrames, change], where change
-   * is the mean difference to the frame before, in levels of 255 on a 64 px picture; and `samples`, one each second:
-   * {decoded, freezes, audioMs, videoMs}, the estimated playout times.
+   * Watch for `seconds`. Returns `frames`: [rtpTimestamp, presentedFrames] of every frame that was presented while the
+   * page looked; and `samples`, one each second: {decoded, freezes, audioMs, videoMs}, the estimated playout times.
    */
   probe.watch = async (seconds) => {
     const frames = [];
     const samples = [];
-    let before = null;
     let running = true;
     const see = (_now, frame) => {
-      draw(64);
-      const now = pixels.getImageData(0, 0, 64, 64).data;
-      let change = 0;
-      if (before) for (let i = 0; i < now.length; i++) change += Math.abs(now[i] - before[i]);
-      before = now;
-      frames.push([frame.rtpTimestamp, frame.presentedFrames, change / (64 * 64 * 3)]);
+      frames.push([frame.rtpTimestamp, frame.presentedFrames]);
       if (running) video().requestVideoFrameCallback(see);
     };
     video().requestVideoFrameCallback(see);
