@@ -123,7 +123,7 @@ def _add_state(app: FastAPI, server: Server) -> None:
         return {
             "ice_servers": settings.ice_servers,
             "size": settings.size,
-            "latency_ms": settings.latency_ms,
+            "latency_ms": server.latency_ms,
             "frame_rate": FRAME_RATE,
             "max_upload_bytes": settings.max_upload_bytes,
             "upload_lifetime_s": settings.upload_lifetime_s,

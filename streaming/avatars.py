@@ -164,13 +164,10 @@ class AvatarStore:
             raise BundledAvatarError("a bundled avatar cannot be deleted")
         self._remove(avatar)
 
-    def expire(self) -> list[str]:
-        """Delete the uploads whose lifetime is over; returns their ids."""
+    def expired(self) -> list[str]:
+        """Ids of the uploads whose lifetime is over."""
         oldest = self._clock() - self._lifetime_s
-        expired = [e.id for e in self._entries.values() if not e.bundled and e.created_s < oldest]
-        for avatar in expired:
-            self._remove(avatar)
-        return expired
+        return [e.id for e in self._entries.values() if not e.bundled and e.created_s < oldest]
 
     def forget_bundled(self, keys: dict[str, str]) -> None:
         """Delete bundled avatars but those with these ids and keys: other portraits, other versions."""

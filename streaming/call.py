@@ -35,7 +35,7 @@ from streaming.messages import (
 )
 from streaming.metrics import Metrics
 from streaming.pacer import FramePacer, ReadyFrame
-from streaming.settings import ServeSettings
+from streaming.settings import ServeSettings, most_av_offset_ms
 from streaming.shared import SessionMemory
 from streaming.timeline import AudioTimeline
 from streaming.tracks import sleep_until
@@ -85,6 +85,7 @@ class Call:
         send: Callable[[ToWorker], None],
         avatar: tuple[str, str],
         seed: int,
+        latency_ms: float,
     ) -> None:
         """``avatar`` is the avatar's id and the path of its bundle."""
         self.name = name
@@ -92,16 +93,16 @@ class Call:
         self.opened_s = time.monotonic()
         self.clock = MediaClock(self.opened_s)
         self.timeline = AudioTimeline(self.clock)
-        self.av_offset = AvOffset(settings.av_offset_ms, settings.most_av_offset_ms)
+        self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self.on_state: Callable[[bool], None] = lambda speaking: None
-        self._settings = settings
+        self._budget_s = latency_ms / 1e3
         self._metrics = metrics
         self._executor = executor
         self._send = send
         self._seed = seed
         self._style = (1.0, 1.0)
         self._memory = SessionMemory(settings.size)
-        self.pacer = FramePacer(self.clock, settings.budget_s, self._memory.free)
+        self.pacer = FramePacer(self.clock, self._budget_s, self._memory.free)
         self.ladder = Ladder()
         self._video = VideoEncoder(settings.size)
         self._audio = AudioEncoder()
@@ -150,7 +151,7 @@ class Call:
                 seed=self._seed,
                 first_frame=first_frame,
                 origin_s=self.clock.origin_s,
-                budget_s=self._settings.budget_s,
+                budget_s=self._budget_s,
                 generation=generation,
                 expressiveness=self._style[0],
                 head_motion=self._style[1],
@@ -282,7 +283,7 @@ class Call:
         )
 
     def _audio_delay_s(self) -> float:
-        return self._settings.budget_s - self.av_offset.offset_ms / 1e3
+        return self._budget_s - self.av_offset.offset_ms / 1e3
 
     async def _pump_forever(self) -> None:
         while True:

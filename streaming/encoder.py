@@ -14,7 +14,7 @@ AUDIO_CLOCK: Final = 48_000
 PACKET_SAMPLES: Final = 960
 """Samples at 48 kHz in one Opus packet: 20 ms."""
 
-MAX_BITRATE: Final = {256: 800_000, 512: 2_000_000, 768: 3_500_000}
+MAX_BITRATE: Final = {256: 600_000, 512: 1_500_000, 768: 2_500_000}
 MIN_BITRATE: Final = 200_000
 """Video bits a second: the most by frame side, and the least that a poor network brings it to."""
 

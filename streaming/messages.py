@@ -81,11 +81,19 @@ class CloseSession:
 
 
 @dataclass(frozen=True)
+class ForgetAvatar:
+    """An avatar was deleted: keep nothing of it. No session shows it any more."""
+
+    avatar_path: str
+
+
+@dataclass(frozen=True)
 class Stop:
     """End the worker."""
 
 
-ToWorker = OpenSession | Audio | Clear | SetStyle | SetAvatar | SetLevel | SetOrigin | CloseSession | Stop
+ToSession = OpenSession | Audio | Clear | SetStyle | SetAvatar | SetLevel | SetOrigin | CloseSession
+ToWorker = ToSession | ForgetAvatar | Stop
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from streaming.call import Call
 from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
 from streaming.engine_port import EngineOptions
-from streaming.messages import FrameDone, FromWorker, SessionFailed
+from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.peer import Peer
-from streaming.settings import ServeSettings, check_budget
+from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms
 from streaming.stall import watch_for_stalls
 from streaming.supervisor import EngineWorker
 
@@ -70,6 +70,7 @@ class Server:
 
     def __init__(self, settings: ServeSettings) -> None:
         self.settings = settings
+        self.latency_ms = settings.latency_ms or DEFAULT_LATENCY_MS
         self.metrics = Metrics()
         self.store = AvatarStore(
             (settings.data_dir or default_data_dir()) / "avatars", settings.upload_lifetime_s
@@ -100,10 +101,12 @@ class Server:
             encode_ms = await asyncio.get_running_loop().run_in_executor(
                 self._executor, _warm_up_encoders, self.settings.size
             )
-            check_budget(self.settings.latency_ms, self.worker.frame_ms, encode_ms)
+            self.latency_ms = fitting_latency_ms(self.settings.latency_ms, self.worker.frame_ms, encode_ms)
         except BaseException:
             await self.stop()
             raise
+        if self.settings.latency_ms is None and self.latency_ms > DEFAULT_LATENCY_MS:
+            logger.warning("this machine needs a latency of %.0f ms", self.latency_ms)
         self._spawn(watch_for_stalls(self._on_stall), "stalls")
         self._spawn(self._keep_house(), "housekeeping")
         self._spawn(self._make_bundled(list(BUNDLED)[1:]), "bundled-avatars")
@@ -139,6 +142,7 @@ class Server:
             self.worker.send,
             (entry.id, str(self.store.bundle(entry.id))),
             seed,
+            self.latency_ms,
         )
         peer = Peer(
             call,
@@ -214,8 +218,10 @@ class Server:
         Raises:
             UnknownAvatarError, BundledAvatarError
         """
+        path = str(self.store.bundle(avatar))
         self.store.delete(avatar)
         self._leave_avatars({avatar})
+        self.worker.send(ForgetAvatar(path))
 
     def _leave_avatars(self, gone: set[str]) -> None:
         default = self.store.default
@@ -326,10 +332,9 @@ class Server:
                     await self.close_call(name)
             if now_s - expired_s > EXPIRY_S:
                 expired_s = now_s
-                gone = self.store.expire()
-                if gone:
-                    logger.info("%d uploaded avatars have reached the end of their lifetime", len(gone))
-                    self._leave_avatars(set(gone))
+                for avatar in self.store.expired():
+                    logger.info("an uploaded avatar has reached the end of its lifetime")
+                    self.delete_avatar(avatar)
 
     def _on_stall(self, milliseconds: float) -> None:
         self.metrics.stalls.inc()
@@ -358,7 +363,7 @@ def _portrait(stem: str) -> Path:
 
 
 def _warm_up_encoders(size: int) -> float:
-    """Open and use both encoders; returns what a frame costs in milliseconds."""
+    """Open and use both encoders; returns what the quickest frame cost in milliseconds."""
     video, audio = VideoEncoder(size), AudioEncoder()
     picture = np.full((size * 3 // 2, size), 128, np.uint8)
     times = []
@@ -367,4 +372,4 @@ def _warm_up_encoders(size: int) -> float:
         video.encode(picture, number)
         times.append((time.perf_counter() - began) * 1e3)
         audio.encode(np.zeros(PACKET_SAMPLES, np.int16), number * PACKET_SAMPLES)
-    return float(np.median(times))
+    return min(times)

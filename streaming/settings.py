@@ -1,5 +1,6 @@
 """What a server can be told."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -11,6 +12,11 @@ from engine.errors import SettingError
 FRAME_MS: Final = 1000.0 / FRAME_RATE
 LOOK_AHEAD_MS: Final = 1000.0 * LOOK_AHEAD_SAMPLES / SAMPLE_RATE
 
+DEFAULT_LATENCY_MS: Final = 160.0
+
+ROOM_MS: Final = 10.0
+"""Room for moments that are slower than the quickest, when the latency is chosen by the machine's speed."""
+
 AUDIO_ARRIVAL_MS: Final = 80.0
 """Sound leaves no earlier than this after it arrived: a 20 ms packet, and 60 ms for a late one."""
 
@@ -18,7 +24,8 @@ AUDIO_ARRIVAL_MS: Final = 80.0
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
-    latency_ms: from the arrival of the first sample that a frame shows to that frame leaving.
+    latency_ms: from the arrival of the first sample that a frame shows to that frame leaving. None is
+        ``DEFAULT_LATENCY_MS``, or what this machine needs if that is more; a number is kept or refused.
     av_offset_ms: how much sooner sound leaves than its picture, because the browser plays it later; steered by
         the page from here.
     avatar: an avatar bundle that is offered beside the bundled portraits, as the default.
@@ -34,7 +41,7 @@ class ServeSettings(BaseModel):
     avatar: Path | None = None
     data_dir: Path | None = None
     size: Literal[256, 512, 768] = 512
-    latency_ms: Annotated[float, Field(ge=40, le=2000)] = 160.0
+    latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_calls: Annotated[int, Field(ge=1, le=64)] = 2
     badge: bool = True
@@ -44,27 +51,30 @@ class ServeSettings(BaseModel):
     engine: str = "streaming.engine_port:real_engine"
     creator: str = "streaming.creation:real_creator"
 
-    @property
-    def budget_s(self) -> float:
-        """The latency budget in seconds."""
-        return self.latency_ms / 1000.0
 
-    @property
-    def most_av_offset_ms(self) -> float:
-        """The largest lead that sound can have and still have arrived."""
-        return max(0.0, self.latency_ms - AUDIO_ARRIVAL_MS)
+def latency_floor_ms(frame_ms: float, encode_ms: float) -> float:
+    """The shortest latency that can be kept: one frame, the look-ahead, and the compute as measured."""
+    return FRAME_MS + LOOK_AHEAD_MS + frame_ms + encode_ms
 
 
-def check_budget(latency_ms: float, frame_ms: float, encode_ms: float) -> None:
-    """Refuse a latency budget that cannot be kept.
+def fitting_latency_ms(asked_ms: float | None, frame_ms: float, encode_ms: float) -> float:
+    """The latency to run with.
 
     Raises:
-        SettingError: it is below one frame, the look-ahead and the measured compute together; names that floor.
+        SettingError: what was asked for is below the floor; names the floor.
     """
-    floor = FRAME_MS + LOOK_AHEAD_MS + frame_ms + encode_ms
-    if latency_ms < floor:
+    floor_ms = latency_floor_ms(frame_ms, encode_ms)
+    if asked_ms is None:
+        return max(DEFAULT_LATENCY_MS, math.ceil((floor_ms + ROOM_MS) / 10.0) * 10.0)
+    if asked_ms < floor_ms:
         raise SettingError(
-            f"expected a latency of at least {floor:.0f} ms ({FRAME_MS:.0f} frame + {LOOK_AHEAD_MS:.0f} look-ahead + "
-            f"{frame_ms + encode_ms:.0f} compute as measured), got {latency_ms:.0f} ms: ask for more, "
-            "or use a faster machine"
+            f"expected a latency of at least {floor_ms:.0f} ms ({FRAME_MS:.0f} frame + {LOOK_AHEAD_MS:.0f} look-ahead "
+            f"+ {frame_ms + encode_ms:.0f} compute as measured), got {asked_ms:.0f} ms: ask for more, or use a faster "
+            "machine"
         )
+    return asked_ms
+
+
+def most_av_offset_ms(latency_ms: float) -> float:
+    """The largest lead over its picture that sound can have and still have arrived."""
+    return max(0.0, latency_ms - AUDIO_ARRIVAL_MS)

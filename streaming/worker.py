@@ -1,5 +1,6 @@
 """The engine worker process: sound in, pictures out, several sessions in turn."""
 
+import gc
 import logging
 import signal
 import time
@@ -21,6 +22,7 @@ from streaming.messages import (
     Audio,
     Clear,
     CloseSession,
+    ForgetAvatar,
     FrameDone,
     FromWorker,
     NotReady,
@@ -32,6 +34,7 @@ from streaming.messages import (
     SetOrigin,
     SetStyle,
     Stop,
+    ToSession,
     ToWorker,
 )
 from streaming.shared import SessionMemory
@@ -133,6 +136,9 @@ class Worker:
     def handle(self, message: ToWorker) -> None:
         """Carry out one message; a session's failure is reported and ends nothing else."""
         assert not isinstance(message, Stop)
+        if isinstance(message, ForgetAvatar):
+            self._avatars.pop(message.avatar_path, None)
+            return
         try:
             self._handle(message)
         except VividliveError as error:
@@ -163,7 +169,7 @@ class Worker:
         for name in list(self._sessions):
             self._close(name)
 
-    def _handle(self, message: ToWorker) -> None:
+    def _handle(self, message: ToSession) -> None:
         if isinstance(message, OpenSession):
             memory = SessionMemory(self._size, message.memory)
             try:
@@ -173,7 +179,6 @@ class Worker:
                 memory.close()
                 raise
             return
-        assert not isinstance(message, Stop)
         session = self._sessions.get(message.session)
         if session is None:
             return
@@ -233,6 +238,8 @@ def worker_main(connection: Connection, options: EngineOptions, avatar_path: str
     except VividliveError as error:
         connection.send(NotReady(str(error)))
         return
+    gc.collect()
+    gc.freeze()  # what lives now lives long: later collections are short
     worker = Worker(port, options.size, connection.send, time.monotonic)
     try:
         busy = False

@@ -160,7 +160,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     avatar: Annotated[Path | None, typer.Option(help="An avatar bundle to show first.")] = None,
-    latency_ms: Annotated[float, typer.Option(help="Fixed time from sound in to picture out.")] = 160.0,
+    latency_ms: Annotated[
+        float | None,
+        typer.Option(help="Fixed time from sound in to picture out; 160, or what the machine needs."),
+    ] = None,
     size: SizeOption = 512,
 ) -> None:
     """Serve the live call at http://HOST:PORT."""

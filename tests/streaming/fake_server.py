@@ -12,7 +12,7 @@ from streaming.settings import ServeSettings
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--latency-ms", type=float, default=160.0)
+    parser.add_argument("--latency-ms", type=float)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with tempfile.TemporaryDirectory() as folder:

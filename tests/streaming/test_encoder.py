@@ -83,7 +83,7 @@ def test_the_bitrate_has_bounds() -> None:
     encoder.adapt(1_000)
     assert encoder.bitrate == 200_000
     encoder.adapt(50_000_000)
-    assert encoder.bitrate == 800_000
+    assert encoder.bitrate == 600_000
 
 
 def test_sound_goes_in_and_comes_out_by_number() -> None:

@@ -2,16 +2,21 @@ import pytest
 from pydantic import ValidationError
 
 from engine.errors import SettingError
-from streaming.settings import ServeSettings, check_budget
+from streaming.settings import ServeSettings, fitting_latency_ms, most_av_offset_ms
 
 
-def test_a_budget_that_can_be_kept_passes() -> None:
-    check_budget(160.0, frame_ms=20.0, encode_ms=3.0)
+def test_a_latency_that_can_be_kept_is_kept() -> None:
+    assert fitting_latency_ms(160.0, frame_ms=20.0, encode_ms=3.0) == 160.0
 
 
-def test_a_budget_below_the_floor_names_the_floor() -> None:
+def test_a_latency_below_the_floor_is_refused_with_the_floor() -> None:
     with pytest.raises(SettingError, match=r"at least 143 ms \(40 frame \+ 80 look-ahead \+ 23 compute"):
-        check_budget(140.0, frame_ms=20.0, encode_ms=3.0)
+        fitting_latency_ms(140.0, frame_ms=20.0, encode_ms=3.0)
+
+
+def test_without_a_wish_it_is_the_default_or_what_the_machine_needs() -> None:
+    assert fitting_latency_ms(None, frame_ms=20.0, encode_ms=3.0) == 160.0
+    assert fitting_latency_ms(None, frame_ms=60.0, encode_ms=3.0) == 200.0
 
 
 def test_unknown_settings_are_refused() -> None:
@@ -20,5 +25,5 @@ def test_unknown_settings_are_refused() -> None:
 
 
 def test_sound_is_never_sent_before_it_can_have_arrived() -> None:
-    assert ServeSettings(latency_ms=160).most_av_offset_ms == 80.0
-    assert ServeSettings(latency_ms=60).most_av_offset_ms == 0.0
+    assert most_av_offset_ms(160.0) == 80.0
+    assert most_av_offset_ms(60.0) == 0.0

@@ -14,6 +14,7 @@ from streaming.messages import (
     Audio,
     Clear,
     CloseSession,
+    ForgetAvatar,
     FrameDone,
     FromWorker,
     OpenSession,
@@ -170,6 +171,15 @@ def test_opening_with_a_bad_avatar_is_fatal_and_messages_for_it_are_ignored(benc
     bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     bench.worker.handle(SetStyle("s", 1.0, 1.0))
     assert bench.work() == []
+
+
+def test_a_deleted_avatar_is_forgotten(bench: Bench) -> None:
+    bench.open()
+    bench.worker.handle(CloseSession("s"))
+    bench.worker.handle(ForgetAvatar(str(bench.avatar)))
+    bench.avatar.unlink()
+    bench.open("again")
+    assert isinstance(bench.said[-1], SessionFailed)
 
 
 def test_a_session_that_stood_still_goes_on(bench: Bench) -> None:
