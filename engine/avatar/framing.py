@@ -66,22 +66,21 @@ def frame_face(shape: tuple[int, ...], face: Landmarks) -> Framing:
 
 def cut_canvas(photo: Image, framing: Framing) -> Image:
     """The canvas: uint8 [side, side, 3]; what lies past the photo continues its edge, ever softer."""
-    scale = framing.canvas_from_photo[0, 0]
-    side = framing.side
-    if scale < 0.5:  # average first, so that nothing aliases
-        height, width = photo.shape[:2]
-        size = max(1, round(width * 2 * scale)), max(1, round(height * 2 * scale))
-        shrunk = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        back = np.diag([width / size[0], height / size[1], 1.0])
-        smaller = Framing(side, (framing.canvas_from_photo @ back), framing.padded)
-        return cut_canvas(shrunk, smaller)
+    to_canvas = np.vstack([framing.canvas_from_photo, [0.0, 0.0, 1.0]])
+    height, width = photo.shape[:2]
+    picture = photo
+    if to_canvas[0, 0] < 0.5:  # average first, so that nothing aliases
+        size = max(1, round(width * 2 * to_canvas[0, 0])), max(1, round(height * 2 * to_canvas[0, 0]))
+        picture = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        to_canvas = to_canvas @ np.diag([width / size[0], height / size[1], 1.0])
+    scale, side = to_canvas[0, 0], framing.side
+    sampling = cv2.INTER_LANCZOS4
+    if scale < 1.0:  # a slight blur leaves what the smaller picture can carry
+        picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1) + 1e-3).astype(np.uint8)
+        sampling = cv2.INTER_CUBIC
     half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])  # OpenCV counts from pixel centres
-    to_canvas = (np.linalg.inv(half) @ np.vstack([framing.canvas_from_photo, [0.0, 0.0, 1.0]]) @ half)[:2]
-    filter_ = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LANCZOS4
-    if scale < 1.0:  # between a half and one: a slight blur keeps what bicubic sampling can carry
-        photo = cv2.GaussianBlur(photo, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1) + 1e-3).astype(np.uint8)
-        filter_ = cv2.INTER_CUBIC
-    canvas = cv2.warpAffine(photo, to_canvas, (side, side), flags=filter_, borderMode=cv2.BORDER_REPLICATE)
+    affine = (np.linalg.inv(half) @ to_canvas @ half)[:2]
+    canvas = cv2.warpAffine(picture, affine, (side, side), flags=sampling, borderMode=cv2.BORDER_REPLICATE)
     if not framing.padded:
         return canvas.astype(np.uint8)
     return _soften_padding(canvas.astype(np.uint8), _inside_mask(photo.shape, framing))

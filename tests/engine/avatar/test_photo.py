@@ -82,6 +82,17 @@ def test_small_face_warns_and_tiny_face_is_refused(landmarker: FaceLandmarker, h
     assert "at least 64 px" in refusal(scaled(hopper, 40 / 182), landmarker)
 
 
+@pytest.mark.parametrize("factor", [2.9, 6.1])
+def test_large_photo_is_averaged_down(landmarker: FaceLandmarker, hopper: Image, factor: float) -> None:
+    large = cv2.resize(hopper, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    portrait, same = open_portrait(large, landmarker), open_portrait(hopper, landmarker)
+    assert portrait.side == 768 and not portrait.warnings
+    again = cv2.resize(portrait.photo, (same.side, same.side), interpolation=cv2.INTER_AREA)
+    assert np.abs(again.astype(int) - same.photo).mean() < 8
+    moved = np.linalg.norm(portrait.landmarks.points * same.side / 768 - same.landmarks.points, axis=1)
+    assert moved.mean() < 4
+
+
 def test_tight_photo_is_taken_as_it_is(landmarker: FaceLandmarker, hopper: Image) -> None:
     tight = np.ascontiguousarray(hopper[60:400, 110:420])
     portrait = open_portrait(tight, landmarker)
