@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 from typing import Any, Final
@@ -34,7 +34,7 @@ from streaming.messages import (
     ToWorker,
 )
 from streaming.metrics import Metrics
-from streaming.pacer import FramePacer, ReadyFrame
+from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
 from streaming.settings import ServeSettings, most_av_offset_ms
 from streaming.shared import SessionMemory
 from streaming.timeline import AudioTimeline
@@ -51,6 +51,9 @@ ENCODE_LEAD_S: Final = 0.006
 
 KEYFRAME_GAP_S: Final = 0.5
 """Keyframes on request come no closer than this."""
+
+BEGINNING_S: Final = 1.0
+"""So long after its begin a call's speed is not judged: the worker is still opening it."""
 
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
@@ -113,6 +116,7 @@ class Call:
         self._pictured = False
         self._pumped_s = self.clock.origin_s
         self._pump_task: asyncio.Task[None] | None = None
+        self._counted = PacerCounts()
         self._heard: deque[tuple[int, float]] = deque(maxlen=64)
         self._speaking = False
         self._recent: deque[tuple[float, float, dict[str, float]]] = deque(maxlen=25)
@@ -211,8 +215,6 @@ class Call:
             self._metrics.stage.labels(stage).observe(stage_ms)
         if self.pacer.offer(frame):
             self._arrived.set()
-        else:
-            self._metrics.dropped.inc()
 
     # Packets, for the peer.
 
@@ -229,9 +231,7 @@ class Call:
                     await asyncio.wait_for(self._arrived.wait(), left)
                 except TimeoutError:
                     break
-            passed = self.pacer.counts.passed
             frame = self.pacer.take(number)
-            self._metrics.passed.inc(self.pacer.counts.passed - passed)
             self._judge(frame, number)
             if frame is None and not self._pictured:
                 continue
@@ -307,9 +307,12 @@ class Call:
     def _judge(self, frame: ReadyFrame | None, number: int) -> None:
         """Feed the ladder with frames that should have been drawn."""
         level = self.ladder.level
-        if number % level.stride or not self._pictured or self._heard_late(number):
+        beginning = time.monotonic() < self.opened_s + BEGINNING_S
+        if number % level.stride or beginning or self._heard_late(number):
             return
-        slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3 if frame is not None else None
+        slack_ms = None
+        if frame is not None and frame.number == number:
+            slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3
         if self.ladder.add(slack_ms, time.monotonic()) != level:
             logger.info("call %s: %s -> %s", self.name, level.label, self.ladder.level.label)
             self._send(SetLevel(self.name, int(self.ladder.level)))
@@ -331,15 +334,15 @@ class Call:
 
     def _account(self, number: int, frame: ReadyFrame | None, encode_ms: float, packet: Any) -> None:
         now_s = time.monotonic()
-        latency_ms = (now_s - self.clock.time_of(number * FRAME_SAMPLES)) * 1e3
+        shown = frame.number if frame is not None else number
+        latency_ms = (now_s - self.clock.time_of(shown * FRAME_SAMPLES)) * 1e3
         stages = {**(frame.stage_ms if frame is not None else {}), "encode": encode_ms}
         self._recent.append((now_s, latency_ms, stages))
-        self._metrics.sent.inc()
         self._metrics.latency.observe(latency_ms)
         self._metrics.encode.observe(encode_ms)
         self._metrics.keyframes.inc(bool(packet.is_keyframe))
-        if frame is None:
-            self._metrics.repeated.inc()
-        elif frame.speaking != self._speaking:
+        self._metrics.count_frames(self._counted, self.pacer.counts)
+        self._counted = replace(self.pacer.counts)
+        if frame is not None and frame.speaking != self._speaking:
             self._speaking = frame.speaking
             self.on_state(frame.speaking)

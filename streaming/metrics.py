@@ -9,6 +9,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from streaming.pacer import PacerCounts
+
 
 class Metrics:
     """All metrics of one server, in their own registry."""
@@ -28,6 +30,11 @@ class Metrics:
         self.repeated = Counter(
             "vividlive_frames_repeated",
             "Frames sent again because the due one was missing",
+            registry=registry,
+        )
+        self.late = Counter(
+            "vividlive_frames_late",
+            "Of the repeated: filled with a newer picture that had come too late for its own time",
             registry=registry,
         )
         self.dropped = Counter("vividlive_frames_dropped", "Frames drawn in vain", registry=registry)
@@ -89,6 +96,11 @@ class Metrics:
         self.stall_ms = Histogram(
             "vividlive_loop_stall_ms", "Length of these stalls", buckets=milliseconds[7:], registry=registry
         )
+
+    def count_frames(self, before: PacerCounts, after: PacerCounts) -> None:
+        """Add what a call's pacer counted since ``before``."""
+        for name in ("sent", "repeated", "late", "dropped", "passed"):
+            getattr(self, name).inc(getattr(after, name) - getattr(before, name))
 
     def forget_call(self, call: str) -> None:
         """Drop the series of a call that has ended."""

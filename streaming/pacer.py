@@ -23,10 +23,15 @@ class ReadyFrame:
 
 @dataclass
 class PacerCounts:
-    """What became of the frames: sent, of these repeated, made in vain, numbers passed over after a stall."""
+    """What became of the frames.
+
+    sent: all. repeated: of these, sent although the due picture was missing. late: of these, filled with a newer
+    picture that had come too late for its own time. dropped: made in vain. passed: numbers passed over after a stall.
+    """
 
     sent: int = 0
     repeated: int = 0
+    late: int = 0
     dropped: int = 0
     passed: int = 0
 
@@ -34,8 +39,9 @@ class PacerCounts:
 class FramePacer:
     """Holds ready frames until they are due.
 
-    Frames are asked for by number, in order; a frame that is not there when due is repeated from the one before
-    and is dropped when it comes after all. After a stall the numbers that were missed are passed over: no burst.
+    Frames are asked for by number, in order. In place of a frame that is not there when due, the newest one that
+    came late is sent, or the one before once more. After a stall the numbers that were missed are passed over: no
+    burst.
     """
 
     def __init__(self, clock: MediaClock, budget_s: float, free: Any) -> None:
@@ -46,6 +52,7 @@ class FramePacer:
         self.generation = 0
         self._free = free
         self._waiting: dict[int, ReadyFrame] = {}
+        self._late: ReadyFrame | None = None
         self._next = 0
 
     def due(self, number: int) -> float:
@@ -62,9 +69,13 @@ class FramePacer:
         return self._next
 
     def offer(self, frame: ReadyFrame) -> bool:
-        """Take a frame from the worker; returns whether it is still wanted."""
-        if frame.number < self._next or frame.generation != self.generation:
+        """Take a frame from the worker; returns whether it is in time."""
+        if frame.generation != self.generation:
             self._drop(frame)
+            return False
+        if frame.number < self._next:
+            self._drop(self._late)
+            self._late = frame
             return False
         self._waiting[frame.number] = frame
         if len(self._waiting) > MAX_WAITING:
@@ -76,24 +87,31 @@ class FramePacer:
         return number in self._waiting
 
     def take(self, number: int) -> ReadyFrame | None:
-        """Frame ``number``, or None when it has to be repeated; counts it and forgets all older ones."""
+        """What to send as frame ``number``: itself, one that came late, or None to repeat the last; counts it."""
         self._next = number + 1
         self.counts.sent += 1
-        for old in [n for n in self._waiting if n < number]:
-            self._drop(self._waiting.pop(old))
+        for old in sorted(n for n in self._waiting if n < number):
+            self._drop(self._late)
+            self._late = self._waiting.pop(old)
         frame = self._waiting.pop(number, None)
-        if frame is None:
-            self.counts.repeated += 1
-        return frame
+        late, self._late = self._late, None
+        if frame is not None:
+            self._drop(late)
+            return frame
+        self.counts.repeated += 1
+        self.counts.late += late is not None
+        return late
 
     def clear(self) -> int:
         """Drop every waiting frame; returns the generation that frames must carry from now on."""
-        for frame in self._waiting.values():
+        for frame in (*self._waiting.values(), self._late):
             self._drop(frame)
         self._waiting.clear()
+        self._late = None
         self.generation += 1
         return self.generation
 
-    def _drop(self, frame: ReadyFrame) -> None:
-        self.counts.dropped += 1
-        self._free(frame.slot)
+    def _drop(self, frame: ReadyFrame | None) -> None:
+        if frame is not None:
+            self.counts.dropped += 1
+            self._free(frame.slot)

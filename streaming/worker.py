@@ -41,6 +41,7 @@ from streaming.shared import SessionMemory
 
 WARM_FRAMES: Final = 25
 KEPT_AVATARS: Final = 4
+FROZEN_S: Final = 0.5
 ALIVE_S: Final = 1.0
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class WorkerSession:
         self.clock = MediaClock(opening.origin_s)
         self._port = port
         self._budget_s = opening.budget_s
+        self._drawn_s = 0.0
         self._first_frame = opening.first_frame
         self._heard = opening.first_frame * FRAME_SAMPLES
         self._end = self._heard
@@ -87,18 +89,23 @@ class WorkerSession:
         self.generation = generation
 
     def step(self, clock: Callable[[], float]) -> FrameDone | None:
-        """Make the next frame that can still be in time, if there is one."""
+        """Make the next frame that can still be in time, if there is one.
+
+        On a machine that is too slow for that, a late one now and then: better than a picture that stands still.
+        """
         self._take_audio()
         now_s = clock()
         while (motion := self._next_motion()) is not None:
             number = motion.number + self._first_frame
-            if number % self.level.stride or self.clock.frame_due(number, self._budget_s) < now_s:
+            late = self.clock.frame_due(number, self._budget_s) < now_s
+            if number % self.level.stride or (late and now_s - self._drawn_s < FROZEN_S):
                 self._pending = None
                 continue
             slot = self.memory.free_slot()
             if slot is None:
                 return None
             self._pending = None
+            self._drawn_s = now_s
             frame = self._session.render(motion, supersample=self.level.supersample)
             self.memory.fill(slot, frame.i420)
             return FrameDone(

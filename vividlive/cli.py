@@ -167,6 +167,8 @@ def serve(
     size: SizeOption = 512,
 ) -> None:
     """Serve the live call at http://HOST:PORT."""
+    import logging
+
     from pydantic import ValidationError
 
     from streaming.serve import serve as run
@@ -178,6 +180,9 @@ def serve(
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
     run(settings)
 
 

@@ -25,13 +25,29 @@ def test_frames_leave_in_order_on_their_deadlines() -> None:
     assert freed == []
 
 
-def test_a_missing_frame_is_repeated_and_dropped_when_it_comes() -> None:
+def test_a_missing_frame_is_repeated() -> None:
     paced, freed = pacer()
     paced.offer(frame(0))
     paced.take(0)
     assert paced.take(1) is None
+    assert (paced.counts.repeated, paced.counts.late, freed) == (1, 0, [])
+
+
+def test_a_frame_that_came_late_fills_the_next_hole_only() -> None:
+    paced, freed = pacer()
+    paced.take(0)
+    paced.take(1)
+    assert not paced.offer(frame(0))
     assert not paced.offer(frame(1))
-    assert (paced.counts.repeated, paced.counts.dropped, freed) == (1, 1, [1])
+    filled = paced.take(2)
+    assert filled is not None and filled.number == 1
+    assert (paced.counts.repeated, paced.counts.late, paced.counts.dropped, freed) == (3, 1, 1, [0])
+    paced.offer(frame(2))
+    paced.offer(frame(3))
+    taken = paced.take(3)
+    assert taken is not None and taken.number == 3
+    assert freed == [0, 2]
+    assert paced.take(4) is None
 
 
 def test_after_a_stall_numbers_are_passed_over_without_a_burst() -> None:
@@ -44,7 +60,7 @@ def test_after_a_stall_numbers_are_passed_over_without_a_burst() -> None:
     assert paced.next_number(now_s) == 7
     assert paced.take(7) is not None
     assert paced.counts.passed == 6
-    assert sorted(freed) == [1, 2, 3, 4, 5, 6]
+    assert freed == [1, 2, 3, 4, 5, 6]
 
 
 def test_lateness_below_a_frame_passes_nothing_over() -> None:

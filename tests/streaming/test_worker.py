@@ -104,6 +104,16 @@ def test_frames_whose_deadline_has_passed_are_not_drawn(bench: Bench) -> None:
     assert [done.number for done in bench.work()] == [3, 4]
 
 
+def test_on_a_machine_that_is_always_late_the_picture_moves_still(bench: Bench) -> None:
+    bench.open()
+    drawn = []
+    for second in range(1, 4):
+        bench.now_s = second + 10.0
+        bench.hear(5 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+        drawn.append(len(bench.work()))
+    assert drawn == [1, 1, 1]
+
+
 def test_half_rate_draws_every_second_frame(bench: Bench) -> None:
     bench.open()
     bench.worker.handle(SetLevel("s", Level.HALF_RATE))
