@@ -100,7 +100,7 @@ class GeometricRenderer:
         grid = _Grid(x0, y0, x1 - x0, y1 - y0, factor)
         box = frame[y0:y1, x0:x1]
         box[:] = self._background[y0:y1, x0:x1]
-        for triangles in (*detail.under, self._layers.skin, *detail.over):
+        for triangles in (*detail.under, detail.skin, *detail.over):
             planes, triangle = self._rasterise(positions, triangles, grid)
             composite(planes, triangle, self.avatar.atlas, box, box, factor)
 

@@ -26,6 +26,9 @@ LIP_POINTS: Final = 33
 LID_POINTS: Final = 25
 """Vertices along each lid's margin at the head of "<side>_lashes": the upper margin, then the lower one."""
 
+SKIN_REACH: Final = 0.5
+"""How far around an opening the skin may move into it, in inter-ocular distances."""
+
 MOUTH_MARGIN: Final = 0.03
 EYE_MARGIN: Final = 0.05
 
@@ -35,6 +38,7 @@ class Detail:
     """A region of the face with something behind the skin: the mouth or one eye.
 
     under: triangle lists int32 [T, 3] drawn before the skin, back to front. over: those drawn after it.
+    skin: int32 [T, 3], the part of the skin that can come into the region.
     outline: int32 [N], the vertices whose bounding box holds all of it.
     margin: how far around the outline soft edges reach, in inter-ocular distances.
     """
@@ -42,6 +46,7 @@ class Detail:
     name: str
     under: tuple[NDArray[np.int32], ...]
     over: tuple[NDArray[np.int32], ...]
+    skin: NDArray[np.int32]
     outline: NDArray[np.int32]
     margin: float
 
@@ -69,25 +74,44 @@ def part_vertices(avatar: Avatar, name: str) -> NDArray[np.int32]:
 
 def split_layers(avatar: Avatar) -> Layers:
     """Sort the avatar's parts into drawing order; avatars without mouth or eye parts get fewer details."""
+    inner = {name for layer in MOUTH_LAYERS for name in layer}
+    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "lid", "lashes")}
+    outer = [index for index, name in enumerate(avatar.part_names) if name not in inner]
+    skin = np.ascontiguousarray(avatar.triangles[np.isin(avatar.triangle_part, outer)])
     details = []
     if len(part_triangles(avatar, "mouth_cavity")):
         under = tuple(
             np.concatenate([part_triangles(avatar, part) for part in layer]) for layer in MOUTH_LAYERS
         )
         lips = part_vertices(avatar, "mouth_cavity")[: 2 * LIP_POINTS]
-        details.append(Detail("mouth", _not_empty(under), (), lips, MOUTH_MARGIN))
+        details.append(Detail("mouth", _not_empty(under), (), _near(avatar, skin, lips), lips, MOUTH_MARGIN))
     for side in EYE_SIDES:
         if len(part_triangles(avatar, f"{side}_lashes")):
             eye = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("sclera", "iris"))
             over = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("lid", "lashes"))
             lids = part_vertices(avatar, f"{side}_lashes")
-            details.append(Detail(f"{side}_eye", _not_empty(eye), _not_empty(over), lids, EYE_MARGIN))
-    inner = {name for layer in MOUTH_LAYERS for name in layer}
-    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "lid", "lashes")}
-    outer = [index for index, name in enumerate(avatar.part_names) if name not in inner]
-    return Layers(
-        np.ascontiguousarray(avatar.triangles[np.isin(avatar.triangle_part, outer)]), tuple(details)
+            details.append(
+                Detail(
+                    f"{side}_eye",
+                    _not_empty(eye),
+                    _not_empty(over),
+                    _near(avatar, skin, lids),
+                    lids,
+                    EYE_MARGIN,
+                )
+            )
+    return Layers(skin, tuple(details))
+
+
+def _near(avatar: Avatar, skin: NDArray[np.int32], outline: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Triangles of the skin within SKIN_REACH of an opening of the neutral face."""
+    reach = SKIN_REACH * avatar.inter_ocular
+    opening = avatar.positions[outline, :2]
+    corners = avatar.positions[skin, :2]
+    near = (corners.max(axis=1) >= opening.min(axis=0) - reach) & (
+        corners.min(axis=1) <= opening.max(axis=0) + reach
     )
+    return np.ascontiguousarray(skin[near.all(axis=1)])
 
 
 def _not_empty(layers: tuple[NDArray[np.int32], ...]) -> tuple[NDArray[np.int32], ...]:

@@ -16,6 +16,7 @@ def rgbx_to_i420(image: NDArray[np.uint32], out: NDArray[np.uint8]) -> None:
     flat = out.reshape(-1)
     size = height * width
     flat[:size] = cv2.transform(pixels, np.hstack([LUMA, [[16.0]]])).reshape(-1)
-    small = cv2.resize(pixels.astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    chroma = cv2.transform(small, np.hstack([CHROMA, [[128.0], [128.0]]]))
-    flat[size:] = np.floor(np.moveaxis(chroma, 2, 0) + 0.5).astype(np.uint8).reshape(-1)
+    small = cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    for number, weights in enumerate(CHROMA):
+        plane = cv2.transform(small, np.hstack([weights, [128.0]])[None])
+        flat[size + number * size // 4 : size + (number + 1) * size // 4] = plane.reshape(-1)

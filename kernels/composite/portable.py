@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.composite.reference import SMOOTH_TEXELS
-
 
 def composite(
     planes: NDArray[np.float32],
@@ -22,18 +20,12 @@ def composite(
 ) -> None:
     """See ``kernels.composite``."""
     under = _bytes(background)
-    if factor == 1:
-        colour = _over(planes, triangle >= 0, atlas, under)
-    else:
-        twice = _uint8(cv2.resize(under, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
-        colour = _over(planes, triangle >= 0, atlas, twice)
+    if factor == 2:
+        under = _uint8(cv2.resize(under, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    colour = _over(planes, triangle >= 0, atlas, under)
+    if factor == 2:
+        # Every sample reads the texture, those of a smooth patch too: a little softer than the definition.
         colour = _uint8(cv2.resize(colour, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-        quarters = planes.reshape(3, out.shape[0], 2, out.shape[1], 2)
-        smooth = (triangle >= 0).reshape(out.shape[0], 2, out.shape[1], 2).all(axis=(1, 3))
-        spread = quarters[:2].max(axis=(2, 4)) - quarters[:2].min(axis=(2, 4))
-        smooth &= (spread < SMOOTH_TEXELS).all(axis=0)
-        mean = np.ascontiguousarray(quarters.mean(axis=(2, 4)))
-        colour = np.where(smooth[..., None], _over(mean, smooth, atlas, under), colour)
     colour[..., 3] = 255
     out[:] = colour.view(np.uint32)[..., 0]
 
@@ -44,13 +36,21 @@ def _over(
     """Shaded texels over ``under``: uint8 [H, W, 4], the fourth channel left as it comes."""
     u, v, shade = planes
     half = np.float32(0.5)
-    texel = cv2.remap(_bytes(atlas), u - half, v - half, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    coverage = np.where(drawn, texel[..., 3], np.uint8(0))
-    if shade.size and (shade.min() != 1 or shade.max() != 1):
-        gain = cv2.merge([shade] * 4)
-        texel = cv2.multiply(texel, gain, dtype=cv2.CV_8U)
-    weight = coverage.astype(np.float32) * np.float32(1 / 255)
-    return _uint8(cv2.blendLinear(texel, under, weight, 1 - weight))
+    texel = _uint8(
+        cv2.remap(_bytes(atlas), u - half, v - half, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+    colour, coverage = texel.reshape(-1, 4), texel.reshape(-1, 4)[:, 3]
+    # Most of a frame is fully covered and not shaded: only the rest is worked on.
+    shaded = np.flatnonzero(drawn.reshape(-1) & (shade.reshape(-1) != 1))
+    if len(shaded):
+        lit = colour[shaded, :3] * shade.reshape(-1)[shaded, None] + half
+        colour[shaded, :3] = np.minimum(lit, 255)
+    behind = under.reshape(-1, 4)
+    mixed = np.flatnonzero(drawn.reshape(-1) & (coverage < 255))
+    if len(mixed):
+        weight = coverage[mixed, None] * np.float32(1 / 255)
+        colour[mixed, :3] = colour[mixed, :3] * weight + behind[mixed, :3] * (1 - weight) + half
+    return _uint8(cv2.copyTo(texel, drawn.view(np.uint8), under.copy()))
 
 
 def _bytes(image: NDArray[np.uint32]) -> NDArray[np.uint8]:
