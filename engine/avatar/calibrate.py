@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.contact import ContactPair
-from engine.avatar.neutral import OVERCLOSE, UPPER_LIP_SHARE
+from engine.avatar.neutral import UPPER_LIP_SHARE
 from engine.conventions import ARKIT_INDEX
 
 Array = NDArray[np.float64]
@@ -38,23 +38,25 @@ def calibrate(
     deltas: Array,
     pairs: Mapping[str, ContactPair],
     inter_ocular: float,
+    overlap_px: float,
     flags: frozenset[str] = frozenset(),
 ) -> Array:
     """The calibrated deltas, [52, V, 3].
 
-    neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels; flags: what the photo shows, as in ``FittedHead``.
+    neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels;
+    overlap_px: of shut lips; flags: what the photo shows, as in ``FittedHead``.
     """
     deltas = deltas.copy()
     if "glasses" in flags:
         damped = [k for name, k in ARKIT_INDEX.items() if name.startswith(BEHIND_GLASSES)]
         deltas[damped] *= GLASSES_DAMPING
-    lips, overlap = pairs["lips"], OVERCLOSE * inter_ocular
+    lips = pairs["lips"]
     for group in SHUT_MOUTH_UNITS:
         indices = [ARKIT_INDEX[name] for name in group]
-        change = lips.close(neutral + deltas[indices].sum(axis=0), overlap, UPPER_LIP_SHARE)
+        change = lips.close(neutral + deltas[indices].sum(axis=0), overlap_px, UPPER_LIP_SHARE)
         deltas[indices] += change / len(indices)
     close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
-    deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap, UPPER_LIP_SHARE)
+    deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap_px, UPPER_LIP_SHARE)
     for side in ("left", "right"):
         blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
         deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)

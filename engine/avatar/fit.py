@@ -9,7 +9,7 @@ from engine.avatar.alignment import Alignment, align
 from engine.avatar.calibrate import calibrate
 from engine.avatar.contact import contact_pairs
 from engine.avatar.head_model import HeadModel, load_head_model
-from engine.avatar.neutral import close_lips, removed_expression
+from engine.avatar.neutral import close_lips, overclose_px, removed_expression
 from engine.avatar.parts import FittedHead
 from engine.avatar.photo import Portrait
 from engine.avatar.residual import residual_warp
@@ -32,13 +32,14 @@ def fit_head(portrait: Portrait) -> FittedHead:
     gap = float(pairs["lips"].gap(in_photo).mean()) / inter_ocular
     removed = removed_expression(alignment.expression, gap)
     neutral = in_photo - np.tensordot(removed, deltas, 1)
-    neutral = neutral + close_lips(pairs["lips"], neutral, inter_ocular)
+    overlap = overclose_px(gap, inter_ocular)
+    neutral = neutral + close_lips(pairs["lips"], neutral, overlap)
     return FittedHead(
         photo=portrait.photo,
         landmarks=portrait.landmarks.points,
         neutral=neutral.astype(np.float32),
         in_photo=in_photo.astype(np.float32),
-        deltas=calibrate(neutral, deltas, pairs, inter_ocular, portrait.flags).astype(np.float32),
+        deltas=calibrate(neutral, deltas, pairs, inter_ocular, overlap, portrait.flags).astype(np.float32),
         photo_blendshapes=alignment.expression.astype(np.float32),
         triangles=head.triangles,
         groups=dict(head.groups),

@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 UPPER_LIP_SHARE: Final = 0.3
 OVERCLOSE: Final = 0.004
 """How far the closed lips overlap, over the distance of the outer eye corners."""
+PARTED_OVERCLOSE: Final = 0.012
+"""The same for lips that the photo shows apart: their inner edges are dark and would still look a little open."""
 CLOSED_GAP: Final = 0.03
 """Photos whose lips are less apart (same unit) keep their expression: only the seam is pressed together."""
 KEPT_SMILE: Final = 0.45
@@ -34,6 +36,11 @@ def removed_expression(expression: Array, gap: float) -> Array:
     return removed
 
 
-def close_lips(lips: ContactPair, vertices: Array, inter_ocular: float) -> Array:
+def overclose_px(gap: float, inter_ocular: float) -> float:
+    """How far the closed lips of this photo overlap, pixels; gap: as for ``removed_expression``."""
+    return (OVERCLOSE if gap < CLOSED_GAP else PARTED_OVERCLOSE) * inter_ocular
+
+
+def close_lips(lips: ContactPair, vertices: Array, overlap_px: float) -> Array:
     """Offsets, [V, 3], that make the lips of ``vertices`` ([V, 3] pixels) meet."""
-    return np.asarray(lips.close(vertices, OVERCLOSE * inter_ocular, UPPER_LIP_SHARE))
+    return np.asarray(lips.close(vertices, overlap_px, UPPER_LIP_SHARE))
