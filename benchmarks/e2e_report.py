@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 from benchmarks.live_page import (
     PORTRAITS,
     ROOT,
     SPEECH,
     find_chromium,
+    launched,
     opened,
     served,
     start_talking,
@@ -41,7 +43,12 @@ EXIT_BAR_MISSED: Final = 3
 
 def measure(url: str, seconds: float, *, talk: bool = True) -> dict[str, Any]:
     """Watch one call for ``seconds``; JSON values, times in milliseconds."""
-    with opened(url, microphone=SPEECH / "long.wav") as page:
+    with (
+        sync_playwright() as playwright,
+        launched(playwright, microphone=SPEECH / "long.wav") as browser,
+        opened(browser, url) as page,
+    ):
+        version = browser.version
         wait_until_live(page)
         if talk:
             start_talking(page)
@@ -50,12 +57,11 @@ def measure(url: str, seconds: float, *, talk: bool = True) -> dict[str, Any]:
         seen = page.evaluate("seconds => probe.watch(seconds)", seconds)
         stats = [message for message in page.evaluate("probe.received")[heard:] if message["type"] == "stats"]
         codec = page.evaluate("probe.inbound()")["video"]["codec"]["mimeType"]
-        browser = page.context.browser.version if page.context.browser else ""
     return {
         "seconds": seconds,
         "talking": talk,
         "codec": codec,
-        "browser": browser or _output("chromium", "--version"),
+        "browser": version,
         "seen_by_browser": _seen(seen["frames"], seen["samples"]),
         "said_by_server": _said(stats),
     }

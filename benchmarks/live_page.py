@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 ROOT: Final = Path(__file__).parents[1]
 PORTRAITS: Final = ROOT / "engine" / "assets" / "portraits"
@@ -68,39 +68,41 @@ def served(*options: str) -> Iterator[str]:
 
 
 @contextmanager
-def opened(
-    url: str,
-    *,
-    microphone: Path = SPEECH / "hello.wav",
-    width: int = 1280,
-    height: int = 860,
-    dark: bool = False,
-    allow_microphone: bool = True,
-) -> Iterator[Page]:
-    """Open the page in a fresh Chromium whose microphone hears ``microphone`` again and again.
+def launched(
+    playwright: Playwright, *, microphone: Path = SPEECH / "hello.wav", allow_microphone: bool = True
+) -> Iterator[Browser]:
+    """Run a fresh Chromium whose microphone hears ``microphone`` again and again, or is refused.
 
-    Without ``allow_microphone`` the browser refuses it. ``window.probe`` (live_probe.js) is there for measuring. Needs ``find_chromium()`` to find one.
+    Needs ``find_chromium()`` to find one.
     """
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
     if allow_microphone:
         flags.append("--use-fake-ui-for-media-stream")
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=find_chromium(),
-            args=flags,
-            ignore_default_args=["--mute-audio"],
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-        )
-        try:
-            page = context.pages[0]
-            page.add_init_script(path=PROBE)
-            page.goto(url)
-            yield page
-            page.goto("about:blank")  # as a person who leaves: the page ends its call
-        finally:
-            context.close()
+    browser = playwright.chromium.launch(
+        executable_path=find_chromium(), args=flags, ignore_default_args=["--mute-audio"]
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, url: str, *, width: int = 1280, height: int = 860, dark: bool = False
+) -> Iterator[Page]:
+    """Open the page as a new visitor; ``window.probe`` (live_probe.js) is there for measuring."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+    )
+    try:
+        page = context.new_page()
+        page.add_init_script(path=PROBE)
+        page.goto(url)
+        yield page
+        page.goto("about:blank")  # as a person who leaves: the page ends its call
+    finally:
+        context.close()
 
 
 def wait_until_live(page: Page, limit_s: float = 60.0) -> None:

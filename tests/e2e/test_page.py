@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Playwright, expect
 
-from benchmarks.live_page import PORTRAITS, SPEECH, opened, start_talking, wait_until_live
+from benchmarks.live_page import PORTRAITS, SPEECH, launched, opened, start_talking, wait_until_live
 from engine.avatar.landmarks import FaceLandmarker
 from tests.e2e.faces import lip_gaps, pictures
 
@@ -124,7 +124,7 @@ def test_text_file_as_photo_is_refused_with_the_servers_line(page: Page, tmp_pat
     page.get_by_test_id("consent").check()
     page.get_by_test_id("upload-submit").click()
     expect(page.get_by_test_id("upload-refusal")).to_have_text(
-        re.compile("^Expected .*photo", re.I), timeout=WAIT_MS
+        re.compile("^Expected .*photo", re.I), timeout=2 * WAIT_MS
     )
     expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "live")
 
@@ -138,7 +138,7 @@ def test_one_of_several_faces_is_picked(page: Page, tmp_path: Path) -> None:
     page.get_by_test_id("consent").check()
     page.get_by_test_id("upload-submit").click()
 
-    expect(page.locator(".face")).to_have_count(2, timeout=WAIT_MS)
+    expect(page.locator(".face")).to_have_count(2, timeout=2 * WAIT_MS)
     photo = page.get_by_test_id("photo-preview").bounding_box()
     middles = []
     for number in (0, 1):
@@ -215,8 +215,8 @@ def test_call_that_the_server_ends_comes_back(page: Page, url: str) -> None:
     expect(page.get_by_test_id("overlay")).to_be_hidden()
 
 
-def test_refused_microphone_is_explained(url: str) -> None:
-    with opened(url, allow_microphone=False) as page:
+def test_refused_microphone_is_explained(playwright: Playwright, url: str) -> None:
+    with launched(playwright, allow_microphone=False) as browser, opened(browser, url) as page:
         wait_until_live(page)
         page.get_by_test_id("start").click()
         page.get_by_test_id("choose-headphones").click()
