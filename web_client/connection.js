@@ -4,7 +4,8 @@ import { isHealthy } from "./api.js";
 import { Call } from "./call.js";
 
 const PAUSES_S = [1, 2, 4, 8, 15, 30];
-const STALL_LIMIT_MS = 5_000;
+const STALL_ASK_MS = 5_000;
+const STALL_LIMIT_MS = 15_000;
 
 /**
  * States: "connecting" -> "live" -> ("waiting" -> "connecting")* ; "ended" after `hangUp`.
@@ -80,12 +81,14 @@ export class Connection extends EventTarget {
     return this.call?.send(message) ?? false;
   }
 
-  /** The picture stood still for so long: find out whether the server is still there. */
+  /** The picture stood still for so long: give the call up when the server is gone, or does not recover. */
   async reportStall(stalledMs) {
     const call = this.call;
-    if (!this.isLive || !call || stalledMs < STALL_LIMIT_MS) return;
+    if (!this.isLive || !call || stalledMs < STALL_ASK_MS || document.hidden) return;
     const healthy = await isHealthy();
-    if (call === this.call) call.lose(healthy ? "The picture stopped." : "The server is gone. It may have been stopped or restarted.");
+    if (call !== this.call) return;
+    if (!healthy) call.lose("The server is gone. It may have been stopped or restarted.");
+    else if (stalledMs > STALL_LIMIT_MS) call.lose("The picture stopped.");
   }
 
   #attach(call, run) {

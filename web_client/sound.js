@@ -8,6 +8,7 @@ export class Sound extends EventTarget {
   #video = part("avatar-video");
   #button = part("sound");
   #dialog = part("listening-dialog");
+  #settled = false;
 
   constructor() {
     super();
@@ -41,7 +42,10 @@ export class Sound extends EventTarget {
       if (answer === null) return false;
       store(answer ? "yes" : "no");
     }
-    this.turn(this.headphones);
+    // On loudspeakers the sound goes off for the microphone; on headphones a later choice of the person's stands.
+    if (!this.headphones) this.turn(false);
+    else if (!this.#settled) this.turn(true);
+    this.#settled = true;
     return true;
   }
 
