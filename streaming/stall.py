@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-TICK_S: Final = 0.01
+TICK_S: Final = 0.02
 STALL_S: Final = 0.02
 """A tick that comes this much too late is a stall."""
 

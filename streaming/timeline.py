@@ -17,6 +17,9 @@ HISTORY: Final = 4 * SAMPLE_RATE
 MAX_WAIT_S: Final = 0.06
 """How long a late microphone packet is waited for before silence takes its place."""
 
+MOST_AHEAD: Final = SAMPLE_RATE // 10
+"""Samples that microphone packets may lie ahead of the clock: 100 ms."""
+
 FADE: Final = 240
 """Output samples (5 ms) over which a cut is faded."""
 
@@ -105,7 +108,7 @@ class AudioTimeline:
 
     def _from_microphone(self, now_s: float) -> list[NDArray[np.float32]]:
         """What has arrived without a hole; a hole that is too old becomes silence."""
-        latest = (self.head + SAMPLE_RATE) * OUTPUT_PER_ANALYSIS
+        latest = (self.clock.sample_at(now_s) + MOST_AHEAD) * OUTPUT_PER_ANALYSIS
         oldest = self.clock.sample_at(now_s - MAX_WAIT_S)
         pieces = [self._append(self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest))]
         while self.head < oldest:
