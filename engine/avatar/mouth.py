@@ -93,7 +93,7 @@ class MouthColours:
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
         self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([178.0, 100.0, 98.0])
-        self.throat: Array = 0.16 * self.lip + light * np.array([10.0, 3.0, 3.0])
+        self.throat: Array = 0.22 * self.lip + light * np.array([14.0, 3.0, 3.0])
 
 
 def tooth_white(head: FittedHead) -> Array:
@@ -213,7 +213,7 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
 
 def _arch_shade(along: Array) -> Array:
     """Brightness along the arch, -1 to 1: full in front, MOLAR_SHADE at the back."""
-    return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.55) ** 2.6)))
+    return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.48) ** 2.6)))
 
 
 def _bake(teeth: PhotoTeeth, positions: Array, texture: Image, coverage: NDArray[np.uint8]) -> None:

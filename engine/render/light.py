@@ -60,9 +60,11 @@ class InnerLight:
     def _fall(self, positions: Float) -> Float:
         opening, width = self._opening, self._width
         upper, lower, point = positions[self._upper], positions[self._lower], positions[self.lit]
-        top = np.interp(point[:, 0], upper[:, 0], upper[:, 1])
-        bottom = np.interp(point[:, 0], lower[:, 0], lower[:, 1])
-        gap = float(np.max(np.interp(upper[:, 0], lower[:, 0], lower[:, 1]) - upper[:, 1]))
+        # Near the corners of a turned or tilted face an edge may run back a little.
+        upper_x, lower_x = np.maximum.accumulate(upper[:, 0]), np.maximum.accumulate(lower[:, 0])
+        top = np.interp(point[:, 0], upper_x, upper[:, 1])
+        bottom = np.interp(point[:, 0], lower_x, lower[:, 1])
+        gap = float(np.max(np.interp(upper_x, lower_x, lower[:, 1]) - upper[:, 1]))
         open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
         ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
         below = np.clip(np.minimum(point[:, 1], bottom) - top, 0.0, None) / (opening.shadow_reach * width)

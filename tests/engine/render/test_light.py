@@ -1,0 +1,46 @@
+"""Light behind the skin grows with the opening and fades below its upper edge."""
+
+import numpy as np
+import pytest
+
+from engine.avatar.avatar import Avatar
+from engine.render.layers import LIP_POINTS
+from engine.render.light import DEEP, EYE, TEETH, InnerLight, Opening, inner_lights
+from tests.engine.render.made_up import mouth_avatar, sheet_avatar
+
+
+def light_of(avatar: Avatar, opening: Opening) -> InnerLight:
+    return InnerLight(avatar, "mouth_cavity", LIP_POINTS, ("mouth_cavity",), opening)
+
+
+@pytest.mark.parametrize("opening", [TEETH, DEEP], ids=["teeth", "deep"])
+def test_a_wider_opening_lets_more_light_in(opening: Opening) -> None:
+    brightest = [
+        light_of(avatar, opening).at(avatar.positions).max()
+        for avatar in (mouth_avatar(h) for h in (0, 2, 6, 14))
+    ]
+    assert all(a < b for a, b in zip(brightest, brightest[1:], strict=False))
+    assert 0 < brightest[0] and brightest[-1] <= 1
+
+
+def test_the_upper_lip_throws_a_shadow() -> None:
+    avatar = mouth_avatar(12)
+    light = light_of(avatar, TEETH)
+    brightness = light.at(avatar.positions)
+    upper, lower = brightness[:LIP_POINTS], brightness[LIP_POINTS:]
+    assert (upper[3:-3] < 0.8 * lower[3:-3]).all()
+
+
+def test_eyes_keep_the_photos_own_light_at_rest() -> None:
+    avatar = mouth_avatar(8)
+    light = light_of(avatar, EYE)
+    assert np.allclose(light.at(avatar.positions), 1.0)
+    shut = avatar.positions.copy()
+    lowered = light.lit[:LIP_POINTS]
+    shut[lowered, 1] += 6
+    assert light.at(shut)[LIP_POINTS:].mean() < 0.98
+
+
+def test_avatars_without_openings_have_no_lights() -> None:
+    assert inner_lights(sheet_avatar()) == []
+    assert len(inner_lights(mouth_avatar(4))) == 1
