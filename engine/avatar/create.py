@@ -11,7 +11,7 @@ from engine.avatar.avatar import RIGHTS, Avatar, Rights
 from engine.avatar.eyes import build_eyes
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.layers import background_plate, foreground, without_gaps
+from engine.avatar.layers import background_plate, decided, foreground
 from engine.avatar.matte import PersonMatte
 from engine.avatar.mesh import follows_head, skin_part
 from engine.avatar.mouth import build_mouth
@@ -50,7 +50,7 @@ def create_avatar(
     tell("cutting out the person", 0.5)
     matte = PersonMatte()(portrait.photo, portrait.landmarks.points)
     if matte.trusted:
-        coverage = without_gaps(matte.alpha)
+        coverage = decided(matte.alpha)
         plate = background_plate(portrait.photo, coverage, _moving(head))
         skin = skin_part(head, foreground(portrait.photo, coverage, plate), coverage)
     else:

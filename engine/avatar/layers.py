@@ -15,6 +15,7 @@ MIRROR_REACH: Final = 0.12
 """So far behind the person's edge (over the side) the background is its mirror image; farther in, a blur."""
 STILL_TO_MOVING: Final = 5.0
 """Where the person moves with a fifth of the head or more, nothing of it may stay in the plate."""
+UNSURE_FROM, UNSURE_TO = 0.3, 0.7
 GAP: Final = 0.01
 """Half the width of what counts as a gap in the person, over the side."""
 SURE: Final = 0.95
@@ -36,8 +37,13 @@ def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     return _to_levels(photo + share * (_behind(photo, person) - photo))
 
 
-def without_gaps(coverage: Float) -> Float:
-    """Close thin dark lines and small holes in a person's coverage, float32 [side, side]."""
+def decided(coverage: Float) -> Float:
+    """A person's coverage with its wide unsure stretches decided, thin lines and small holes closed.
+
+    coverage: float32 [side, side] in [0, 1]; so is what is returned. A half transparent hat shows the background
+    through itself as soon as it moves; hair at the edge stays soft.
+    """
+    coverage = np.clip((coverage - UNSURE_FROM) / (UNSURE_TO - UNSURE_FROM), 0.0, 1.0)
     size = 2 * max(1, round(GAP * len(coverage))) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(coverage, cv2.MORPH_CLOSE, kernel), np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.avatar.layers import background_plate, foreground, without_gaps
+from engine.avatar.layers import background_plate, decided, foreground
 
 SIDE = 256
 PERSON = np.array([200, 40, 30])
@@ -62,6 +62,14 @@ def test_thin_gaps_close_and_wide_ones_stay() -> None:
     coverage[40:200, 40:200] = 1
     coverage[100:103, 60:120] = 0
     coverage[140:180, 100:140] = 0
-    closed = without_gaps(coverage)
+    closed = decided(coverage)
     assert closed[101, 90] == 1 and closed[160, 120] == 0
     assert (closed >= coverage).all()
+
+
+def test_unsure_stretches_are_decided_and_soft_edges_stay_soft() -> None:
+    coverage = np.tile(np.linspace(0, 1, SIDE, dtype=np.float32), (SIDE, 1))
+    sharper = decided(coverage)
+    assert (sharper[:, : SIDE // 4] == 0).all() and (sharper[:, -SIDE // 4 :] == 1).all()
+    assert abs(sharper[SIDE // 2, SIDE // 2] - 0.5) < 0.05
+    assert (np.diff(sharper[SIDE // 2]) >= 0).all()
