@@ -162,6 +162,7 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         data = await photo.read()
         if not data:
             raise InputError("expected a photo, got an empty file")
+        await server.check_photo(data)
         title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
         return {"job": server.begin_avatar(data, declared, face, title).id}
 

@@ -26,7 +26,7 @@ from streaming.avatars import (
 from streaming.call import Call
 from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
-from streaming.engine_port import EngineOptions
+from streaming.engine_port import EngineOptions, load_object
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.peer import Peer
@@ -184,6 +184,14 @@ class Server:
         return live.call
 
     # Avatars.
+
+    async def check_photo(self, photo: bytes) -> None:
+        """Refuse at once what is no picture, is damaged, or is too large.
+
+        Raises:
+            PhotoError: says which.
+        """
+        await asyncio.to_thread(load_object(self.settings.photo_check), photo)
 
     def begin_avatar(self, photo: bytes, rights: Rights, face: int | None, name: str) -> CreationJob:
         """Begin to make an avatar from an uploaded photo.

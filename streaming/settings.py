@@ -31,7 +31,8 @@ class ServeSettings(BaseModel):
     avatar: an avatar bundle that is offered beside the bundled portraits, as the default.
     upload_lifetime_s: after how long an uploaded avatar is deleted.
     ice_servers: STUN and TURN servers as in RTCConfiguration: {"urls": ..., "username": ..., "credential": ...}.
-    engine, creator: "module:function" of the engine and of the maker of avatars.
+    engine, creator, photo_check: "module:function" of the engine, of the maker of avatars, and of what refuses a
+        file that is no picture before a job begins.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class ServeSettings(BaseModel):
     ice_servers: tuple[dict[str, Any], ...] = ()
     engine: str = "streaming.engine_port:real_engine"
     creator: str = "streaming.creation:real_creator"
+    photo_check: str = "engine.avatar.photo_file:open_photo"
 
 
 def latency_floor_ms(frame_ms: float, encode_ms: float) -> float:

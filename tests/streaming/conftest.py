@@ -21,6 +21,7 @@ def fake_settings(data_dir: Path) -> ServeSettings:
         data_dir=data_dir,
         engine="tests.streaming.fake_engine:fake_engine",
         creator="tests.streaming.fake_engine:fake_creator",
+        photo_check="tests.streaming.fake_engine:fake_photo_check",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
-from engine.errors import BundleError
+from engine.errors import BundleError, PhotoError
 from engine.motion.values import Motion, rest
 from streaming.creation import CreationRequest, Progress, RefusedError, write_jpeg
 from streaming.engine_port import EngineOptions, SessionLike
@@ -96,6 +96,12 @@ class FakeEngine:
 
     def style(self, expressiveness: float, head_motion: float) -> Any:
         return {"expressiveness": expressiveness, "head_motion": head_motion}
+
+
+def fake_photo_check(photo: bytes) -> None:
+    """Take every file for a picture that does not say otherwise."""
+    if photo.startswith(b"no picture"):
+        raise PhotoError("expected a photo, got a text file")
 
 
 def fake_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:

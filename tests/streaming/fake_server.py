@@ -23,6 +23,7 @@ def main() -> None:
                 data_dir=Path(folder),
                 engine="tests.streaming.fake_engine:fake_engine",
                 creator="tests.streaming.fake_engine:fake_creator",
+                photo_check="tests.streaming.fake_engine:fake_photo_check",
             )
         )
 

@@ -126,6 +126,7 @@ async def test_uploads_that_are_refused_at_once(client: httpx.AsyncClient) -> No
     refused(await upload(client, b"x", rights="unstated"), 422)
     refused(await upload(client, b"x", face="first"), 422, "face")
     refused(await upload(client, b""), 422, "empty")
+    refused(await upload(client, b"no picture"), 422, "expected a photo", "text file")
     refused(await client.post("/api/avatars", data={"rights": "self"}), 422, "photo")
     refused(await upload(client, b"x" * 300_000), 413, "200000 bytes")
 

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from engine.errors import SettingError
+from engine.errors import PhotoError, SettingError
+from streaming.engine_port import load_object
 from streaming.settings import ServeSettings, fitting_latency_ms, most_av_offset_ms
 
 
@@ -27,3 +28,9 @@ def test_unknown_settings_are_refused() -> None:
 def test_sound_is_never_sent_before_it_can_have_arrived() -> None:
     assert most_av_offset_ms(160.0) == 80.0
     assert most_av_offset_ms(60.0) == 0.0
+
+
+def test_the_photo_check_that_ships_refuses_what_is_no_picture() -> None:
+    check = load_object(ServeSettings().photo_check)
+    with pytest.raises(PhotoError, match="expected a photo"):
+        check(b"This is a text, not a portrait.")
