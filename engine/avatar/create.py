@@ -51,7 +51,7 @@ def create_avatar(
     matte = PersonMatte()(portrait.photo, portrait.landmarks.points)
     if matte.trusted:
         coverage = decided(matte.alpha)
-        plate = background_plate(portrait.photo, coverage, _moving(head))
+        plate = background_plate(portrait.photo, np.maximum(coverage, matte.alpha), _moving(head))
         skin = skin_part(head, foreground(portrait.photo, coverage, plate), coverage)
     else:
         plate = portrait.photo

@@ -11,6 +11,11 @@ from engine.avatar.parts import Float, Image
 
 CLEAR_OF_PERSON: Final = 0.008
 """Background is taken no nearer to the person than this, over the side: hair and shadow reach that far."""
+HINT: Final = 0.08
+"""Coverage from which a pixel is no background."""
+WISPS: Final = 0.015
+MEDIAN_PX: Final = 7
+"""Single hairs reach farther (over the side): there a median, so many pixels wide, takes them out."""
 MIRROR_REACH: Final = 0.12
 """So far behind the person's edge (over the side) the background is its mirror image; farther in, a blur."""
 STILL_TO_MOVING: Final = 5.0
@@ -27,14 +32,15 @@ COLOUR_SLACK: Final = 90.0
 def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     """The photo without the person, uint8 [side, side, 3].
 
-    coverage: float32 [side, side] in [0, 1]. moving: float32 [side, side] in [0, 1], where the person moves with the
+    coverage: float32 [side, side] in [0, 1], the faintest traces of the person included. moving: float32 [side, side] in [0, 1], where the person moves with the
     head. Away from the person, and behind the still torso, the plate is the photo itself.
     """
     side = len(photo)
-    person = _grown(coverage > 0.05, CLEAR_OF_PERSON * side)
-    share = person * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
+    person = _grown(coverage > HINT, CLEAR_OF_PERSON * side)
+    combed = np.where(_grown(person, WISPS * side)[:, :, None], cv2.medianBlur(photo, MEDIAN_PX), photo)
+    share = _grown(person, WISPS * side) * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
     share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.002 * side)[:, :, None]
-    return _to_levels(photo + share * (_behind(photo, person) - photo))
+    return _to_levels(photo + share * (_behind(combed.astype(np.uint8), person) - photo))
 
 
 def decided(coverage: Float) -> Float:

@@ -79,13 +79,18 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
         positions=positions.astype(np.float32),
         deltas=deltas.astype(np.float32),
         triangles=triangles.astype(np.int32),
-        uv=np.clip(uv, 0.5, head.side - 0.5).astype(np.float32),
+        uv=_mirrored(uv, head.side).astype(np.float32),
         shade=shade.astype(np.float32),
         rigid=rigid.astype(np.float32),
         breath=breath.astype(np.float32),
         texture=texture,
         coverage=None if coverage is None else np.rint(255 * coverage).astype(np.uint8),
     )
+
+
+def _mirrored(places: Array, side: int) -> Array:
+    """Texture places of positions that reach past the frame: there the photo goes on as its own mirror image."""
+    return np.asarray(np.clip(side - np.abs(np.abs(places) - side), 0.5, side - 0.5))
 
 
 def _rims(head: FittedHead) -> tuple[Array, Array, Array]:
