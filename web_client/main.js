@@ -30,6 +30,7 @@ let config;
 let microphone = null;
 let meter = new Meter();
 let speaking = false;
+let beginTimer;
 
 await begin();
 
@@ -38,16 +39,19 @@ async function begin() {
   if (!globalThis.RTCPeerConnection) {
     stage.state = "unsupported";
     stage.setStatus("Not supported", "bad");
+    part("retry").onclick = () => location.reload();
     return stage.explain({ title: "This browser cannot make video calls", words: "Vividlive needs WebRTC. Open the page in a current Chrome, Edge, Firefox or Safari.", button: "Reload" });
   }
-  part("retry").onclick = begin;
+  clearTimeout(beginTimer);
+  part("retry").onclick = null; // One attempt at a time.
   try {
     [config] = await Promise.all([getConfig(), gallery.load()]);
   } catch (error) {
     stage.state = "waiting";
     stage.setStatus("No connection", "bad");
     stage.explain({ title: "Cannot connect", words: error.message, countdown: "Trying again every few seconds.", button: "Try now" });
-    setTimeout(() => config ?? begin(), FIRST_RETRY_MS);
+    part("retry").onclick = begin;
+    beginTimer = setTimeout(begin, FIRST_RETRY_MS);
     return;
   }
   connection = new Connection(config.ice_servers);

@@ -215,6 +215,16 @@ def test_call_that_the_server_ends_comes_back(page: Page, url: str) -> None:
     expect(page.get_by_test_id("overlay")).to_be_hidden()
 
 
+def test_server_that_does_not_answer_is_said_and_asked_again(page: Page) -> None:
+    page.route("**/api/config", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_test_id("overlay-title")).to_have_text("Cannot connect", timeout=WAIT_MS)
+    expect(page.get_by_test_id("overlay-words")).to_contain_text("does not answer")
+    page.unroute("**/api/config")
+    page.get_by_test_id("retry").click()
+    wait_until_live(page)
+
+
 def test_refused_microphone_is_explained(playwright: Playwright, url: str) -> None:
     with launched(playwright, allow_microphone=False) as browser, opened(browser, url) as page:
         wait_until_live(page)
