@@ -1,0 +1,127 @@
+"""Made speech: texts, Kokoro's tokens as timed sounds, shards that resume; the synthesisers where installed."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.conventions import SAMPLE_RATE
+from engine.errors import SettingError, UnavailableError
+from engine.training import synth_speech as module
+from engine.training.phones import PAUSE
+from engine.training.synth_speech import read_shard, synth_speech, write_shard
+from engine.training.texts import LANGUAGES, english, foreign
+from engine.training.voices import (
+    KOKORO_TOKENS,
+    Kokoro,
+    Phone,
+    Utterance,
+    _token_phones,
+    espeak,
+    flite,
+    to_16k,
+)
+
+
+def test_sentences_follow_the_seed_and_hold_no_russian() -> None:
+    sentences = [english(np.random.default_rng(seed)) for seed in range(300)]
+    assert sentences[:5] == [english(np.random.default_rng(seed)) for seed in range(5)]
+    assert len(set(sentences)) > 250
+    sentences += [foreign(np.random.default_rng(1), language) for language in LANGUAGES]
+    text = " ".join(sentences)
+    assert not any("\u0400" <= letter <= "\u04ff" for letter in text)
+    assert not set("{}_") & set(text)
+
+
+def test_tokens_become_sounds_with_times() -> None:
+    letters = list("hˈI, bˈiː.")
+    ends = np.arange(1, len(letters) + 3) * 0.1
+    phones = [(sounds, round(start, 2), round(end, 2)) for sounds, start, end in _token_phones(letters, ends)]
+    assert phones == [
+        ((PAUSE,), 0.0, 0.1),
+        (("h",), 0.1, 0.2),
+        (("a", "ɪ"), 0.2, 0.4),  # with its stress mark
+        ((PAUSE,), 0.4, 0.6),  # comma and space
+        (("b",), 0.6, 0.7),
+        (("i",), 0.7, 1.0),  # with its stress and length marks
+        ((PAUSE,), 1.0, 1.1),
+        ((PAUSE,), 1.1, 1.2),
+    ]
+
+
+def test_token_numbers_are_all_different() -> None:
+    assert len(set(KOKORO_TOKENS.values())) == len(KOKORO_TOKENS)
+
+
+def test_resampling_keeps_the_duration_and_the_tone() -> None:
+    time = np.arange(24_000) / 24_000
+    wave = to_16k(np.sin(2 * np.pi * 440 * time), 24_000)
+    assert wave.dtype == np.float32 and len(wave) == SAMPLE_RATE
+    assert np.abs(np.fft.rfft(wave)).argmax() == 440
+
+
+def test_a_shard_keeps_its_utterances(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    utterances = [
+        Utterance(
+            rng.uniform(-1, 1, 500 * (index + 1)).astype(np.float32),
+            (Phone(PAUSE, 0.0, 0.01), Phone("ʃ", 0.01, 0.02 + index)),
+        )
+        for index in range(3)
+    ]
+    write_shard(tmp_path / "made-0000.npz", utterances)
+    for read, written in zip(read_shard(tmp_path / "made-0000.npz"), utterances, strict=True):
+        assert np.allclose(read.samples, written.samples, atol=1e-4)  # 16 bits
+        assert read.phones == written.phones
+    assert [path.name for path in tmp_path.iterdir()] == ["made-0000.npz"]
+
+
+def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speak(name: str, rng: np.random.Generator, kokoro: object) -> Utterance:
+        return Utterance(rng.uniform(-1, 1, 1600).astype(np.float32), (Phone("a", 0.0, 0.1),))
+
+    monkeypatch.setattr(module, "_speak", speak)
+    seen: list[float] = []
+    hours = synth_speech(tmp_path / "a", hours=30 / 3600, seed=1, progress=seen.append)
+    assert sum(hours.values()) >= 30 / 3600 and seen[-1] == 1.0 and seen == sorted(seen)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert {name.split("-")[0] for name in files} == {"flite", "espeak"}
+    gone = tmp_path / "a" / files[0]
+    before = gone.read_bytes()
+    kept = (tmp_path / "a" / files[1]).stat().st_mtime_ns
+    gone.unlink()
+    synth_speech(tmp_path / "a", hours=30 / 3600, seed=1)
+    with np.load(gone) as again:
+        (tmp_path / "before.npz").write_bytes(before)
+        with np.load(tmp_path / "before.npz") as old:
+            assert all(np.array_equal(again[name], old[name]) for name in old.files)
+    assert (tmp_path / "a" / files[1]).stat().st_mtime_ns == kept
+
+
+def test_bad_settings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="more than 0 hours"):
+        synth_speech(tmp_path, hours=0)
+    with pytest.raises(UnavailableError):
+        Kokoro(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
+def test_flite_says_what_it_spoke() -> None:
+    utterance = flite("Bob.", "rms")
+    sounds = [phone.ipa for phone in utterance.phones if phone.ipa != PAUSE]
+    assert sounds == ["b", "ɑ", "b"]
+    assert abs(utterance.phones[-1].end_s - len(utterance.samples) / SAMPLE_RATE) < 0.5
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("espeakng_loader") is None, reason="espeakng-loader is not installed"
+)
+def test_espeak_says_what_it_spoke() -> None:
+    utterance = espeak().speak("mama", "it")
+    sounds = [phone.ipa for phone in utterance.phones if phone.ipa != PAUSE]
+    assert sounds == ["m", "a", "m", "a"]
+    assert espeak().phonemes("mama", "it").replace("ˈ", "").replace("ː", "") == "mama"
