@@ -111,9 +111,10 @@ KERNEL composite(const float *planes, const i32 *triangle, const u32 *atlas, i32
 
 #else
 
-KERNEL composite(i32 begin, i32 end, const float *planes, const i32 *triangle, const u32 *atlas, i32 atlas_height,
-                 i32 atlas_width, const u32 *background, i32 background_pitch, i32 height, i32 width, i32 factor,
-                 u32 *out, i32 out_pitch) {
+// Only background and out may be the same memory.
+KERNEL composite(i32 begin, i32 end, const float *RESTRICT planes, const i32 *RESTRICT triangle,
+                 const u32 *RESTRICT atlas, i32 atlas_height, i32 atlas_width, const u32 *background,
+                 i32 background_pitch, i32 height, i32 width, i32 factor, u32 *out, i32 out_pitch) {
     for (i32 y = begin; y < end; ++y)
         if (factor == 1) {
             INDEPENDENT
