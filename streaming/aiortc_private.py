@@ -67,8 +67,9 @@ def on_keyframe_request(sender: _Private, callback: Callable[[], None]) -> None:
     sender._send_keyframe = callback
 
 
-def on_bandwidth(sender: _Private, callback: Callable[[int], None]) -> None:
-    """Call ``callback(bits_per_second)`` for each bandwidth estimate (REMB) from the viewer."""
+def on_network(sender: _Private, bandwidth: Callable[[int], None], loss: Callable[[float], None]) -> None:
+    """Hear how the network is: ``bandwidth(bits_per_second)`` for each estimate (REMB) from the viewer, and
+    ``loss(share)``, in [0, 1], for each receiver report."""
     handle = sender._handle_rtcp_packet
 
     async def watch(packet: Any) -> None:
@@ -78,9 +79,13 @@ def on_bandwidth(sender: _Private, callback: Callable[[int], None]) -> None:
             except ValueError:
                 return
             if sender._ssrc in sources:
-                callback(bitrate)
-        else:
-            await handle(packet)
+                bandwidth(bitrate)
+            return
+        if isinstance(packet, rtp.RtcpRrPacket | rtp.RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == sender._ssrc:
+                    loss(report.fraction_lost / 256)
+        await handle(packet)
 
     sender._handle_rtcp_packet = watch
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from streaming.bitrate import BitrateControl
 from streaming.clock import MediaClock
 from streaming.decimator import OUTPUT_PER_ANALYSIS
-from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
+from streaming.encoder import MAX_BITRATE, MIN_BITRATE, PACKET_SAMPLES, AudioEncoder, VideoEncoder
 from streaming.ladder import Ladder
 from streaming.lipsync import AvOffset
 from streaming.messages import (
@@ -109,6 +110,7 @@ class Call:
         self.ladder = Ladder()
         self._video = VideoEncoder(settings.size)
         self._audio = AudioEncoder()
+        self._bitrate = BitrateControl(MIN_BITRATE, MAX_BITRATE[settings.size])
         self._arrived = asyncio.Event()
         self._keyframe_wanted = True
         self._keyframe_s = float("-inf")
@@ -195,10 +197,13 @@ class Call:
         """The viewer cannot go on without a whole picture."""
         self._keyframe_wanted = True
 
-    def adapt(self, bits_per_second: int) -> None:
+    def bandwidth(self, bits_per_second: int) -> None:
         """The viewer's estimate of what the network carries."""
-        self._video.adapt(bits_per_second)
-        self._metrics.bitrate.labels(self.name).set(self._video.bitrate)
+        self._aim(self._bitrate.estimate(bits_per_second, time.monotonic()))
+
+    def loss(self, share: float) -> None:
+        """The share of video packets that the viewer has lost since it last said."""
+        self._aim(self._bitrate.loss(share))
 
     # From the worker.
 
@@ -282,6 +287,10 @@ class Call:
             stages={stage: round(median(values), 2) for stage, values in stages.items()},
         )
 
+    def _aim(self, bits_per_second: int) -> None:
+        self._video.set_bitrate(bits_per_second)
+        self._metrics.bitrate.labels(self.name).set(bits_per_second)
+
     def _audio_delay_s(self) -> float:
         return self._budget_s - self.av_offset.offset_ms / 1e3
 
@@ -338,6 +347,7 @@ class Call:
         latency_ms = (now_s - self.clock.time_of(shown * FRAME_SAMPLES)) * 1e3
         stages = {**(frame.stage_ms if frame is not None else {}), "encode": encode_ms}
         self._recent.append((now_s, latency_ms, stages))
+        self._bitrate.packet(packet.size, now_s)
         self._metrics.latency.observe(latency_ms)
         self._metrics.encode.observe(encode_ms)
         self._metrics.keyframes.inc(bool(packet.is_keyframe))

@@ -34,23 +34,15 @@ class VideoEncoder:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._max_bitrate = MAX_BITRATE[size]
-        self._context = _open_x264(size, self._max_bitrate)
-        self._bitrate = self._max_bitrate
+        self._bitrate = MAX_BITRATE[size]
+        self._context = _open_x264(size, self._bitrate)
         self._last: av.VideoFrame | None = None
 
-    @property
-    def bitrate(self) -> int:
-        """The present target in bits a second."""
-        return self._bitrate
-
-    def adapt(self, available: int) -> None:
-        """Follow the network: ``available`` bits a second, of which a fifth is left for sound and bursts."""
-        wanted = max(MIN_BITRATE, min(int(available * 0.8), self._max_bitrate))
-        if abs(wanted - self._bitrate) > 0.1 * self._bitrate:
-            self._bitrate = wanted
-            self._context.bit_rate = wanted  # x264 takes this over with the next picture, without a keyframe
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Aim at another rate; small changes are left out."""
+        if abs(bits_per_second - self._bitrate) > 0.05 * self._bitrate:
+            self._bitrate = bits_per_second
+            self._context.bit_rate = bits_per_second  # taken over with the next picture, without a keyframe
 
     def encode(
         self, i420: NDArray[np.uint8] | None, number: int, *, keyframe: bool = False

@@ -81,7 +81,7 @@ class Peer:
             else:
                 aiortc_private.play_at_once(transceiver.sender)
                 aiortc_private.on_keyframe_request(transceiver.sender, call.want_keyframe)
-                aiortc_private.on_bandwidth(transceiver.sender, call.adapt)
+                aiortc_private.on_network(transceiver.sender, call.bandwidth, call.loss)
                 codecs = RTCRtpSender.getCapabilities("video").codecs
                 transceiver.setCodecPreferences(
                     [c for c in codecs if c.mimeType in ("video/H264", "video/rtx")]

@@ -70,19 +70,21 @@ async def test_picture_loss_reaches_the_callback(connection: RTCPeerConnection) 
     assert asked == [True]
 
 
-async def test_bandwidth_estimates_reach_the_callback(connection: RTCPeerConnection) -> None:
+async def test_bandwidth_and_loss_reach_their_callbacks(connection: RTCPeerConnection) -> None:
     sender: Any = connection.addTransceiver("video").sender
-    heard: list[int] = []
+    bandwidth: list[int] = []
+    loss: list[float] = []
     keyframes: list[bool] = []
     private.on_keyframe_request(sender, lambda: keyframes.append(True))
-    private.on_bandwidth(sender, heard.append)
+    private.on_network(sender, bandwidth.append, loss.append)
     for source in (sender._ssrc, sender._ssrc ^ 1):
         estimate = rtp.pack_remb_fci(500_000, [source])
         await sender._handle_rtcp_packet(rtp.RtcpPsfbPacket(rtp.RTCP_PSFB_APP, 1, 0, estimate))
+        report = rtp.RtcpReceiverInfo(source, 64, 3, 10, 0, 0, 0)
+        await sender._handle_rtcp_packet(rtp.RtcpRrPacket(1, [report]))
     await sender._handle_rtcp_packet(rtp.RtcpPsfbPacket(rtp.RTCP_PSFB_APP, 1, 0, b"nonsense"))
     await sender._handle_rtcp_packet(rtp.RtcpPsfbPacket(rtp.RTCP_PSFB_PLI, 1, sender._ssrc))
-    assert heard == [500_000]
-    assert keyframes == [True]
+    assert (bandwidth, loss, keyframes) == ([500_000], [0.25], [True])
 
 
 async def test_sender_reports_tell_media_time(connection: RTCPeerConnection) -> None:
