@@ -1,7 +1,7 @@
 """The geometric quality level: driven mesh, rasterised and textured, with mouth and eyes drawn twice as fine."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,8 @@ from engine.timing import StageTimer
 from kernels.composite import composite
 from kernels.rasterise import rasterise
 
-SMALLEST_SIZE = 64
+SMALLEST_SIZE: Final = 64
+SHRINK_BELOW: Final = 0.8  # of the canvas' side
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class GeometricRenderer:
         self._driver = Driver(avatar)
         self._layers = split_layers(avatar)
         self._lights = inner_lights(avatar)
-        self._attributes = np.column_stack([avatar.uv, avatar.shade]).astype(np.float32)
+        self._atlas, uv = _atlas_for(avatar, self._scale)
+        self._attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)
         self._background = _resized(avatar.background, size)
         self._planes = np.empty(3 * size * size, np.float32)
         self._triangle = np.empty(size * size, np.int32)
@@ -77,7 +79,7 @@ class GeometricRenderer:
         with timer.stage("rasterise"):
             planes, triangle = self._rasterise(positions, self._layers.skin, whole)
         with timer.stage("composite"):
-            composite(planes, triangle, self.avatar.atlas, self._background, frame)
+            composite(planes, triangle, self._atlas, self._background, frame)
         with timer.stage("detail"):
             for detail in self._layers.details:
                 self._draw_detail(detail, positions, frame, 2 if supersample else 1)
@@ -102,7 +104,7 @@ class GeometricRenderer:
         box[:] = self._background[y0:y1, x0:x1]
         for triangles in (*detail.under, detail.skin, *detail.over):
             planes, triangle = self._rasterise(positions, triangles, grid)
-            composite(planes, triangle, self.avatar.atlas, box, box, factor)
+            composite(planes, triangle, self._atlas, box, box, factor)
 
     def _rasterise(
         self, positions: NDArray[np.float32], triangles: NDArray[np.int32], grid: _Grid
@@ -124,6 +126,18 @@ class GeometricRenderer:
             self._scale * grid.factor,
         )
         return planes, triangle
+
+
+def _atlas_for(avatar: Avatar, scale: float) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Atlas and texture coordinates; made smaller for frames much smaller than the canvas, or textures would flicker."""
+    if scale > SHRINK_BELOW:
+        return avatar.atlas, avatar.uv
+    height, width = avatar.atlas.shape
+    smaller = (max(round(width * scale), 1), max(round(height * scale), 1))
+    channels = avatar.atlas.view(np.uint8).reshape(height, width, 4)
+    atlas = np.ascontiguousarray(cv2.resize(channels, smaller, interpolation=cv2.INTER_AREA))
+    ratio = np.array([smaller[0] / width, smaller[1] / height], np.float32)
+    return atlas.view(np.uint32)[..., 0], avatar.uv * ratio
 
 
 def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:

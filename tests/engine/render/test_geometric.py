@@ -49,6 +49,16 @@ def test_a_larger_frame_is_the_same_picture() -> None:
     assert np.abs(frame_inside(small) - frame_inside(levels(picture()))).max() <= 3
 
 
+def test_fine_texture_does_not_flicker_in_a_smaller_frame() -> None:
+    """Stripes one pixel wide, drawn at two thirds: grey at every position, not bands that move."""
+    stripes = np.where(np.arange(SIDE) % 2, 0xFFFFFFFF, 0xFF000000).astype(np.uint32)
+    renderer = GeometricRenderer(sheet_avatar(atlas=np.tile(stripes, (SIDE, 1))), 64)
+    for shift in (0.0, 0.25 / 50, 0.5 / 50):
+        grey = frame_inside(levels(renderer.render(shifted(shift, 0), StageTimer())))[..., 0]
+        assert abs(grey.mean() - 127) < 4
+        assert np.ptp(grey) < 140  # 255 without
+
+
 @pytest.mark.parametrize("supersample", [False, True])
 def test_the_cavity_shows_through_the_open_lips_only(supersample: bool) -> None:
     open_frame = GeometricRenderer(mouth_avatar(10), SIDE).render(
