@@ -1,6 +1,6 @@
 """The skin: one continuous mesh of the fitted face and a grid over the rest of the photo.
 
-The face is cut from the head model (inside the landmark outline), with openings at mouth and eyes whose rims go on
+The face is cut from the head model (inside the landmark outline), with openings at mouth and eyes, and the lips go on
 a little way inward; the grid carries hair, ears, neck and torso and is joined to the face's edge.
 """
 
@@ -22,10 +22,8 @@ Array = NDArray[Any]
 BEYOND_PX: Final = 120.0
 """How far the grid reaches past the frame, on a 512 px canvas."""
 LIP_RINGS: Final = 4
-LID_RINGS: Final = 2
 LIP_SHADE: Final = 0.8
 """Brightness of each further ring inside the lips, as a factor."""
-LID_SHADE: Final = 0.9
 LOWER_REACH: Final = 0.22
 """How far the lower face's movement spreads into the neck, in face heights."""
 UPPER_REACH: Final = 0.08
@@ -94,28 +92,21 @@ def _mirrored(places: Array, side: int) -> Array:
 
 
 def _rims(head: FittedHead) -> tuple[Array, Array, Array]:
-    """Triangles inside lips and lids; for each vertex where it takes its colour (a vertex), and its shade.
+    """Triangles inside the lips; for each vertex where it takes its colour (a vertex), and its shade.
 
-    Rings inside mirror the rings outside: the lip goes on inward as it does outward, but darker.
+    Rings inside mirror the rings outside: the lip goes on inward as it does outward, but darker. Lids get none:
+    their edge is thinner than a pixel and would only draw a line around the eye.
     """
     source, shade = np.arange(len(head.neutral)), np.ones(len(head.neutral))
-    strips = []
-    for lines, within, rings, factor in (
-        (("upper_lip_contact", "lower_lip_contact"), "mouth_bag", LIP_RINGS, LIP_SHADE),
-        (("left_upper_lid", "left_lower_lid"), "left_socket", LID_RINGS, LID_SHADE),
-        (("right_upper_lid", "right_lower_lid"), "right_socket", LID_RINGS, LID_SHADE),
-    ):
-        edge = np.concatenate([head.groups[name] for name in lines])
-        inward = _rings(head.triangles, edge, head.groups[within], rings)
-        outward = _rings(head.triangles, edge, head.groups["skin"], rings)
-        for ring in range(1, rings + 1):
-            inner, outer = np.flatnonzero(inward == ring), np.flatnonzero(outward == ring)
-            _, nearest = cKDTree(head.neutral[outer]).query(head.neutral[inner])
-            source[inner], shade[inner] = outer[nearest], factor**ring
-        taken = inward >= 0
-        strip = head.triangles[taken[head.triangles].all(axis=1)]
-        strips.append(strip[(inward[strip] > 0).any(axis=1)])
-    return np.concatenate(strips), source, shade
+    edge = np.concatenate([head.groups[name] for name in ("upper_lip_contact", "lower_lip_contact")])
+    inward = _rings(head.triangles, edge, head.groups["mouth_bag"], LIP_RINGS)
+    outward = _rings(head.triangles, edge, head.groups["skin"], LIP_RINGS)
+    for ring in range(1, LIP_RINGS + 1):
+        inner, outer = np.flatnonzero(inward == ring), np.flatnonzero(outward == ring)
+        _, nearest = cKDTree(head.neutral[outer]).query(head.neutral[inner])
+        source[inner], shade[inner] = outer[nearest], LIP_SHADE**ring
+    strip = head.triangles[(inward >= 0)[head.triangles].all(axis=1)]
+    return strip[(inward[strip] > 0).any(axis=1)], source, shade
 
 
 def _rings(triangles: Array, start: Array, allowed: Array, rings: int) -> Array:

@@ -45,7 +45,7 @@ def rims(part: MeshPart) -> list[set[int]]:
 
 
 def outside_lips(part: MeshPart) -> np.ndarray:
-    """Vertices that the photo shows: those inside lips and lids are darker."""
+    """Vertices that the photo shows: those inside the lips are darker."""
     return part.shade == 1
 
 
