@@ -143,6 +143,8 @@ class Rings:
                 ring.append(onward)
             if onward == start and through in ring:
                 rings.append(ring)
+        if not rings:
+            raise ValueError(f"expected a closed ring of edges through {start} and {through}, found none")
         return min(rings, key=len)
 
     def _onward(self, before: int, here: int) -> int | None:
