@@ -35,6 +35,8 @@ LASH_LENGTH: Final = 0.07  # of the eye's width
 LASH_GAP: Final = 0.035  # of the eye's width
 LID_GROWTH: Final = 1.2  # of how far the margin comes down
 LID_SAMPLE: Final = (0.1, 0.26)  # where above the margin the photo shows lid skin, of the eye's width
+LOWER_SAMPLE: Final = (0.15, 0.4)  # where below the lower one it shows the skin under the eye
+UNDER_EYE_SHARE: Final = 0.3
 LID_ROWS: Final = 6
 SCLERA_ROWS: Final = 13
 SCLERA_COLUMNS: Final = 21
@@ -274,10 +276,27 @@ def _lid(name: str, head: FittedHead, margins: _Margins) -> MeshPart:
 
 
 def _lid_colour(head: FittedHead, margins: _Margins, count: int) -> Array:
-    """Skin just above the lashes, from the viewer's left to right, smoothed: float64 [1, count, 3]."""
-    line = margins.upper[np.round(np.linspace(0, LID_POINTS - 1, count)).astype(int), :2]
-    heights = np.linspace(*LID_SAMPLE, 12)[:, None, None] * margins.width
-    places = (line[None] - heights * margins.down[:2]).astype(np.float32)
+    """Skin of the lid, from the viewer's left to right, smoothed: float64 [1, count, 3].
+
+    Mostly what lies just above the lashes; that is often in the brow's shadow, so some of the skin under the eye.
+    """
+    above = _skin_beside(head, margins, -1, LID_SAMPLE, count)
+    below = _skin_beside(head, margins, 1, LOWER_SAMPLE, count)
+    return np.asarray((1 - UNDER_EYE_SHARE) * above + UNDER_EYE_SHARE * below)
+
+
+def _skin_beside(
+    head: FittedHead, margins: _Margins, side: int, reach: tuple[float, float], count: int
+) -> Array:
+    """Colour of the skin above (side -1) or below (+1) the eye, float64 [1, count, 3].
+
+    reach: nearest and farthest distance from the margin, of the eye's width.
+    """
+    line = (margins.upper if side < 0 else margins.lower)[
+        np.round(np.linspace(0, LID_POINTS - 1, count)).astype(int), :2
+    ]
+    distance = np.linspace(*reach, 12)[:, None, None] * margins.width
+    places = (line[None] + side * distance * margins.down[:2]).astype(np.float32)
     seen = cv2.remap(
         head.photo,
         places[..., 0] - 0.5,
