@@ -223,7 +223,7 @@ def evaluate(
     if json_path:
         _write_json(json_path, result.to_json())
     if json_path != "-":
-        stdout.print(result.table())
+        (stdout if stdout.is_terminal else Console(width=160)).print(result.table())
     if not result.met:
         stderr.print("the bar was missed")
         raise typer.Exit(EXIT_BAR_MISSED)
