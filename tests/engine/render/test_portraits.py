@@ -78,7 +78,7 @@ def test_no_hole_in_the_face_shows_the_background(avatar: Avatar, values: dict[s
     frame = draw(replace(avatar, background=background, atlas=atlas), moved(**values))
     face = np.zeros(frame.shape, np.uint8)
     oval = avatar.landmarks[OVAL, :2]
-    inner = oval.mean(axis=0) + 0.65 * (oval - oval.mean(axis=0))
+    inner = oval.mean(axis=0) + 0.8 * (oval - oval.mean(axis=0))
     cv2.fillPoly(face, [np.rint(inner).astype(np.int32)], 1)
     red, green, blue = ((frame >> shift & 255).astype(int) for shift in (0, 8, 16))
     assert not ((face > 0) & (red > 200) & (green < 60) & (blue > 200)).any()
