@@ -32,7 +32,9 @@ NECK_LENGTH: Final = 0.6
 """Below the chin the head's pose fades out over this many face heights."""
 NECK_HALF_WIDTH: Final = 0.35
 HAIR_HALF_WIDTH: Final = 0.85
-"""What lies farther to the side below the eyes is no hair but a shoulder."""
+HAIR_TAPER: Final = 0.35
+"""What lies farther to the side below the eyes, in face heights, is no hair but a shoulder; at the chin's level that
+begins nearer by the taper."""
 SHOULDER_FADE: Final = 0.25
 """Farther from the middle than the neck, in face heights, it fades out sooner: as many times as this distance fits."""
 PARTED_INSET: Final = 0.012
@@ -189,7 +191,8 @@ def follows_head(head: FittedHead, points: Array) -> Array:
     sideways = np.abs((points - chin) @ np.array([-down[1], down[0]])) / height
     shoulder = 1.0 + np.maximum(sideways - NECK_HALF_WIDTH, 0.0) / SHOULDER_FADE
     torso = _smooth_step(below * shoulder / NECK_LENGTH)
-    beside = _smooth_step((sideways - HAIR_HALF_WIDTH) / 0.5) * _smooth_step(2.0 * (below + 0.6))
+    half_width = HAIR_HALF_WIDTH - HAIR_TAPER * np.clip(1.0 + below / 0.6, 0.0, 1.0)
+    beside = _smooth_step((sideways - half_width) / 0.5) * _smooth_step(2.0 * (below + 0.6))
     return np.asarray((1.0 - torso) * (1.0 - beside))
 
 
