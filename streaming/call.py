@@ -245,15 +245,15 @@ class Call:
                 continue
             self._pictured = True
             keyframe = self._take_keyframe()
-            picture = self._memory.picture(frame.slot) if frame is not None else None
+            picture = None
+            if frame is not None:  # copied: a call can be closed while the encoder's thread is at work
+                picture = self._memory.picture(frame.slot).copy()
+                self._memory.free(frame.slot)
             began = time.perf_counter()
             packet = await loop.run_in_executor(
                 self._executor, partial(self._video.encode, picture, number, keyframe=keyframe)
             )
             encode_ms = (time.perf_counter() - began) * 1e3
-            del picture
-            if frame is not None:
-                self._memory.free(frame.slot)
             await sleep_until(self.pacer.due(number))
             self._account(number, frame, encode_ms, packet)
             return packet

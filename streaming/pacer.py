@@ -87,9 +87,11 @@ class FramePacer:
         return number in self._waiting
 
     def take(self, number: int) -> ReadyFrame | None:
-        """What to send as frame ``number``: itself, one that came late, or None to repeat the last; counts it."""
+        """What to send as frame ``number``: itself, one that came late, or None to repeat the last; counts it.
+
+        Before the first picture None means that there is nothing to send yet.
+        """
         self._next = number + 1
-        self.counts.sent += 1
         for old in sorted(n for n in self._waiting if n < number):
             self._drop(self._late)
             self._late = self._waiting.pop(old)
@@ -97,10 +99,12 @@ class FramePacer:
         late, self._late = self._late, None
         if frame is not None:
             self._drop(late)
-            return frame
-        self.counts.repeated += 1
-        self.counts.late += late is not None
-        return late
+        elif late is not None:
+            self.counts.late += 1
+        if frame is not None or late is not None or self.counts.sent:
+            self.counts.sent += 1
+            self.counts.repeated += frame is None
+        return frame or late
 
     def clear(self) -> int:
         """Drop every waiting frame; returns the generation that frames must carry from now on."""

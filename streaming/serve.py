@@ -4,12 +4,14 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 
+from engine.errors import UnavailableError
 from streaming.app import build_app
 from streaming.server import Server
 from streaming.settings import ServeSettings
@@ -52,24 +54,39 @@ class _HttpServer(uvicorn.Server):
 async def _serve(settings: ServeSettings) -> None:
     for chatty in ("aioice", "aiortc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    server = Server(settings)
-    # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
-    await server.start()
-    gc.collect()
-    gc.freeze()  # what lives now lives long: later collections are short
+    with _bind(settings.host, settings.port) as listener:
+        server = Server(settings)
+        # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
+        await server.start()
+        try:
+            gc.collect()
+            gc.freeze()  # what lives now lives long: later collections are short
+            config = uvicorn.Config(
+                build_app(server),
+                ws="websockets-sansio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+            )
+            logger.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
+            await _HttpServer(config).serve(sockets=[listener])
+        finally:
+            await server.stop()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the port before the slow part of starting; nobody is answered until it is listened on."""
+    listener = None
     try:
-        app = build_app(server)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-        )
-        logger.info("serving http://%s:%d", settings.host, settings.port)
-        await _HttpServer(config).serve()
-    finally:
-        await server.stop()
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise UnavailableError(
+            f"expected to listen on {host} port {port}, got: {error.strerror}; choose another --host or --port"
+        ) from error
+    return listener

@@ -33,21 +33,31 @@ def test_a_missing_frame_is_repeated() -> None:
     assert (paced.counts.repeated, paced.counts.late, freed) == (1, 0, [])
 
 
+def test_nothing_is_repeated_before_the_first_picture() -> None:
+    paced, _ = pacer()
+    assert paced.take(0) is None
+    assert (paced.counts.sent, paced.counts.repeated) == (0, 0)
+    paced.offer(frame(1))
+    assert paced.take(1) is not None
+    assert (paced.counts.sent, paced.counts.repeated) == (1, 0)
+
+
 def test_a_frame_that_came_late_fills_the_next_hole_only() -> None:
     paced, freed = pacer()
-    paced.take(0)
-    paced.take(1)
-    assert not paced.offer(frame(0))
+    paced.offer(frame(0))
+    for number in range(3):
+        paced.take(number)
     assert not paced.offer(frame(1))
-    filled = paced.take(2)
-    assert filled is not None and filled.number == 1
-    assert (paced.counts.repeated, paced.counts.late, paced.counts.dropped, freed) == (3, 1, 1, [0])
-    paced.offer(frame(2))
+    assert not paced.offer(frame(2))
+    filled = paced.take(3)
+    assert filled is not None and filled.number == 2
+    assert (paced.counts.repeated, paced.counts.late, paced.counts.dropped, freed) == (3, 1, 1, [1])
     paced.offer(frame(3))
-    taken = paced.take(3)
-    assert taken is not None and taken.number == 3
-    assert freed == [0, 2]
-    assert paced.take(4) is None
+    paced.offer(frame(4))
+    taken = paced.take(4)
+    assert taken is not None and taken.number == 4
+    assert freed == [1, 3]
+    assert paced.take(5) is None
 
 
 def test_after_a_stall_numbers_are_passed_over_without_a_burst() -> None:
@@ -65,6 +75,7 @@ def test_after_a_stall_numbers_are_passed_over_without_a_burst() -> None:
 
 def test_lateness_below_a_frame_passes_nothing_over() -> None:
     paced, _ = pacer()
+    paced.offer(frame(0))
     paced.take(0)
     assert paced.next_number(0.16 + 0.04 + 0.039) == 1
 
