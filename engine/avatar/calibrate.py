@@ -16,6 +16,10 @@ UPPER_LID_SHARE: Final = 0.86
 LID_OVERLAP: Final = 0.006
 """How far the lids overlap when shut, over the distance of the outer eye corners."""
 
+FUNNEL_GAP: Final = 0.85
+FUNNEL_ROUNDNESS: Final = 1.6
+"""On thin lips a plain funnel opens to a diamond: it is made rounder and, as it gains width, less high."""
+
 SHUT_MOUTH_UNITS: Final = tuple(
     (f"mouth{kind}Left", f"mouth{kind}Right") for kind in ("Smile", "Frown", "Dimple", "Stretch", "Press")
 ) + tuple(
@@ -57,6 +61,11 @@ def calibrate(
         deltas[indices] += change / len(indices)
     close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
     deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap_px, UPPER_LIP_SHARE)
+    funnel = neutral + deltas[ARKIT_INDEX["mouthFunnel"]]
+    widest = float(lips.openness(funnel)[0].max())
+    deltas[ARKIT_INDEX["mouthFunnel"]] += lips.open_to(
+        funnel, FUNNEL_GAP * widest, FUNNEL_ROUNDNESS, UPPER_LIP_SHARE
+    )
     for side in ("left", "right"):
         blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
         deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)

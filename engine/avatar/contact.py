@@ -82,19 +82,22 @@ class ContactPair:
 
         Toward the corners the overlap fades to nothing.
         """
+        return self.open_to(vertices, -overlap, 0.5, upper_share)
+
+    def open_to(self, vertices: Array, gap: float, roundness: float, upper_share: float) -> Array:
+        """Offsets of all vertices, [V, 3], that make the lines ``gap`` pixels apart in the middle.
+
+        Between the corners the gap is a sine to the power of ``roundness``: 1 an almond, less a fuller opening.
+        """
         total = np.zeros((len(self.along), 3))
         across = self.across(vertices)
         for _ in range(ROUNDS):
             upper, lower = (
-                (gap + overlap * self._inner(line))[:, None] * across
-                for gap, line in zip(self.openness(vertices + total), (self.upper, self.lower), strict=True)
+                (now - gap * np.maximum(np.sin(self.along[line] * np.pi), 0.0) ** roundness)[:, None] * across
+                for now, line in zip(self.openness(vertices + total), (self.upper, self.lower), strict=True)
             )
             total += self.moved(upper_share * upper, -(1 - upper_share) * lower)
         return total
-
-    def _inner(self, line: Array) -> Array:
-        """1 in the middle of the opening, 0 at its corners."""
-        return np.asarray(np.sqrt(np.maximum(np.sin(self.along[line] * np.pi), 0.0)))
 
     def across(self, vertices: Array) -> Array:
         """Unit vector in the picture from the upper to the lower line, [3]."""

@@ -75,6 +75,13 @@ def test_shut_lips_stay_shut(head: FittedHead, amounts: dict[str, float]) -> Non
     assert gap(head, "lips", shown(head, **amounts)).max() < NEVER_OPEN
 
 
+def test_a_funnel_opens_round(head: FittedHead) -> None:
+    opening = gap(head, "lips", shown(head, mouthFunnel=1.0))
+    assert 0.06 < opening.max() < 0.2
+    quarter = opening[len(opening) // 4], opening[-1 - len(opening) // 4]
+    assert min(quarter) > 0.5 * opening.max()  # a diamond of thin lips has less
+
+
 def test_the_jaw_opens_wide_and_takes_its_teeth_along(head: FittedHead) -> None:
     wide = shown(head, jawOpen=1.0)
     assert 0.25 < gap(head, "lips", wide).max() < 0.6

@@ -74,7 +74,7 @@ def test_the_head_moves_and_the_torso_does_not(head: FittedHead, person: MeshPar
     chin = head.landmarks[CHIN, 1]
     height = chin - head.landmarks[10, 1]
     above, below = person.positions[:, 1] < chin - 5, person.positions[:, 1] > chin + 0.7 * height
-    near = np.abs(person.positions[:, 0] - head.landmarks[CHIN, 0]) < 0.8 * height
+    near = np.abs(person.positions[:, 0] - head.landmarks[CHIN, 0]) < 0.45 * height
     assert (person.rigid[above & near] == 1).all()
     assert (person.rigid[below] == 0).all()
     assert (person.breath[below] == 1).all() and (person.breath[above & near] == 0).all()
