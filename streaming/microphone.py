@@ -68,7 +68,8 @@ class MicrophoneBuffer:
         if self._far >= RUN:
             self._place(timestamp, position)
         elif self._drifted(samples):
-            self._place(timestamp, timestamp + self._offset - sorted(self._leads)[WINDOW // 5])
+            late = sorted(self._leads)[WINDOW // 5]
+            self._place(timestamp, timestamp + self._offset - late + late % 3)  # whole 16 kHz samples
         self._write(timestamp + self._offset, samples, head)
 
     def active(self, now_s: float) -> bool:

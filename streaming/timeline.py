@@ -24,6 +24,12 @@ FADE: Final = 240
 """Output samples (5 ms) over which a cut is faded."""
 
 
+EDGE: Final = 96
+"""Output samples (2 ms) that are faded on either side of a hole, so that it does not click."""
+
+_RAMP: Final = np.linspace(0.0, 1.0, EDGE, dtype=np.float32)
+
+
 class AudioTimeline:
     """Joins microphone, uploaded speech and silence, numbered from the session's begin.
 
@@ -40,6 +46,7 @@ class AudioTimeline:
         self._decimator = Decimator()
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
+        self._after_hole = False
 
     @property
     def queued_seconds(self) -> float:
@@ -110,15 +117,32 @@ class AudioTimeline:
         """What has arrived without a hole; a hole that is too old becomes silence."""
         latest = (self.clock.sample_at(now_s) + MOST_AHEAD) * OUTPUT_PER_ANALYSIS
         oldest = self.clock.sample_at(now_s - MAX_WAIT_S)
-        pieces = [self._append(self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest))]
+        pieces = [self._append_heard(latest)]
         while self.head < oldest:
             limit = oldest * OUTPUT_PER_ANALYSIS
             hole = self.microphone.next_filled(self.head * OUTPUT_PER_ANALYSIS, limit)
             samples = max(1, hole // OUTPUT_PER_ANALYSIS - self.head)
             self.gap_samples += samples
+            self._fade_out()
             pieces.append(self._append_silence(samples))
-            pieces.append(self._append(self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest)))
+            pieces.append(self._append_heard(latest))
         return pieces
+
+    def _fade_out(self) -> None:
+        """Let the end of the line, which has not been sent yet, run out."""
+        end = self.head * OUTPUT_PER_ANALYSIS
+        index = np.arange(end - EDGE, end) % len(self._history)
+        self._history[index] = (self._history[index] * _RAMP[::-1]).astype(np.int16)
+        self._after_hole = True
+
+    def _append_heard(self, latest: int) -> NDArray[np.float32]:
+        """Append what the microphone has; after a hole it fades in."""
+        heard = self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest)
+        if self._after_hole and len(heard):
+            ramp = _RAMP[: len(heard)]
+            heard[: len(ramp)] = (heard[: len(ramp)] * ramp).astype(np.int16)
+            self._after_hole = False
+        return self._append(heard)
 
     def _append_silence(self, samples: int) -> NDArray[np.float32]:
         return self._append(np.zeros(max(0, samples) * OUTPUT_PER_ANALYSIS, np.int16))
