@@ -95,15 +95,25 @@ def quality_report(avatar: Avatar) -> dict[str, Any]:
 
 
 def write_sheet(avatar: Avatar, path: str | Path) -> None:
-    """Write all ``POSES`` as one labelled picture."""
+    """Write the photo and all ``POSES`` as one labelled picture."""
     renderer = GeometricRenderer(avatar, SIZE)
-    tiles = [_tile(draw_pose(renderer, name), name) for name in POSES]
+    tiles = [_tile(_photo(avatar), "photo"), *(_tile(draw_pose(renderer, name), name) for name in POSES)]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
     rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
     ok, data = cv2.imencode(".png", np.vstack(rows)[..., ::-1])
     if not ok:
         raise RuntimeError("the contact sheet cannot be encoded")
     Path(path).write_bytes(data.tobytes())
+
+
+def _photo(avatar: Avatar) -> Image:
+    """The photo again from its two layers, uint8 [side, side, 3]."""
+    person, plate = (
+        layer.view(np.uint8).reshape(avatar.side, avatar.side, 4)
+        for layer in (np.ascontiguousarray(avatar.atlas[: avatar.side, : avatar.side]), avatar.background)
+    )
+    coverage = person[..., 3:] / np.float32(255)
+    return np.asarray(np.rint(coverage * person[..., :3] + (1 - coverage) * plate[..., :3]), np.uint8)
 
 
 def _gap(face: Landmarks, upper: list[int], lower: list[int]) -> Float:

@@ -101,10 +101,13 @@ def test_the_report_sees_a_face_in_every_pose_and_shut_lips(made: Avatar, smilin
         assert report["fit_residual_px"] < 0.8
 
 
-def test_the_sheet_shows_every_pose(made: Avatar, tmp_path: Path) -> None:
+def test_the_sheet_shows_the_photo_and_every_pose(made: Avatar, tmp_path: Path) -> None:
     write_sheet(made, tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    rows = -(-len(POSES) // COLUMNS)
+    tiles = 1 + len(POSES)
+    rows = -(-tiles // COLUMNS)
     assert sheet is not None and sheet.shape == (rows * TILE, COLUMNS * TILE, 3)
-    last = np.asarray(sheet)[(rows - 1) * TILE :, : TILE * (len(POSES) - (rows - 1) * COLUMNS)]
+    last = np.asarray(sheet)[(rows - 1) * TILE :, : TILE * (tiles - (rows - 1) * COLUMNS)]
     assert last.std() > 20
+    photo, neutral = (np.asarray(sheet)[30:TILE, k * TILE : (k + 1) * TILE].astype(int) for k in (0, 1))
+    assert np.abs(photo - neutral).mean() < 2  # a closed mouth: the neutral face is the photo
