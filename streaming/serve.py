@@ -63,7 +63,7 @@ async def _serve(settings: ServeSettings) -> None:
             gc.freeze()  # what lives now lives long: later collections are short
             config = uvicorn.Config(
                 build_app(server),
-                ws="websockets-sansio",
+                ws="none",  # nothing speaks WebSocket yet; a handshake at /ws gets its 501 this way
                 lifespan="off",
                 log_config=None,
                 access_log=False,
