@@ -72,7 +72,7 @@ def _seen(frames: list[list[float]], samples: list[dict[str, Any]]) -> dict[str,
     due = (ticks[-1] - ticks[0]) / TICKS_PER_FRAME
     skipped = np.maximum(0, np.diff(ticks) / TICKS_PER_FRAME - np.diff(presented))
     offsets = [s["videoMs"] - s["audioMs"] for s in samples if s["videoMs"] and s["audioMs"]]
-    seconds = len(samples) - 1
+    seconds = (samples[-1]["atMs"] - samples[0]["atMs"]) / 1000
     return {
         "frames_due": int(due),
         "decoded_per_second": (samples[-1]["decoded"] - samples[0]["decoded"]) / seconds,

@@ -73,7 +73,7 @@
 
   /**
    * Watch for `seconds`. Returns `frames`: [rtpTimestamp, presentedFrames] of every frame that was presented while the
-   * page looked; and `samples`, one each second: {decoded, freezes, audioMs, videoMs}, the estimated playout times.
+   * page looked; and `samples`, one each second: {atMs, decoded, freezes, audioMs, videoMs}, the estimated playout times.
    */
   probe.watch = async (seconds) => {
     const frames = [];
@@ -88,6 +88,7 @@
     while (performance.now() < end) {
       const { audio, video } = await probe.inbound();
       samples.push({
+        atMs: video.timestamp,
         decoded: video.framesDecoded,
         freezes: video.freezeCount,
         audioMs: audio?.estimatedPlayoutTimestamp ?? null,
