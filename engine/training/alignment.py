@@ -20,7 +20,7 @@ from torch.nn import functional
 from engine.conventions import FRAME_SAMPLES
 from engine.speech.features import HOPS, MEL_BANDS, FeatureState, log_mel
 from engine.training.phones import CLASS_INDEX, CLASS_NAMES, CLASS_OF
-from engine.training.synth_speech import read_shard, write_shard
+from engine.training.shards import read_shard, write_shard
 from engine.training.voices import Phone, Utterance
 
 log = logging.getLogger(__name__)

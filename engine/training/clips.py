@@ -21,7 +21,7 @@ from engine.training.augment import (
     noise,
     set_level,
 )
-from engine.training.synth_speech import read_shard
+from engine.training.shards import read_shard
 from engine.training.visemes import at_frames, viseme_curves
 
 Float = NDArray[np.float32]

@@ -1,15 +1,13 @@
 """Makes the speech that the face motion is trained on: many voices and languages, each sound with its time.
 
-The folder that ``synth_speech`` fills holds shards ``<synthesiser>-<number>.npz``. A shard depends on nothing but
-the seed, the synthesiser and its number, so a stopped run goes on where it was and shards never change. Each
-holds ``samples`` (int16 [N], all utterances joined, 16 kHz), ``lengths`` (samples of each utterance) and its
-phones ``ipa``, ``start_s``, ``end_s``, ``utterance`` (times from the start of the utterance, as declared by
-the synthesiser; ``engine.training.alignment`` corrects them).
+The folder that ``synth_speech`` fills holds shards ``<synthesiser>-<number>.npz`` with the times that the synthesiser
+declares, and in ``aligned`` those of Kokoro again with corrected times. A shard depends on nothing but the seed, the
+synthesiser and its number, so a stopped run goes on where it was and shards never change.
 """
 
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,8 +15,10 @@ import numpy as np
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
+from engine.training.alignment import align_speech
+from engine.training.shards import write_shard
 from engine.training.texts import LANGUAGES, english, foreign
-from engine.training.voices import Kokoro, Phone, Utterance, espeak, flite
+from engine.training.voices import Kokoro, Utterance, espeak, flite
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ def synth_speech(
             without it flite and eSpeak speak all of it.
         progress: is called with the part that is done, in [0, 1].
 
+    Neural speech is realigned at the end (``align_speech``), which is done anew in every run.
+
     Returns:
         Hours by synthesiser.
 
@@ -79,37 +81,9 @@ def synth_speech(
             if progress:
                 progress(min(1.0, sum(min(made[n], wanted[n]) for n in wanted) / sum(wanted.values())))
         number += 1
+    if kokoro:
+        log.info("realigned neural speech: %s", align_speech(folder, seed=seed))
     return {name: seconds / 3600 for name, seconds in made.items()}
-
-
-def write_shard(path: Path, utterances: list[Utterance]) -> None:
-    """Write one shard; it appears under its name only when it is whole."""
-    phones = [(index, phone) for index, item in enumerate(utterances) for phone in item.phones]
-    part = path.with_suffix(".part.npz")
-    np.savez(
-        part,
-        samples=np.concatenate([(np.clip(u.samples, -1, 1) * 32767).astype(np.int16) for u in utterances]),
-        lengths=np.array([len(u.samples) for u in utterances], np.int64),
-        utterance=np.array([index for index, _ in phones], np.int32),
-        ipa=np.array([phone.ipa for _, phone in phones]),
-        start_s=np.array([phone.start_s for _, phone in phones]),
-        end_s=np.array([phone.end_s for _, phone in phones]),
-    )
-    part.replace(path)
-
-
-def read_shard(path: Path) -> Iterator[Utterance]:
-    """Yield the utterances of one shard."""
-    with np.load(path) as shard:
-        arrays = {name: shard[name] for name in shard.files}
-    ends = np.cumsum(arrays["lengths"])
-    for index, (end, length) in enumerate(zip(ends, arrays["lengths"], strict=True)):
-        own = arrays["utterance"] == index
-        times = zip(arrays["ipa"][own], arrays["start_s"][own], arrays["end_s"][own], strict=True)
-        samples = arrays["samples"][end - length : end].astype(np.float32) / 32767
-        yield Utterance(
-            samples, tuple(Phone(str(ipa), float(start), float(stop)) for ipa, start, stop in times)
-        )
 
 
 def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -> Utterance:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.conventions import SAMPLE_RATE
 from engine.training.alignment import ALIGNED, align_speech
 from engine.training.phones import PAUSE
-from engine.training.synth_speech import read_shard, write_shard
+from engine.training.shards import read_shard, write_shard
 from engine.training.voices import Phone, Utterance
 
 HERTZ = {"ɑ": 700.0, "i": 2500.0, "s": 5500.0, PAUSE: 0.0}

@@ -15,7 +15,7 @@ from engine.speech.features import FEATURES
 from engine.training.clips import load_speech, make_clip
 from engine.training.face_motion import TrainingConfig, motion_loss, train_face_motion
 from engine.training.phones import PAUSE
-from engine.training.synth_speech import write_shard
+from engine.training.shards import write_shard
 from engine.training.visemes import opening
 from engine.training.voices import Phone, Utterance
 

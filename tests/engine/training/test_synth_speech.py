@@ -11,7 +11,8 @@ from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError, UnavailableError
 from engine.training import synth_speech as module
 from engine.training.phones import PAUSE
-from engine.training.synth_speech import read_shard, synth_speech, write_shard
+from engine.training.shards import read_shard, write_shard
+from engine.training.synth_speech import synth_speech
 from engine.training.texts import LANGUAGES, english, foreign
 from engine.training.voices import (
     KOKORO_TOKENS,
