@@ -32,7 +32,7 @@ class VideoFile:
         self._video.width = self._video.height = size
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.colorspace = av.video.reformatter.Colorspace.ITU601
-        self._video.codec_context.thread_count = 1
+        self._video.codec_context.thread_count = 2  # x264 encodes beside the drawing
         self._video.options = {"preset": "veryfast", "crf": "18"}
         self._streams: list[av.VideoStream | av.AudioStream] = [self._video]
         if sound:
