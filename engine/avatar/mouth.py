@@ -33,16 +33,18 @@ CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 
-TOOTH_OF_WHITE: Final = np.array([1.1, 1.055, 0.985])
-LIP_GLOW: Final = 0.14
+TOOTH_OF_WHITE: Final = np.array([1.18, 1.12, 0.98])
+LIP_GLOW: Final = 0.1
 """Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1
-UPPER_SHOW: Final = 0.026
-LOWER_SHOW: Final = -0.005
+UPPER_SHOW: Final = 0.031
+LOWER_SHOW: Final = 0.012
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
 TONGUE_FADE: Final = 0.26
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
+TONGUE_SIDE: Final = 0.2
+"""How far beside its middle the tongue has darkened to 1/e, likewise."""
 
 LOWER_SHADE: Final = 0.86
 """Brightness of the lower teeth beside the upper ones, which light reaches more freely."""
@@ -92,7 +94,7 @@ class MouthColours:
             self.tooth = (1 - LIP_GLOW) * white + LIP_GLOW * self.lip * (white.max() / self.lip.max())
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
-        self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([178.0, 100.0, 98.0])
+        self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([184.0, 84.0, 80.0])
         self.throat: Array = 0.22 * self.lip + light * np.array([14.0, 3.0, 3.0])
 
 
@@ -180,7 +182,8 @@ def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
     lit = np.clip(normals @ np.array([0.0, -0.4, -0.92]), 0, 1)
     depth = (model[:, 2] - model[:, 2].min()) / TONGUE_FADE
     groove = 1 - 0.12 * np.exp(-((model[:, 0] / 0.03) ** 2)) * (normals[:, 1] < 0)
-    shade = (0.7 + 0.3 * lit) * np.exp(-(depth**1.5)) * groove
+    side = np.exp(-((np.abs(model[:, 0]) / TONGUE_SIDE) ** 3))  # the cheeks' shadow
+    shade = (0.7 + 0.3 * lit) * np.exp(-(depth**1.5)) * groove * side
 
     rng = np.random.default_rng(0)
     grain = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 1.2)
@@ -213,7 +216,7 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
 
 def _arch_shade(along: Array) -> Array:
     """Brightness along the arch, -1 to 1: full in front, MOLAR_SHADE at the back."""
-    return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.48) ** 2.6)))
+    return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.4) ** 2.6)))
 
 
 def _bake(teeth: PhotoTeeth, positions: Array, texture: Image, coverage: NDArray[np.uint8]) -> None:

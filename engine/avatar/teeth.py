@@ -23,6 +23,8 @@ ARCH: Final = np.array(
 )  # fmt: skip
 """Right half of the upper arch seen from above: x and z of the head model."""
 
+EDGE_SOFTNESS: Final = 0.01
+
 COLUMNS: Final = 41
 ROWS: Final = 5
 
@@ -51,7 +53,7 @@ class Jaw:
 UPPER_JAW: Final = Jaw(
     widths=(0.086, 0.066, 0.077, 0.07, 0.068, 0.1, 0.095, 0.09),
     crowns=(0.104, 0.088, 0.098, 0.082, 0.076, 0.07, 0.066, 0.06),
-    recess=(0.0, 0.008, 0.002, 0.008, 0.011, 0.014, 0.016, 0.018),
+    recess=(0.0, 0.003, 0.001, 0.005, 0.008, 0.011, 0.013, 0.015),
     strip=0.2,
     edge_y=0.276,
     molar_rise=0.04,
@@ -61,7 +63,7 @@ UPPER_JAW: Final = Jaw(
 LOWER_JAW: Final = Jaw(
     widths=(0.054, 0.06, 0.068, 0.07, 0.072, 0.108, 0.104, 0.1),
     crowns=(0.086, 0.088, 0.098, 0.084, 0.078, 0.07, 0.066, 0.06),
-    recess=(0.0, 0.001, -0.003, 0.006, 0.01, 0.012, 0.014, 0.016),
+    recess=(0.0, 0.0005, 0.0, 0.004, 0.007, 0.009, 0.011, 0.013),
     strip=0.18,
     edge_y=0.268,
     molar_rise=0.035,
@@ -112,17 +114,18 @@ def teeth_texture(
     x = (far - (ends[number] - width / 2)) / (width / 2)  # -1 to 1 over each tooth
     crown, recess = np.asarray(jaw.crowns)[number], np.asarray(jaw.recess)[number]
 
-    edge = recess + 0.009 * np.abs(x) ** 6 + 0.002 * x**2
-    coverage = _step(height - edge, 0.006)
+    # The whole of the soft edge lies on the strip, which would cut it off hard otherwise.
+    edge = 0.5 * EDGE_SOFTNESS + recess + 0.0035 * np.abs(x) ** 6 + 0.001 * x**2
+    coverage = _step(height - edge, EDGE_SOFTNESS)
     gum_line = crown * (1 - 0.22 * np.abs(x) ** 2.4)
     gum_share = _step(height - gum_line, 0.012)
 
     # A crown is a barrel: darker toward its sides, a soft dark line between neighbours, brightest in the middle.
     gap = (1 - np.abs(x)) * width / 2
-    between = 0.2 * np.exp(-((gap / 0.0055) ** 2)) * np.clip((height - edge) / 0.03, 0.25, 1)
+    between = 0.14 * np.exp(-((gap / 0.0055) ** 2)) * np.clip((height - edge) / 0.03, 0.1, 1)
     roundness = 1 - 0.1 * np.abs(x) ** 3 - 0.05 * ((height - 0.5 * crown) / crown) ** 2
     warm = np.clip(height / crown, 0, 1)[..., None] ** 2 * np.array([0.02, 0.05, 0.11])
-    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.07, 0.05, 0.04])
+    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.05, 0.05, 0.05])
     colour = tooth * (1 - warm - clear) * (roundness * (1 - between))[..., None]
     bulge = 0.97 + 0.03 * np.cos(np.pi * x) ** 2
     gum_colour = gum * (bulge * np.clip(1.08 - 1.6 * (height - gum_line), 0.7, 1.05))[..., None]

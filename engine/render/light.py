@@ -29,8 +29,10 @@ class Opening:
     shadow_reach: float
 
 
-TEETH: Final = Opening(as_photo=False, full_gap=0.14, closed_light=0.72, shadow=0.28, shadow_reach=0.035)
-DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.5, shadow=0.75, shadow_reach=0.16)
+TEETH: Final = Opening(as_photo=False, full_gap=0.14, closed_light=0.78, shadow=0.28, shadow_reach=0.035)
+LOWER_TEETH: Final = Opening(as_photo=False, full_gap=0.3, closed_light=0.4, shadow=0.45, shadow_reach=0.12)
+"""The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
+DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.5, shadow=0.65, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
@@ -75,7 +77,11 @@ def inner_lights(avatar: Avatar) -> list[InnerLight]:
     """The lights of all openings that the avatar has."""
     lights = []
     if "mouth_cavity" in avatar.part_names:
-        for names, opening in ((("mouth_cavity", "tongue"), DEEP), (("lower_teeth", "upper_teeth"), TEETH)):
+        for names, opening in (
+            (("mouth_cavity", "tongue"), DEEP),
+            (("lower_teeth",), LOWER_TEETH),
+            (("upper_teeth",), TEETH),
+        ):
             lit = tuple(name for name in names if name in avatar.part_names)
             if lit:
                 lights.append(InnerLight(avatar, "mouth_cavity", LIP_POINTS, lit, opening))

@@ -105,16 +105,22 @@ def test_the_iris_goes_where_the_gaze_goes(avatar: Avatar, side: str) -> None:
 
 
 def test_teeth_show_in_an_open_mouth_and_not_in_a_shut_one(avatar: Avatar) -> None:
-    """Light grey pixels between the lips."""
+    """Light pixels between the lips, much less coloured than the lips and the skin below them."""
     corners = avatar.landmarks[[61, 291], :2]
     centre, width = corners.mean(axis=0), np.ptp(corners[:, 0])
     rows = np.s_[int(centre[1] - 0.1 * width) : int(centre[1] + 0.5 * width)]
     columns = np.s_[int(centre[0] - 0.2 * width) : int(centre[0] + 0.2 * width)]
 
-    def teeth(motion: Motion) -> float:
+    def paleness(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
         pixels = draw(avatar, motion)[rows, columns]
         rgb = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1, 4)[:, :3].astype(float)
-        return float(((rgb.max(axis=1) > 120) & (rgb.min(axis=1) > 0.75 * rgb.max(axis=1))).mean())
+        return rgb.min(axis=1) / np.maximum(rgb.max(axis=1), 1), rgb.max(axis=1)
+
+    skin = np.median(paleness(rest(0))[0])
+
+    def teeth(motion: Motion) -> float:
+        pale, light = paleness(motion)
+        return float(((light > 120) & (pale > skin + 0.4 * (1 - skin))).mean())
 
     opened = moved(jawOpen=0.3, mouthUpperUpLeft=0.5, mouthUpperUpRight=0.5, mouthLowerDownLeft=0.5)
-    assert teeth(opened) > teeth(rest(0)) + 0.1
+    assert teeth(opened) > teeth(rest(0)) + 0.05
