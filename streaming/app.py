@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +20,7 @@ from engine.errors import InputError, UnavailableError
 from engine.speech.audio_file import load_audio
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
 from streaming.body_limit import BodyLimit
+from streaming.creation import RefusedError
 from streaming.offers import OfferError
 from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError, UnknownJobError
 
@@ -36,6 +38,9 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (InputError, 422),
 )
 """HTTP status of each error; the first that fits."""
+
+JUDGE_S: Final = 30.0
+"""How long an upload waits for the word on its photo; later words come as events."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +75,16 @@ def build_app(server: Server) -> FastAPI:
     return app
 
 
-def _error(status: int, message: str) -> JSONResponse:
+def _error(status: int, message: str, **more: Any) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-    return JSONResponse({"error": message}, status, headers)
+    return JSONResponse({"error": message, **more}, status, headers)
 
 
 def _handle_errors(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> JSONResponse:
-        return _error(next(status for kind, status in STATUS if isinstance(error, kind)), str(error))
+        status = next(status for kind, status in STATUS if isinstance(error, kind))
+        faces = error.faces if isinstance(error, RefusedError) else []
+        return _error(status, str(error), **({"faces": faces} if faces else {}))
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -153,7 +160,7 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         face: Annotated[int | None, Form(ge=0, le=1000)] = None,
         name: Annotated[str | None, Form(max_length=MAX_NAME)] = None,
     ) -> dict[str, str]:
-        """Begin to make an avatar."""
+        """Begin to make an avatar; answers when the photo was accepted or refused."""
         declared = next((right for right in DECLARED_RIGHTS if right == rights), None)
         if declared is None:
             raise InputError(
@@ -164,7 +171,12 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
             raise InputError("expected a photo, got an empty file")
         await server.check_photo(data)
         title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
-        return {"job": server.begin_avatar(data, declared, face, title).id}
+        job = server.begin_avatar(data, declared, face, title)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(job.judged(), JUDGE_S)
+        if job.refusal is not None:
+            raise job.refusal
+        return {"job": job.id}
 
     @app.get("/api/avatar-jobs/{job}/events")
     async def events(job: str) -> StreamingResponse:

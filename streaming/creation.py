@@ -28,6 +28,7 @@ TIMEOUT_S: Final = 180.0
 JPEG_QUALITY: Final = 88
 
 Progress = Callable[[str, float], None]
+"""Told the step's name and the share of the work done before it; above 0 once the photo was accepted."""
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +164,18 @@ class CreationJob:
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why the photo was refused, if it was."""
+        event, data = self.events[-1] if self.events else ("", {})
+        return RefusedError(data["error"], data.get("faces", [])) if event == "refused" else None
+
+    async def judged(self) -> None:
+        """Wait until the photo was accepted or refused."""
+        async for event, data in self.listen():
+            if event == "progress" and data["fraction"] > 0:
+                return
 
     def tell(self, event: str, data: dict[str, Any]) -> None:
         """Add an event for everybody who listens; "done" and "refused" are the last."""

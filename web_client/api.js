@@ -1,11 +1,12 @@
 /** The server's HTTP requests, as docs/protocol.md lists them. Every failure is an ApiError in words. */
 
 export class ApiError extends Error {
-  /** `status` is 0 when nothing answered; `retryAfterSeconds` is what the server asked for, or 0. */
-  constructor(words, status = 0, retryAfterSeconds = 0) {
+  /** `status` is 0 when nothing answered; `retryAfterSeconds` is what the server asked for, or 0; `faces` are boxes. */
+  constructor(words, status = 0, retryAfterSeconds = 0, faces = []) {
     super(sentence(words));
     this.status = status;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.faces = faces;
   }
 }
 
@@ -36,6 +37,15 @@ function wordsOf(status, body) {
   if (status === 413) return "This file is larger than the server accepts.";
   if (status === 503) return "The server is busy with other calls.";
   return `The server answered with error ${status}.`;
+}
+
+/** The boxes of several faces, where a photo was refused for them. */
+function facesOf(body) {
+  try {
+    return JSON.parse(body).faces ?? [];
+  } catch {
+    return [];
+  }
 }
 
 const asJson = (body) => ({
@@ -86,7 +96,7 @@ export async function isHealthy() {
   }
 }
 
-/** Send a photo; resolves with the job's id. `onSent` hears the fraction that has left. XHR, because fetch cannot tell. */
+/** Send a photo; resolves with the job's id once a face was found in it. `onSent` hears the fraction that has left. XHR, because fetch cannot tell. */
 export function uploadPhoto({ photo, rights, name, face }, onSent) {
   const body = new FormData();
   body.append("photo", photo, photo.name);
@@ -99,7 +109,7 @@ export function uploadPhoto({ photo, rights, name, face }, onSent) {
     post.addEventListener("error", () => reject(new ApiError(NO_ANSWER)));
     post.addEventListener("load", () => {
       if (post.status === 202) resolve(JSON.parse(post.responseText).job);
-      else reject(new ApiError(wordsOf(post.status, post.responseText), post.status));
+      else reject(new ApiError(wordsOf(post.status, post.responseText), post.status, 0, facesOf(post.responseText)));
     });
     post.open("POST", "/api/avatars");
     post.send(body);

@@ -80,7 +80,9 @@ export class UploadDialog extends EventTarget {
     this.#working(true);
     try {
       const form = { photo: this.#photo, rights, name: part("avatar-name").value.trim() || stem(this.#photo.name), face: this.#face };
-      const id = await uploadPhoto(form, (fraction) => this.#progress("Sending the photo", fraction * SENDING_SHARE));
+      const id = await uploadPhoto(form, (fraction) =>
+        this.#progress(fraction < 1 ? "Sending the photo" : "Looking for the face", fraction * SENDING_SHARE),
+      );
       const outcome = await followAvatarJob(id, ({ step, fraction }) => {
         if (job === this.#job) this.#progress(step, SENDING_SHARE + (1 - SENDING_SHARE) * fraction);
       });
@@ -88,7 +90,7 @@ export class UploadDialog extends EventTarget {
       if (outcome.avatar) return this.#done(outcome.avatar, job);
       if (job === this.#job) this.#refused(outcome);
     } catch (error) {
-      if (job === this.#job) this.#refused({ error: error.message });
+      if (job === this.#job) this.#refused({ error: error.message, faces: error.faces });
     }
   }
 

@@ -1,6 +1,7 @@
 """A stand-in for the engine: a test picture whose mouth follows the sound, with its frame number in bars."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -107,14 +108,15 @@ def fake_photo_check(photo: bytes) -> None:
 def fake_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:
     """Make a fake avatar of any photo; its content tells what to do."""
     data = request.photo.read_bytes()
-    progress("reading", 0.2)
+    progress("reading", 0.0)
     if data.startswith(b"two faces") and request.face is None:
         raise RefusedError("expected one face, found 2", [[1.0, 2.0, 30.0, 40.0], [5.0, 6.0, 30.0, 40.0]])
     if data.startswith(b"no face"):
         raise RefusedError("expected a face, found none", [])
-    if data.startswith(b"crash"):
-        raise SystemExit(3)
     progress("fitting", 0.7)
+    if data.startswith(b"crash"):
+        time.sleep(0.3)  # after the upload was answered
+        raise SystemExit(3)
     (request.directory / "avatar.avatar").write_text(json.dumps({"chroma": len(data) % 200 + 28}))
     write_jpeg(np.full((64, 64, 3), 120, np.uint8), request.directory / "avatar.jpg")
     return {"face_px": 300, "face": request.face}
