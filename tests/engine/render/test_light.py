@@ -5,7 +5,7 @@ import pytest
 
 from engine.avatar.avatar import Avatar
 from engine.render.layers import LIP_POINTS
-from engine.render.light import DEEP, EYE, TEETH, InnerLight, Opening, inner_lights
+from engine.render.light import DEEP, EYE, LOWER_TEETH, TEETH, InnerLight, Opening, inner_lights
 from tests.engine.render.made_up import mouth_avatar, sheet_avatar
 
 
@@ -13,7 +13,7 @@ def light_of(avatar: Avatar, opening: Opening) -> InnerLight:
     return InnerLight(avatar, "mouth_cavity", LIP_POINTS, ("mouth_cavity",), opening)
 
 
-@pytest.mark.parametrize("opening", [TEETH, DEEP], ids=["teeth", "deep"])
+@pytest.mark.parametrize("opening", [TEETH, LOWER_TEETH, DEEP], ids=["teeth", "lower", "deep"])
 def test_a_wider_opening_lets_more_light_in(opening: Opening) -> None:
     brightest = [
         light_of(avatar, opening).at(avatar.positions).max()
@@ -29,6 +29,24 @@ def test_the_upper_lip_throws_a_shadow() -> None:
     brightness = light.at(avatar.positions)
     upper, lower = brightness[:LIP_POINTS], brightness[LIP_POINTS:]
     assert (upper[3:-3] < 0.8 * lower[3:-3]).all()
+
+
+def test_corners_of_the_mouth_are_darker() -> None:
+    avatar = mouth_avatar(12)
+    light = light_of(avatar, TEETH)
+    oval = avatar.positions.copy()
+    upper, lower = light.lit[:LIP_POINTS], light.lit[LIP_POINTS : 2 * LIP_POINTS]
+    height = np.sin(np.linspace(0, np.pi, LIP_POINTS)) ** 2
+    oval[lower, 1] = oval[upper, 1] + height * (oval[lower, 1] - oval[upper, 1])
+    brightness = light.at(oval)[:LIP_POINTS]  # all right below the lip, so its shadow is the same
+    assert (np.diff(brightness[: LIP_POINTS // 2]) > 0).all()
+    assert brightness[0] < 0.7 * brightness[LIP_POINTS // 2]
+
+
+def test_lower_teeth_are_in_the_shadow_of_a_small_opening() -> None:
+    avatar = mouth_avatar(3)
+    upper, lower = (light_of(avatar, opening).at(avatar.positions) for opening in (TEETH, LOWER_TEETH))
+    assert lower.max() < 0.8 * upper.max()
 
 
 def test_eyes_keep_the_photos_own_light_at_rest() -> None:

@@ -120,7 +120,7 @@ def test_teeth_show_in_an_open_mouth_and_not_in_a_shut_one(avatar: Avatar) -> No
 
     def teeth(motion: Motion) -> float:
         pale, light = paleness(motion)
-        return float(((light > 120) & (pale > skin + 0.4 * (1 - skin))).mean())
+        return float(((light > 120) & (pale > skin + 0.35 * (1 - skin))).mean())
 
     opened = moved(jawOpen=0.3, mouthUpperUpLeft=0.5, mouthUpperUpRight=0.5, mouthLowerDownLeft=0.5)
     assert teeth(opened) > teeth(rest(0)) + 0.05
