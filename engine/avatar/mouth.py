@@ -33,8 +33,8 @@ CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 
-TOOTH_OF_WHITE: Final = np.array([1.18, 1.12, 0.98])
-LIP_GLOW: Final = 0.1
+TOOTH_OF_WHITE: Final = np.array([1.24, 1.18, 1.06])
+LIP_GLOW: Final = 0.15
 """Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1
 UPPER_SHOW: Final = 0.031
@@ -46,8 +46,13 @@ TONGUE_FADE: Final = 0.26
 TONGUE_SIDE: Final = 0.2
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
 
-LOWER_SHADE: Final = 0.86
+LOWER_SHADE: Final = 0.8
 """Brightness of the lower teeth beside the upper ones, which light reaches more freely."""
+
+SHADE_LOSS: Final = np.array([0.0, 0.34, 0.42])
+"""Share of each channel that shadow takes from teeth beyond darkening them: its light comes off lips and gums."""
+INSIDE: Final = 0.08
+"""Share of such light on the front teeth."""
 
 ARC_OF_PHOTO: Final = 0.25
 
@@ -95,7 +100,7 @@ class MouthColours:
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
         self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([184.0, 84.0, 80.0])
-        self.throat: Array = 0.22 * self.lip + light * np.array([14.0, 3.0, 3.0])
+        self.throat: Array = 0.22 * self.lip * (1.1, 0.8, 0.75) + light * np.array([14.0, 3.0, 3.0])
 
 
 def tooth_white(head: FittedHead) -> Array:
@@ -210,6 +215,10 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
         # The lips hide the true arc of the edges in a photo: only a part of what shows is theirs.
         positions[:, 1] += ARC_OF_PHOTO * np.tile(lower - lower[COLUMNS // 2], ROWS)
         _bake(colours.photo_teeth, positions, texture, coverage)
+    shaded = np.tile(1 - _arch_shade(np.linspace(-1, 1, texture.shape[1]))[:, None], (len(texture), 1, 1))
+    if group == "lower_teeth":
+        shaded = np.maximum(shaded, 1 - LOWER_SHADE)
+    texture = np.round(texture * (1 - SHADE_LOSS * np.minimum(shaded + INSIDE, 1))).astype(np.uint8)
     shade = _arch_shade(along) * (LOWER_SHADE if group == "lower_teeth" else 1.0)
     return _part(group, positions, anchored.deltas(positions), triangles, uv, shade, texture, coverage)
 

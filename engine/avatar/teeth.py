@@ -125,7 +125,7 @@ def teeth_texture(
     between = 0.14 * np.exp(-((gap / 0.0055) ** 2)) * np.clip((height - edge) / 0.03, 0.1, 1)
     roundness = 1 - 0.1 * np.abs(x) ** 3 - 0.05 * ((height - 0.5 * crown) / crown) ** 2
     warm = np.clip(height / crown, 0, 1)[..., None] ** 2 * np.array([0.02, 0.05, 0.11])
-    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.05, 0.05, 0.05])
+    clear = np.exp(-(np.clip(height - edge, 0, None) / 0.016))[..., None] * np.array([0.03, 0.03, 0.03])
     colour = tooth * (1 - warm - clear) * (roundness * (1 - between))[..., None]
     bulge = 0.97 + 0.03 * np.cos(np.pi * x) ** 2
     gum_colour = gum * (bulge * np.clip(1.08 - 1.6 * (height - gum_line), 0.7, 1.05))[..., None]

@@ -20,6 +20,7 @@ class Opening:
     from it is drawn.
     full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
     shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
+    corners: how much darker it is in the corners, where the edges meet.
     """
 
     as_photo: bool
@@ -27,12 +28,15 @@ class Opening:
     closed_light: float
     shadow: float
     shadow_reach: float
+    corners: float = 0.0
 
 
-TEETH: Final = Opening(as_photo=False, full_gap=0.14, closed_light=0.78, shadow=0.28, shadow_reach=0.035)
+TEETH: Final = Opening(
+    as_photo=False, full_gap=0.14, closed_light=0.8, shadow=0.32, shadow_reach=0.04, corners=0.45
+)
 LOWER_TEETH: Final = Opening(as_photo=False, full_gap=0.3, closed_light=0.4, shadow=0.45, shadow_reach=0.12)
 """The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
-DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.5, shadow=0.65, shadow_reach=0.16)
+DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.6, shadow=0.6, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
@@ -70,7 +74,11 @@ class InnerLight:
         open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
         ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
         below = np.clip(np.minimum(point[:, 1], bottom) - top, 0.0, None) / (opening.shadow_reach * width)
-        return np.asarray(ambient * (1 - opening.shadow * np.exp(-below)), np.float32)
+        light = ambient * (1 - opening.shadow * np.exp(-below))
+        if opening.corners:
+            narrow = 1 - np.clip((bottom - top) / max(gap, 1e-3 * width), 0.0, 1.0)
+            light *= 1 - opening.corners * open_share * narrow**2
+        return np.asarray(light, np.float32)
 
 
 def inner_lights(avatar: Avatar) -> list[InnerLight]:
