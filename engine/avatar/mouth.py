@@ -41,7 +41,7 @@ UPPER_SHOW: Final = 0.031
 LOWER_SHOW: Final = 0.012
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
-TONGUE_FADE: Final = 0.26
+TONGUE_FADE: Final = 0.23
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
 TONGUE_SIDE: Final = 0.2
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
@@ -192,7 +192,7 @@ def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
 
     rng = np.random.default_rng(0)
     grain = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 1.2)
-    texture = colours.tongue * (1 + 0.05 * grain / grain.std())[..., None]
+    texture = colours.tongue * (1 + 0.02 * grain / grain.std())[..., None]
     span = np.ptp(model, axis=0)
     uv = 4 + 40 * (model[:, [0, 2]] - model[:, [0, 2]].min(axis=0)) / span[[0, 2]]
     return _part("tongue", head.neutral[mine], head.deltas[:, mine], triangles, uv, shade, texture)
