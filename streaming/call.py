@@ -42,7 +42,7 @@ from streaming.timeline import AudioTimeline
 from streaming.tracks import sleep_until
 
 PUMP_S: Final = 0.01
-"""How often the timeline is extended."""
+"""How often the timeline is extended: on multiples of this, where frames end."""
 
 STOOD_STILL_S: Final = 1.0
 """After a pause of the whole process longer than this the session goes on where it was."""
@@ -190,7 +190,9 @@ class Call:
 
     def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
         """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
-        self.timeline.hear(timestamp, samples, time.monotonic())
+        now_s = time.monotonic()
+        self.timeline.hear(timestamp, samples, now_s)
+        self._pump(now_s)  # at once: what waits for the next turn is taken from the drawing's time
 
     def playout(self, audio_ms: float, video_ms: float) -> None:
         """The page says what it is playing."""
@@ -299,7 +301,8 @@ class Call:
 
     async def _pump_forever(self) -> None:
         while True:
-            await asyncio.sleep(PUMP_S)
+            into_s = (time.monotonic() - self.clock.origin_s) % PUMP_S
+            await asyncio.sleep(PUMP_S - into_s)
             self._pump(time.monotonic())
 
     def _pump(self, now_s: float) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import time
 from collections import OrderedDict
@@ -237,6 +238,9 @@ def warm_up(port: EnginePort, avatar_path: str) -> float:
 
 def worker_main(connection: Connection, options: EngineOptions, avatar_path: str, log_level: int) -> None:
     """Run a worker until it is told to stop or the media process is gone."""
+    if hasattr(os, "setsid"):
+        # A session of its own: Linux then gives drawing its own share of a busy processor, beside the browser's.
+        os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the media process, which stops the worker
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
