@@ -34,13 +34,18 @@ WINDOW: Final = 75
 """Drawn frames over which trouble is judged: three seconds at the full rate."""
 
 INCIDENTS_DOWN: Final = 4
-"""Separate runs of late or missing frames within the window that cost a level: one stall is no reason."""
+"""Separate runs of late or missing frames within the window that cost supersampling: one stall is no reason."""
 
 LONG_RUN: Final = 25
 """A run of so many counts as enough by itself."""
 
-COMFORT_MS: Final = 12.0
-"""Slack that every frame must have before a level is taken back."""
+SHARE_DOWN: Final = 1 / 3
+"""Share of late or missing frames in a whole window that costs more than supersampling. Drawing every second frame
+repeats half of them, so fewer late ones are the better picture."""
+
+COMFORT_MS: Final = 6.0
+TIGHT_SHARE: Final = 0.05
+"""Slack that frames must have before a level is taken back, and the share that may have less."""
 
 CALM_S: Final = 4.0
 MAX_CALM_S: Final = 64.0
@@ -61,6 +66,7 @@ class Ladder:
         self._missed: deque[bool] = deque(maxlen=WINDOW)
         self._calm_s = CALM_S
         self._calm_since: float | None = None
+        self._watched = self._tight = 0
         self._raised_s = float("-inf")
 
     def add(self, slack_ms: float | None, now_s: float) -> Level:
@@ -68,17 +74,26 @@ class Ladder:
         self._missed.append(slack_ms is None or slack_ms < 0)
         if self._in_trouble() and self.level < Level.REPEAT:
             self._fall(now_s)
-        elif slack_ms is None or slack_ms < COMFORT_MS:
-            self._calm_since = None
-        else:
-            self._calm_since = now_s if self._calm_since is None else self._calm_since
-            if self.level > Level.FULL and now_s - self._calm_since >= self._calm_s:
-                self._rise(now_s)
+        elif self._calm(slack_ms, now_s) and self.level > Level.FULL:
+            self._rise(now_s)
         return self.level
 
     def _in_trouble(self) -> bool:
         runs = [len(list(run)) for missed, run in groupby(self._missed) if missed]
-        return len(runs) >= INCIDENTS_DOWN or max(runs, default=0) >= LONG_RUN
+        if max(runs, default=0) >= LONG_RUN:
+            return True
+        if self.level == Level.FULL:
+            return len(runs) >= INCIDENTS_DOWN
+        return len(self._missed) == WINDOW and sum(runs) >= SHARE_DOWN * WINDOW
+
+    def _calm(self, slack_ms: float | None, now_s: float) -> bool:
+        """Whether nearly all frames have had comfortable slack for long enough."""
+        self._watched += 1
+        self._tight += slack_ms is None or slack_ms < COMFORT_MS
+        if self._calm_since is None or self._tight > 1 + TIGHT_SHARE * self._watched:
+            self._calm_since = now_s
+            self._watched = self._tight = 0
+        return now_s - self._calm_since >= self._calm_s
 
     def _fall(self, now_s: float) -> None:
         if now_s - self._raised_s < RELAPSE_S:

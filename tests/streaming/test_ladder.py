@@ -1,4 +1,4 @@
-from streaming.ladder import CALM_S, INCIDENTS_DOWN, LONG_RUN, Ladder, Level
+from streaming.ladder import CALM_S, INCIDENTS_DOWN, LONG_RUN, WINDOW, Ladder, Level
 
 
 class Driver:
@@ -20,6 +20,12 @@ class Driver:
             self.feed(20.0)
         return self.ladder.level
 
+    def overload(self, late: float = 0.5) -> Level:
+        """A window in which this share of the frames is late."""
+        for frame in range(WINDOW):
+            self.feed(-3.0 if int((frame + 1) * late) > int(frame * late) else 20.0)
+        return self.ladder.level
+
 
 def test_good_frames_keep_full_quality() -> None:
     assert Driver().feed(20.0, 5000) == Level.FULL
@@ -35,9 +41,24 @@ def test_one_stall_costs_nothing() -> None:
 def test_repeated_trouble_costs_one_level_at_a_time() -> None:
     driver = Driver()
     assert driver.trouble() == Level.NO_SUPERSAMPLING
-    assert driver.trouble() == Level.HALF_RATE
-    assert driver.trouble() == Level.REPEAT
-    assert driver.trouble() == Level.REPEAT
+    assert driver.overload() == Level.HALF_RATE
+    assert driver.overload() == Level.REPEAT
+    assert driver.overload() == Level.REPEAT
+
+
+def test_a_few_late_frames_do_not_halve_the_rate() -> None:
+    driver = Driver()
+    driver.trouble()
+    for _ in range(20):
+        assert driver.overload(late=0.2) <= Level.NO_SUPERSAMPLING
+
+
+def test_a_single_tight_frame_does_not_end_the_calm() -> None:
+    driver = Driver()
+    driver.trouble()
+    driver.feed(20.0, int(CALM_S * 12))
+    driver.feed(1.0)
+    assert driver.feed(20.0, int(CALM_S * 13) + 2) == Level.FULL
 
 
 def test_a_second_without_frames_costs_a_level() -> None:
