@@ -56,6 +56,9 @@ KEYFRAME_GAP_S: Final = 0.5
 BEGINNING_S: Final = 1.0
 """So long after its begin a call's speed is not judged: the worker is still opening it."""
 
+GRACE_S: Final = 0.008
+"""How long past its deadline a frame is waited for: so little is not seen, a picture shown twice is."""
+
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
 
@@ -235,7 +238,7 @@ class Call:
             number = self.pacer.next_number(time.monotonic())
             due_s = self.pacer.due(number)
             await sleep_until(due_s - ENCODE_LEAD_S)
-            while not self.pacer.ready(number) and (left := self.pacer.due(number) - time.monotonic()) > 0:
+            while not self.pacer.ready(number) and (left := due_s + GRACE_S - time.monotonic()) > 0:
                 self._arrived.clear()
                 try:
                     await asyncio.wait_for(self._arrived.wait(), left)
