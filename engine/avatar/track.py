@@ -15,7 +15,6 @@ from engine.conventions import FRAME_RATE
 from engine.errors import InputError
 from engine.motion.values import Motion
 
-MAX_GAP_S: Final = 0.5  # a face lost for longer is at rest where it was last seen
 HEAD_WIDTH_CM: Final = 15.8  # of the canonical face: what a fitted head measures above its ears
 PIVOT_CM: Final = (0.0, 1.5, 6.0)  # in the canonical face: where fitted heads turn about
 CAMERA_HEAD_WIDTHS: Final = 6.0  # how far away the renderer puts the viewer
@@ -37,11 +36,6 @@ class FaceTrack:
     points: Float
     blendshapes: Float
     pictures: int
-
-    @property
-    def found_share(self) -> float:
-        """Share of the pictures in which a face was found."""
-        return len(self.times_s) / self.pictures if self.pictures else 0.0
 
 
 def track_pictures(
