@@ -1,6 +1,15 @@
 """What the media process and the engine worker say to each other; all small, sound and pictures stay in memory."""
 
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import ARKIT_NAMES, POSE_NAMES
+from engine.motion.values import Motion
+
+MOTION_VALUES: Final = len(ARKIT_NAMES) + len(POSE_NAMES)
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,19 @@ class Alive:
     """Said about once a second, whatever else there is to do."""
 
 
+def pack_motion(motion: Motion) -> bytes:
+    """A motion as ``FrameDone.motion``: bytes are pickled twenty times as quickly as an array."""
+    return np.concatenate([motion.blendshapes, motion.pose], dtype=np.float32).tobytes()
+
+
+def unpack_motion(motion: bytes) -> NDArray[np.float32]:
+    """The values of ``FrameDone.motion``: float32 [58], read-only, ``ARKIT_NAMES`` and then ``POSE_NAMES``."""
+    return np.frombuffer(motion, np.float32, MOTION_VALUES)
+
+
 @dataclass(frozen=True)
 class FrameDone:
-    """Frame ``number`` lies in ``slot``."""
+    """Frame ``number`` lies in ``slot``; ``motion`` is what it shows, see ``unpack_motion``."""
 
     session: str
     number: int
@@ -126,6 +145,7 @@ class FrameDone:
     ready_s: float
     stage_ms: dict[str, float]
     speaking: bool
+    motion: bytes
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from streaming.messages import (
     Stop,
     ToSession,
     ToWorker,
+    pack_motion,
 )
 from streaming.shared import SessionMemory
 
@@ -110,7 +111,14 @@ class WorkerSession:
             frame = self._session.render(motion, supersample=self.level.supersample)
             self.memory.fill(slot, frame.i420)
             return FrameDone(
-                self.name, number, slot, self.generation, clock(), frame.stage_ms, self._session.speaking
+                self.name,
+                number,
+                slot,
+                self.generation,
+                clock(),
+                frame.stage_ms,
+                self._session.speaking,
+                pack_motion(motion),
             )
         return None
 

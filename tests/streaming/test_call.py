@@ -104,7 +104,9 @@ async def test_clear_drops_pictures_that_wait_and_those_on_their_way(bench: Benc
         slot = worker.free_slot()
         assert slot is not None
         worker.fill(slot, np.zeros((SIZE * 3 // 2, SIZE), np.uint8))
-        bench.call.frame_done(FrameDone(bench.call.name, number, slot, generation, 0.0, {}, False))
+        bench.call.frame_done(
+            FrameDone(bench.call.name, number, slot, generation, 0.0, {}, False, bytes(232))
+        )
 
     draw(5, generation)
     assert bench.call.pacer.ready(5)

@@ -23,10 +23,11 @@ from streaming.messages import (
     SetLevel,
     SetOrigin,
     SetStyle,
+    unpack_motion,
 )
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
-from tests.streaming.fake_engine import FakeEngine, read_number
+from tests.streaming.fake_engine import JAW, FakeEngine, read_number
 
 SIZE = 256
 LOUD = np.float32(0.2)
@@ -78,6 +79,15 @@ def test_frames_come_once_sound_and_look_ahead_have_arrived(bench: Bench) -> Non
     (done,) = bench.work()
     assert (done.number, done.session, done.generation) == (0, "s", 0)
     assert read_number(bench.memory.picture(done.slot)[:SIZE]) == 0
+
+
+def test_a_frame_tells_the_motion_that_it_shows(bench: Bench) -> None:
+    bench.open()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES, LOUD)
+    (done,) = bench.work()
+    values = unpack_motion(done.motion)
+    assert values[JAW] == pytest.approx(5 * LOUD)
+    assert not np.delete(values, JAW).any()
 
 
 def test_numbers_go_on_from_where_a_session_is_opened(bench: Bench) -> None:
