@@ -1,13 +1,17 @@
 """What a server can be told."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.conventions import FRAME_RATE, LOOK_AHEAD_SAMPLES, SAMPLE_RATE
 from engine.errors import SettingError
+from streaming.ice import ice_server
+from streaming.origins import parse_origin
+from streaming.tokens import Token, parse_token
 
 FRAME_MS: Final = 1000.0 / FRAME_RATE
 LOOK_AHEAD_MS: Final = 1000.0 * LOOK_AHEAD_SAMPLES / SAMPLE_RATE
@@ -21,6 +25,22 @@ AUDIO_ARRIVAL_MS: Final = 80.0
 """Sound leaves no earlier than this after it arrived: a 20 ms packet, and 60 ms for a late one."""
 
 
+def _each(parse: Callable[[Any], Any]) -> BeforeValidator:
+    """Parse every item of a list; one string is words, as an environment variable has them."""
+
+    def parsed(given: Any) -> Any:
+        if isinstance(given, str):
+            given = given.split()
+        if not isinstance(given, list | tuple):
+            raise ValueError("expected a list")
+        try:
+            return tuple(parse(item) for item in given)
+        except SettingError as error:
+            raise ValueError(str(error)) from error
+
+    return BeforeValidator(parsed)
+
+
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
@@ -29,13 +49,23 @@ class ServeSettings(BaseModel):
     av_offset_ms: how much sooner sound leaves than its picture, because the browser plays it later; steered by
         the page from here.
     avatar: an avatar bundle that is offered beside the bundled portraits, as the default.
+    max_sessions, max_viewers: how many avatars can live at a time, and how many see them, all sessions together.
+    idle_timeout_s: how long a session waits for somebody to come (back) after the last one left.
+    standby: keep a second engine worker warm, which takes over when the first one dies.
     upload_lifetime_s: after how long an uploaded avatar is deleted.
-    ice_servers: STUN and TURN servers as in RTCConfiguration: {"urls": ..., "username": ..., "credential": ...}.
+    ice_servers: STUN and TURN servers as in RTCConfiguration: {"urls": ..., "username": ..., "credential": ...},
+        or as URLs (``streaming.ice``).
+    tls_cert, tls_key: PEM files; with them the server speaks HTTPS.
+    tokens: who may do what, as "SCOPES=SECRET" (``streaming.tokens``); without any everything is open.
+    token_file: a file with more of them.
+    public_metrics: answer ``/metrics`` without a token although there are tokens.
+    allow_origins: other web origins whose pages may use this server; "*" is any.
+    log_format: "text" for people or "json", one object a line.
     engine, creator, photo_check: "module:function" of the engine, of the maker of avatars, and of what refuses a
         file that is no picture before a job begins.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -44,14 +74,29 @@ class ServeSettings(BaseModel):
     size: Literal[256, 512, 768] = 512
     latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
-    max_calls: Annotated[int, Field(ge=1, le=64)] = 2
+    max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
+    max_viewers: Annotated[int, Field(ge=1, le=1000)] = 32
+    idle_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
+    standby: bool = True
     badge: bool = True
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20_000_000
     upload_lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
-    ice_servers: tuple[dict[str, Any], ...] = ()
+    ice_servers: Annotated[tuple[dict[str, str], ...], _each(ice_server), Field(repr=False)] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tokens: Annotated[tuple[Token, ...], _each(parse_token), Field(repr=False)] = ()
+    token_file: Path | None = None
+    public_metrics: bool = False
+    allow_origins: Annotated[tuple[str, ...], _each(parse_origin)] = ()
+    log_format: Literal["text", "json"] = "text"
     engine: str = "streaming.engine_port:real_engine"
     creator: str = "streaming.creation:real_creator"
     photo_check: str = "engine.avatar.photo_file:open_photo"
+
+    @property
+    def max_calls(self) -> int:
+        """``max_sessions`` under its former name."""
+        return self.max_sessions
 
 
 def latency_floor_ms(frame_ms: float, encode_ms: float) -> float:

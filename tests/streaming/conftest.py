@@ -16,7 +16,7 @@ def fake_settings(data_dir: Path) -> ServeSettings:
     return ServeSettings(
         size=256,
         latency_ms=500.0,  # the machine that runs tests may be busy
-        max_calls=2,
+        max_sessions=2,
         max_upload_bytes=200_000,
         data_dir=data_dir,
         engine="tests.streaming.fake_engine:fake_engine",
