@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.errors import SettingError, UnavailableError, VividliveError
+from vividlive.serve_command import serve
 
 # Read when NumPy is first imported. On a busy machine its threads turn a fit of 0.3 s into seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 train = typer.Typer(help="Make training data and train the models that ship.")
 app.add_typer(train, name="train")
+app.command()(serve)
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -157,37 +159,6 @@ def track(
     from engine.motion.motion_file import write_motion
 
     stdout.print(f"{out}: {write_motion(out, track_video(video))} rows", markup=False)
-
-
-@app.command()
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
-    avatar: Annotated[Path | None, typer.Option(help="An avatar bundle to show first.")] = None,
-    latency_ms: Annotated[
-        float | None,
-        typer.Option(help="Fixed time from sound in to picture out; 160, or what the machine needs."),
-    ] = None,
-    size: SizeOption = 512,
-) -> None:
-    """Serve the live call at http://HOST:PORT."""
-    import logging
-
-    from pydantic import ValidationError
-
-    from streaming.serve import serve as run
-    from streaming.settings import ServeSettings
-
-    given = {"host": host, "port": port, "avatar": avatar, "latency_ms": latency_ms, "size": size}
-    try:
-        settings = ServeSettings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingError(f"{first['loc'][0]}: {first['msg']}, got {first['input']!r}") from error
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
-    run(settings)
 
 
 @app.command()

@@ -39,8 +39,8 @@ def test_a_token_never_shows_its_secret() -> None:
     ("line", "words"),
     [
         ("hush-hush-hush", "without ="),
-        ("watch=hush-hush-hush", "the scope 'watch'"),
-        ("=hush-hush-hush", "the scope ''"),
+        ("watch=hush-hush-hush", "unknown scope"),
+        ("=hush-hush-hush", "unknown scope"),
         ("view=hush", "at least 8 characters, got 4"),
         ("view=sha256:abcd", "64 hexadecimal digits"),
     ],
