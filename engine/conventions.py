@@ -11,8 +11,12 @@ FRAME_RATE: Final = 25
 FRAME_SAMPLES: Final = SAMPLE_RATE // FRAME_RATE
 """Frame n shows samples [FRAME_SAMPLES * n, FRAME_SAMPLES * (n + 1))."""
 
-LOOK_AHEAD_SAMPLES: Final = 1280
-"""No sample from FRAME_SAMPLES * (n + 1) + LOOK_AHEAD_SAMPLES on changes a frame <= n (80 ms)."""
+LOOK_AHEADS_MS: Final = (80, 40)
+"""How far the motion may listen ahead, the usual one first."""
+
+LOOK_AHEAD_SAMPLES: Final = SAMPLE_RATE * max(LOOK_AHEADS_MS) // 1000
+"""The longest look-ahead: no sample from FRAME_SAMPLES * (n + 1) + LOOK_AHEAD_SAMPLES on changes a frame <= n.
+What one engine needs is ``Engine.look_ahead_samples``."""
 
 FRAME_SIZES: Final = (256, 512, 768)
 """Sides in pixels of the square frames that can be rendered."""

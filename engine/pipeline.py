@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES
+from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES, LOOK_AHEADS_MS
 from engine.errors import SettingError, UnavailableError
-from engine.motion.stage import MotionSettings, MotionStage, MotionStyle
+from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
 from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
@@ -30,18 +30,22 @@ class EngineSettings:
     size: side of the frames in pixels, one of ``FRAME_SIZES``.
     quality: "geometric"; "auto" is the best that this version has. "neural" is refused until it is built.
     badge: whether frames carry the "AI-generated" badge.
-    motion: settings of the motion stage.
+    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
     """
 
     size: int = DEFAULT_FRAME_SIZE
     quality: Quality = "auto"
     badge: bool = False
-    motion: MotionSettings = MotionSettings()
+    look_ahead_ms: int = LOOK_AHEADS_MS[0]
 
     def __post_init__(self) -> None:
         if self.size not in FRAME_SIZES:
             raise SettingError(
                 f"expected a frame size of {', '.join(map(str, FRAME_SIZES))}, got {self.size}"
+            )
+        if self.look_ahead_ms not in LOOK_AHEADS_MS:
+            raise SettingError(
+                f"expected a look-ahead of {' or '.join(map(str, LOOK_AHEADS_MS))} ms, got {self.look_ahead_ms}"
             )
         if self.quality not in QUALITIES:
             raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
@@ -81,9 +85,22 @@ class Engine:
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
-        self.motion = MotionStage(self.settings.motion)
+        self.motion = MotionStage(WEIGHTS[self.settings.look_ahead_ms])
 
-    def session(self, avatar: Avatar, *, seed: int = 0) -> "Session":
+    @property
+    def look_ahead_samples(self) -> int:
+        """Samples at 16 kHz after a frame's own that must be pushed before the frame is ready."""
+        return self.motion.look_ahead_samples
+
+    def prepare(self, avatar: Avatar) -> GeometricRenderer:
+        """Make an avatar ready to be drawn by one session.
+
+        ``session`` and ``Session.set_avatar`` do the same with a bare avatar; beforehand it can be done on another
+        thread, so that a session that goes on is not held up.
+        """
+        return GeometricRenderer(avatar, self.settings.size)
+
+    def session(self, avatar: Avatar | GeometricRenderer, *, seed: int = 0) -> "Session":
         """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639."""
         return Session(self, avatar, seed)
 
@@ -95,10 +112,10 @@ class Session:
     ready once its own 640 samples and the look-ahead have arrived. Not for use from two threads at once.
     """
 
-    def __init__(self, engine: Engine, avatar: Avatar, seed: int) -> None:
+    def __init__(self, engine: Engine, avatar: Avatar | GeometricRenderer, seed: int) -> None:
         self._engine = engine
         self._state = engine.motion.new_state(seed)
-        self._renderer = GeometricRenderer(avatar, engine.settings.size)
+        self.set_avatar(avatar)
         self._timer = StageTimer()
         self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
         self._sound_start = 0
@@ -144,9 +161,9 @@ class Session:
         """Change expressiveness and head motion from the next frame on."""
         self._state.style = style
 
-    def set_avatar(self, avatar: Avatar) -> None:
+    def set_avatar(self, avatar: Avatar | GeometricRenderer) -> None:
         """Draw another avatar from the next frame on; the motion goes on."""
-        self._renderer = GeometricRenderer(avatar, self._engine.settings.size)
+        self._renderer = avatar if isinstance(avatar, GeometricRenderer) else self._engine.prepare(avatar)
 
     def motions(self) -> Iterator[Motion]:
         """Yield the motion of every frame that is ready, oldest first, without drawing it."""

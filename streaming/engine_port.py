@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.conventions import LOOK_AHEADS_MS
 from engine.motion.values import Motion
 
 
@@ -32,24 +33,33 @@ class SessionLike(Protocol):
     def motions(self) -> Iterator[Motion]: ...
     def render(self, motion: Motion, *, supersample: bool = True) -> FrameLike: ...
     def set_style(self, style: Any) -> None: ...
-    def set_avatar(self, avatar: Any) -> None: ...
+    def set_avatar(self, prepared: Any) -> None: ...
 
 
 class EnginePort(Protocol):
-    """An engine that opens sessions for avatars on disk."""
+    """An engine that opens sessions for avatars on disk.
+
+    ``load_avatar`` and ``prepare``, which makes an avatar ready to be drawn by one session, are slow and may be called
+    on another thread than the rest.
+    """
 
     def load_avatar(self, path: str) -> Any: ...
-    def session(self, avatar: Any, seed: int) -> SessionLike: ...
+    def prepare(self, avatar: Any) -> Any: ...
+    def session(self, prepared: Any, seed: int) -> SessionLike: ...
     def style(self, expressiveness: float, head_motion: float) -> Any: ...
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How the worker's engine is made. ``factory`` is "module:function", called with these options."""
+    """How the worker's engine is made. ``factory`` is "module:function", called with these options.
+
+    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``.
+    """
 
     factory: str = "streaming.engine_port:real_engine"
     size: int = 512
     badge: bool = True
+    look_ahead_ms: int = LOOK_AHEADS_MS[0]
 
 
 def load_object(path: str) -> Callable[..., Any]:
@@ -63,9 +73,7 @@ def one_thread() -> None:
     """Keep this process's libraries on one thread: other processes need the other cores."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import cv2
-    import torch
 
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
@@ -75,7 +83,9 @@ class RealEngine:
     def __init__(self, options: EngineOptions) -> None:
         from engine.pipeline import Engine, EngineSettings
 
-        self._engine = Engine(EngineSettings(size=options.size, badge=options.badge))
+        self._engine = Engine(
+            EngineSettings(size=options.size, badge=options.badge, look_ahead_ms=options.look_ahead_ms)
+        )
 
     def load_avatar(self, path: str) -> Any:
         """Read an avatar bundle."""
@@ -83,9 +93,13 @@ class RealEngine:
 
         return Avatar.load(Path(path))
 
-    def session(self, avatar: Any, seed: int) -> SessionLike:
+    def prepare(self, avatar: Any) -> Any:
+        """Make an avatar ready to be drawn by one session."""
+        return self._engine.prepare(avatar)
+
+    def session(self, prepared: Any, seed: int) -> SessionLike:
         """Begin a session."""
-        return self._engine.session(avatar, seed=seed)
+        return self._engine.session(prepared, seed=seed)
 
     def style(self, expressiveness: float, head_motion: float) -> Any:
         """The engine's own style value."""

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError, VividliveError
 from vividlive.serve_command import serve
 
@@ -52,6 +53,9 @@ JsonOption = Annotated[
 ]
 SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")]
+LookAheadOption = Annotated[
+    int, typer.Option(help="How far the motion listens ahead: 80, or 40 for less delay.")
+]
 RightsOption = Annotated[RightsChoice, typer.Option(help="On what ground you may animate this face.")]
 FaceOption = Annotated[
     int | None, typer.Option(help="Which face, counted from 0, when the photo shows several.")
@@ -93,7 +97,7 @@ def render(
     size: SizeOption = 512,
     seed: SeedOption = 0,
     quality: Annotated[str, typer.Option(help="auto, geometric or neural.")] = "auto",
-    look_ahead_ms: Annotated[int, typer.Option(help="How far the motion listens ahead.")] = 80,
+    look_ahead_ms: LookAheadOption = 80,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = False,
     rights: RightsOption = RightsChoice.unstated,
     face: FaceOption = None,
@@ -110,8 +114,12 @@ def render(
     from engine.speech.audio_file import load_audio
     from vividlive.offline import render_motion, render_speech
 
-    _check_look_ahead(look_ahead_ms)
-    settings = EngineSettings(size=size, quality=quality, badge=badge)  # type: ignore[arg-type]  # it checks itself
+    settings = EngineSettings(
+        size=size,
+        quality=quality,  # type: ignore[arg-type]  # it checks itself
+        badge=badge,
+        look_ahead_ms=look_ahead_ms,
+    )
     sound = load_audio(audio) if audio else None
     motions = read_motion(motion) if motion else []
     person = Avatar.load(avatar) if avatar else _make_avatar(_given(photo), rights, face)
@@ -138,14 +146,16 @@ def motion(
     audio: Annotated[Path, typer.Option(help="The speech: any sound or video file.")],
     out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
     seed: SeedOption = 0,
+    look_ahead_ms: LookAheadOption = 80,
 ) -> None:
     """Turn speech into a table of blendshapes and head pose."""
     from engine.motion.motion_file import write_motion
-    from engine.pipeline import Engine
+    from engine.pipeline import Engine, EngineSettings
     from engine.speech.audio_file import load_audio
     from vividlive.offline import speech_motions
 
-    rows = write_motion(out, speech_motions(Engine(), load_audio(audio), seed=seed))
+    engine = Engine(EngineSettings(look_ahead_ms=look_ahead_ms))
+    rows = write_motion(out, speech_motions(engine, load_audio(audio), seed=seed))
     stdout.print(f"{out}: {rows} rows", markup=False)
 
 
@@ -179,6 +189,7 @@ def doctor(json_path: JsonOption = None) -> None:
 def evaluate(
     what: Annotated[str, typer.Argument(help="lips, silence or faces.")],
     path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
+    look_ahead_ms: LookAheadOption = 80,
     json_path: JsonOption = None,
 ) -> None:
     """Measure the quality on real media; exit code 3 when a bar is missed."""
@@ -194,7 +205,8 @@ def evaluate(
     if what not in kinds:
         raise SettingError(f"expected lips, silence or faces, got {what!r}")
     with _progress(f"evaluating {what}") as advance:
-        result = kinds[what](path, progress=advance)
+        maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
+        result = kinds[what](path, progress=advance, maker=maker)
     if json_path:
         _write_json(json_path, result.to_json())
     if json_path != "-":
@@ -228,17 +240,32 @@ def train_face_motion(
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
     steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
+    look_ahead_ms: LookAheadOption = 80,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights to begin with; they may have another look-ahead.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the face motion network on made speech."""
+    from engine.motion.network import FaceMotionConfig
     from engine.training import face_motion
 
-    config = face_motion.TrainingConfig(steps=steps, seed=seed)
+    if look_ahead_ms < 0 or look_ahead_ms * FRAME_RATE % 1000:
+        raise SettingError(f"expected a look-ahead of whole frames of 40 ms, got {look_ahead_ms} ms")
+    config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
     with _progress("training") as advance:
         numbers = face_motion.train_face_motion(
-            data, out, config=config, device=device, resume=resume, progress=advance
+            data,
+            out,
+            config=config,
+            net=FaceMotionConfig(look_ahead=look_ahead_ms * FRAME_RATE // 1000),
+            begin_with=begin_with,
+            device=device,
+            resume=resume,
+            progress=advance,
         )
     if json_path:
         _write_json(json_path, numbers)
@@ -284,11 +311,6 @@ def _warn(message: str) -> None:
 def _given(path: Path | None) -> Path:
     assert path is not None
     return path
-
-
-def _check_look_ahead(look_ahead_ms: int) -> None:
-    if look_ahead_ms != 80:
-        raise UnavailableError(f"expected a look-ahead of 80 ms, the only one built yet, got {look_ahead_ms}")
 
 
 def _make_avatar(photo: Path, rights: RightsChoice, face: int | None) -> Any:

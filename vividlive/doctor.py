@@ -15,7 +15,7 @@ def examine() -> dict[str, str]:
         "processor": f"{_processor()}, {os.cpu_count()} cores, {_vector_units()}",
         **{f"package {name}": _version(name) for name in PACKAGES},
         "kernels": _kernels(),
-        "motion network": _torch(),
+        "motion network": "NumPy on the CPU",
         "gpu": _gpu(),
         "video encoder": _encoder("libx264"),
         "sound encoder": _encoder("libopus"),
@@ -56,12 +56,6 @@ def _kernels() -> str:
         return f"broken: {error}"
 
 
-def _torch() -> str:
-    import torch
-
-    return f"torch {torch.__version__} on the CPU, one thread"
-
-
 def _gpu() -> str:
     import torch
 
@@ -77,9 +71,10 @@ def _encoder(name: str) -> str:
 
 
 def _weights() -> str:
-    from engine.motion.stage import WEIGHTS_PATH
+    from engine.motion.stage import WEIGHTS
 
-    return str(WEIGHTS_PATH) if WEIGHTS_PATH.is_file() else f"missing: {WEIGHTS_PATH}"
+    missing = [str(path) for path in WEIGHTS.values() if not path.is_file()]
+    return f"missing: {', '.join(missing)}" if missing else ", ".join(map(str, WEIGHTS.values()))
 
 
 def _browser() -> str:

@@ -1,27 +1,26 @@
 """The motion stage: speech in, the face and head of each video frame out."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.idle import IdleState, live, new_idle
-from engine.motion.model import LOOK_AHEAD_FRAMES, Cache, FaceMotionNet, load_weights
 from engine.motion.mouth import SPREAD, shape_mouth
+from engine.motion.network import FaceMotionNetwork, NetworkState
 from engine.motion.values import Motion
 from engine.speech.features import FeatureState, log_mel
 from engine.speech.samples import check_samples
 from engine.speech.voice_activity import VoiceState, hear_voice
 
-WEIGHTS_PATH: Final = Path(__file__).parents[1] / "assets" / "face_motion.safetensors"
+_ASSETS: Final = Path(__file__).parents[1] / "assets"
+WEIGHTS: Final = {80: _ASSETS / "face_motion.safetensors", 40: _ASSETS / "face_motion_40ms.safetensors"}
+"""Weights that ship, by their look-ahead in milliseconds."""
 
 OPEN_FRAMES: Final = 2
 SHUT_FRAMES: Final = 5
@@ -57,22 +56,15 @@ class MotionStyle:
                 raise SettingError(f"expected {name} from 0 to 2, got {value}")
 
 
-@dataclass(frozen=True)
-class MotionSettings:
-    """What all sessions share. weights: safetensors file of the face motion network."""
-
-    weights: Path = WEIGHTS_PATH
-
-
 @dataclass
 class MotionState:
     """One session. ``style`` may be set at any time; ``speaking`` says what the newest frame heard."""
 
     idle: IdleState
+    network: NetworkState
     style: MotionStyle = MotionStyle()
     features: FeatureState = field(default_factory=FeatureState)
     voice: VoiceState = field(default_factory=VoiceState)
-    cache: Cache | None = None
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     ahead: deque[tuple[bool, float]] = field(default_factory=deque)  # voice and level of frames not yet out
     number: int = 0
@@ -93,16 +85,26 @@ class MotionState:
 class MotionStage:
     """Streaming motion; holds the weights, and one stage serves all sessions.
 
-    Frame n comes out once samples up to 640 (n + 1) + 1280 are in; later ones never change it.
+    Frame n comes out once samples up to 640 (n + 1) + ``look_ahead_samples`` are in; later ones never change it.
+
+    Args:
+        weights: safetensors file of the face motion network, which has its look-ahead.
+
+    Raises:
+        UnavailableError: the file is missing or holds something else.
     """
 
-    def __init__(self, settings: MotionSettings | None = None) -> None:
-        self.settings = settings or MotionSettings()
-        self._net: FaceMotionNet = load_weights(self.settings.weights)
+    def __init__(self, weights: str | Path = WEIGHTS[80]) -> None:
+        self._network = FaceMotionNetwork(weights)
+
+    @property
+    def look_ahead_samples(self) -> int:
+        """Samples after a frame's own that must be heard before it comes out."""
+        return self._network.config.look_ahead * FRAME_SAMPLES
 
     def new_state(self, seed: int = 0) -> MotionState:
         """Begin a session; equal seeds and sound give equal motion."""
-        return MotionState(new_idle(seed))
+        return MotionState(new_idle(seed), self._network.new_state())
 
     def step(self, state: MotionState, samples: NDArray[np.float32]) -> list[Motion]:
         """Hear float32 [T] at 16 kHz, any T; return the motions that are ready, oldest first.
@@ -129,7 +131,7 @@ class MotionStage:
         silence = np.zeros(-len(state.pending) % FRAME_SAMPLES, np.float32)
         motions = self.step(state, silence)
         if state.ahead:
-            for _ in range(LOOK_AHEAD_FRAMES - len(state.ahead)):
+            for _ in range(self._network.config.look_ahead - len(state.ahead)):
                 self._infer(state, np.zeros(FRAME_SAMPLES, np.float32))
         while state.ahead:
             motion = self._hear(state, np.zeros(FRAME_SAMPLES, np.float32), counted=False)
@@ -139,7 +141,8 @@ class MotionStage:
 
     def clear(self, state: MotionState) -> None:
         """Barge-in: what was heard but not shown becomes silence; the mouth shuts within 100 ms."""
-        state.features, state.cache, state.voice = FeatureState(), None, VoiceState()
+        state.features, state.voice = FeatureState(), VoiceState()
+        state.network = self._network.new_state()
         state.pending = np.zeros_like(state.pending)
         state.opened, state.gate = False, 0.0
         state.fade, state.faded = 0, state.mouth
@@ -154,7 +157,7 @@ class MotionStage:
         if counted:
             level = 10 * float(np.log10(np.mean(frame.astype(np.float64) ** 2) + 1e-9))
             state.ahead.append((hear_voice(state.voice, frame), level))
-            if len(state.ahead) <= LOOK_AHEAD_FRAMES:
+            if len(state.ahead) <= self._network.config.look_ahead:
                 return None
         voices = any(voice for voice, _ in state.ahead)
         voice, level_db = state.ahead.popleft()
@@ -168,10 +171,7 @@ class MotionStage:
         return motion
 
     def _infer(self, state: MotionState, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-        features = torch.from_numpy(log_mel(state.features, frame))[None]
-        with torch.inference_mode(), _one_thread():
-            output, state.cache = self._net(features, state.cache)
-        return np.asarray(output[0, 0].numpy(), np.float32)
+        return self._network.step(state.network, log_mel(state.features, frame)[0])
 
     def _speak(self, state: MotionState, output: NDArray[np.float32], voices: bool) -> NDArray[np.float32]:
         """The mouth's channels from the network's output: shut in silence, fading after ``clear``."""
@@ -186,17 +186,6 @@ class MotionStage:
             state.fade += 1
         state.mouth = mouth
         return mouth
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of torch: the network is so small that a second one slows it down, and could change its bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _accent(state: MotionState, voice: bool, level_db: float) -> bool:

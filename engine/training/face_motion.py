@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.errors import SettingError
-from engine.motion.model import LOOK_AHEAD_FRAMES, FaceMotionConfig, FaceMotionNet, save_weights
 from engine.motion.mouth import CHANNEL_INDEX, CHANNELS
+from engine.motion.network import FaceMotionConfig
 from engine.training.clips import Clip, load_speech, make_clip
+from engine.training.face_motion_net import FaceMotionNet, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ class TrainingConfig:
     """One training run; everything random follows ``seed``.
 
     frames, clips: length of a clip and clips of a batch. fresh: clips of a batch that were never seen before; the
-    others come again from the last ``memory``, since spoiling speech anew costs as much as learning from it. rate: peak learning rate (AdamW, warmed up, then cosine).
-    muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
+    others come again from the last ``memory``, since spoiling speech anew costs as much as learning from it.
+    rate: peak learning rate (AdamW, warmed up, then cosine). muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
     which is what is validated and exported.
     """
 
@@ -79,6 +80,7 @@ def train_face_motion(
     *,
     config: TrainingConfig | None = None,
     net: FaceMotionConfig | None = None,
+    begin_with: str | Path | None = None,
     device: str = "cpu",
     resume: bool = True,
     progress: Progress | None = None,
@@ -86,11 +88,15 @@ def train_face_motion(
     """Train on the shards in ``data``; the folder ``out`` gets config.json, curves.csv, last.pt and
     face_motion.safetensors. With ``resume`` a run that was stopped goes on from its last checkpoint.
 
+    Args:
+        net: the network; its look-ahead is what the trained one has. begin_with: weights to begin with instead of
+            random ones; their network's size then stands, and only the look-ahead is taken from ``net``.
+
     Returns:
         The validation's last numbers, by the names in ``CURVES``.
 
     Raises:
-        InputError: no data; SettingError: no such device or no steps.
+        InputError: no data; SettingError: no such device or no steps; UnavailableError: nothing to begin with.
     """
     config = config or TrainingConfig()
     if config.steps <= 0:
@@ -101,7 +107,7 @@ def train_face_motion(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    model = FaceMotionNet(net).to(device)
+    model = _new_model(net or FaceMotionConfig(), begin_with).to(device)
     mean = FaceMotionNet(model.config).to(device)
     mean.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(
@@ -134,7 +140,7 @@ def train_face_motion(
         for group in optimiser.param_groups:
             group["lr"] = config.rate * _schedule(step, config)
         features, targets = _batch([clip(number) for number in _chosen(step, config)], device)
-        loss = motion_loss(model(_mask(features, config.seed + step))[0], targets)
+        loss = motion_loss(model(_mask(features, config.seed + step))[0], targets, model.config.look_ahead)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -169,13 +175,13 @@ def train_face_motion(
     return numbers
 
 
-def motion_loss(output: Tensor, targets: Tensor) -> Tensor:
+def motion_loss(output: Tensor, targets: Tensor, look_ahead: int) -> Tensor:
     """Loss of outputs [B, T, channels + 2] against the targets of the same input frames, as one number.
 
-    Output at input frame n is the mouth of frame n - ``LOOK_AHEAD_FRAMES``. Sum of: weighted error and velocity
+    Output at input frame n is the mouth of frame n - ``look_ahead``. Sum of: weighted error and velocity
     error of the channels, error of the lip opening, cross-entropy of closure and speech.
     """
-    output, targets = output[:, LOOK_AHEAD_FRAMES:], targets[:, :-LOOK_AHEAD_FRAMES]
+    output, targets = _same_frames(output, targets, look_ahead)
     mouth, wanted = output[..., :-2], targets[..., :-2]
     weight = _WEIGHT.to(output.device) * (2.0 - targets[..., -1:])  # silence counts twice
     error = (functional.smooth_l1_loss(mouth, wanted, reduction="none", beta=ERROR_SCALE) * weight).mean()
@@ -187,12 +193,25 @@ def motion_loss(output: Tensor, targets: Tensor) -> Tensor:
     return 4 * error + 2 * (velocity * weight[:, 1:]).mean() + 6 * gap + 0.5 * events
 
 
+def _same_frames(output: Tensor, targets: Tensor, look_ahead: int) -> tuple[Tensor, Tensor]:
+    return output[:, look_ahead:], targets[:, : targets.shape[1] - look_ahead]
+
+
 def _opening(mouth: Tensor) -> Tensor:
     jaw, close, lower, upper = (
         mouth[..., CHANNEL_INDEX[n]]
         for n in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthUpperUpLeft")
     )
     return jaw - close + 0.3 * lower + 0.3 * upper
+
+
+def _new_model(net: FaceMotionConfig, begin_with: str | Path | None) -> FaceMotionNet:
+    if begin_with is None:
+        return FaceMotionNet(net)
+    given = load_weights(begin_with)
+    model = FaceMotionNet(replace(given.config, look_ahead=net.look_ahead))
+    model.load_state_dict(given.state_dict())
+    return model
 
 
 def _schedule(step: int, config: TrainingConfig) -> float:
@@ -229,8 +248,9 @@ def _mask(features: Tensor, seed: int) -> Tensor:
 def _validate(model: FaceMotionNet, features: Tensor, targets: Tensor) -> dict[str, float]:
     model.eval()
     output = model(features)[0]
-    loss = float(motion_loss(output, targets))
-    output, targets = output[:, LOOK_AHEAD_FRAMES:], targets[:, :-LOOK_AHEAD_FRAMES]
+    look_ahead = model.config.look_ahead
+    loss = float(motion_loss(output, targets, look_ahead))
+    output, targets = _same_frames(output, targets, look_ahead)
     speech = targets[..., -1] > 0.5
     pair = torch.stack([_opening(output[..., :-2])[speech], _opening(targets[..., :-2])[speech]])
     found, true = output[..., -2] > 0, targets[..., -2] > 0.5

@@ -4,5 +4,6 @@ from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.lips import evaluate_lips
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
+from engine.training.evaluate.speak import AvatarMaker
 
-__all__ = ["Bar", "Report", "evaluate_faces", "evaluate_lips", "evaluate_silence"]
+__all__ = ["AvatarMaker", "Bar", "Report", "evaluate_faces", "evaluate_lips", "evaluate_silence"]

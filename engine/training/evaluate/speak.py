@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
-from engine.conventions import DEFAULT_FRAME_SIZE
+from engine.conventions import DEFAULT_FRAME_SIZE, LOOK_AHEADS_MS
 
 if TYPE_CHECKING:  # the pipeline is imported when an avatar is made
     from engine.avatar.avatar import Avatar
@@ -33,12 +33,14 @@ class SpeakerMaker(Protocol):
 
 
 class AvatarMaker:
-    """Makes avatars that speak through the real pipeline, at its default settings."""
+    """Makes avatars that speak through the real pipeline, at its default settings but for the arguments."""
 
-    def __init__(self, size: int = DEFAULT_FRAME_SIZE, seed: int = 0) -> None:
+    def __init__(
+        self, size: int = DEFAULT_FRAME_SIZE, seed: int = 0, look_ahead_ms: int = LOOK_AHEADS_MS[0]
+    ) -> None:
         from engine.pipeline import Engine, EngineSettings
 
-        self._engine = Engine(EngineSettings(size=size))
+        self._engine = Engine(EngineSettings(size=size, look_ahead_ms=look_ahead_ms))
         self._seed = seed
 
     def __call__(self, photo: Path | bytes) -> "SpeakingAvatar":

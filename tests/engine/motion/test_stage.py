@@ -10,7 +10,7 @@ from scipy.signal import resample_poly
 
 from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from engine.errors import AudioError, SettingError, UnavailableError
-from engine.motion.stage import MotionSettings, MotionStage, MotionStyle
+from engine.motion.stage import MotionStage, MotionStyle
 from engine.motion.values import Motion
 
 ASSETS = Path(__file__).parents[3] / "engine" / "assets"
@@ -209,4 +209,4 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     for name in ("absent.safetensors", "broken.safetensors"):
         with pytest.raises(UnavailableError, match=name):
-            MotionStage(MotionSettings(weights=tmp_path / name))
+            MotionStage(tmp_path / name)

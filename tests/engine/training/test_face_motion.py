@@ -1,6 +1,7 @@
 """The trainer on made-up shards: it learns, resumes where it was, and its weights load and stream."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 import torch
 
 from engine.conventions import SAMPLE_RATE
-from engine.errors import InputError, SettingError
-from engine.motion.model import LOOK_AHEAD_FRAMES, FaceMotionConfig, FaceMotionNet, load_weights
+from engine.errors import InputError, SettingError, UnavailableError
 from engine.motion.mouth import CHANNEL_INDEX, CHANNELS, shape_mouth
+from engine.motion.network import FaceMotionConfig, FaceMotionNetwork
 from engine.speech.features import FEATURES
 from engine.training.clips import load_speech, make_clip
 from engine.training.face_motion import TrainingConfig, motion_loss, train_face_motion
+from engine.training.face_motion_net import FaceMotionNet, load_weights, save_weights
 from engine.training.phones import PAUSE
 from engine.training.shards import write_shard
 from engine.training.visemes import opening
@@ -108,14 +110,49 @@ def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
             train_face_motion(data, tmp_path, device="cuda")
 
 
-def test_loss_is_zero_only_for_the_delayed_targets() -> None:
+@pytest.mark.parametrize("look_ahead", [0, 1, 2])
+def test_loss_is_zero_only_for_the_delayed_targets(look_ahead: int) -> None:
     targets = torch.rand(2, 20, len(CHANNELS) + 2, generator=torch.Generator().manual_seed(0)).round()
-    delayed = torch.roll(targets, LOOK_AHEAD_FRAMES, dims=1)
+    delayed = torch.roll(targets, look_ahead, dims=1)
     delayed[..., -2:] = (delayed[..., -2:] - 0.5) * 60  # certain logits
-    assert motion_loss(delayed, targets) < 1e-4
-    early = targets.clone()
-    early[..., -2:] = (early[..., -2:] - 0.5) * 60
-    assert motion_loss(early, targets) > 0.5
+    assert motion_loss(delayed, targets, look_ahead) < 1e-4
+    assert motion_loss(delayed, targets, look_ahead + 1) > 0.5
+
+
+def test_training_begins_with_other_weights_at_another_look_ahead(data: Path, tmp_path: Path) -> None:
+    train_face_motion(data, tmp_path / "two", config=QUICK, net=SMALL)
+    weights = tmp_path / "two" / "face_motion.safetensors"
+    still = replace(QUICK, rate=0.0)
+    one = replace(FaceMotionConfig(), look_ahead=1)
+    train_face_motion(data, tmp_path / "one", config=still, net=one, begin_with=weights)
+    before, after = load_weights(weights), load_weights(tmp_path / "one" / "face_motion.safetensors")
+    assert after.config == replace(SMALL, look_ahead=1)
+    for (name, a), b in zip(before.state_dict().items(), after.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    with pytest.raises(UnavailableError, match=r"absent\.safetensors"):
+        train_face_motion(data, tmp_path / "none", begin_with=tmp_path / "absent.safetensors")
+
+
+def test_calls_compute_what_was_trained(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    net = FaceMotionNet(
+        FaceMotionConfig(width=40, hidden=48, heads=5, layers=2, context=4, window=6, look_ahead=1)
+    )
+    with torch.no_grad():
+        for parameter in net.parameters():  # layer norms and distances begin at special values
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    save_weights(net, tmp_path / "net.safetensors")
+    features = torch.randn(40, FEATURES)
+    with torch.inference_mode():
+        expected = load_weights(tmp_path / "net.safetensors")(features[None])[0][0].numpy()
+    network = FaceMotionNetwork(tmp_path / "net.safetensors")
+    assert network.config == net.config
+    state, other = network.new_state(), network.new_state()
+    outputs = []
+    for frame in features.numpy():
+        outputs.append(network.step(state, frame))
+        network.step(other, -frame)  # another stream beside it
+    np.testing.assert_allclose(np.stack(outputs), expected, atol=1e-5)  # float32 sums in another order
 
 
 def test_network_streams_as_it_trains() -> None:

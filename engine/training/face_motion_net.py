@@ -1,12 +1,12 @@
 """The face motion network: a small causal transformer from log-mel features to mouth shapes.
 
-A clip is a fresh cache and one long chunk; a stream is the same call with one frame at a time. Attention reaches
-back over a bounded window, so a session of any length costs the same a frame.
+A clip is a fresh cache and one long chunk; a stream may be cut into chunks of any length. Attention reaches back over
+a bounded window, so a session of any length costs the same a frame. Calls run ``engine/motion/network.py``, which
+computes the same from the same file.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,38 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from engine.errors import UnavailableError
 from engine.motion.mouth import CHANNELS
+from engine.motion.network import FaceMotionConfig
 from engine.speech.features import FEATURES
-
-LOOK_AHEAD_FRAMES: Final = LOOK_AHEAD_SAMPLES // FRAME_SAMPLES
-
-
-@dataclass(frozen=True)
-class FaceMotionConfig:
-    """Size of the network.
-
-    width, hidden: of the residual stream and of the layers inside. context: frames that the first layer sees at
-    once; window: frames that attention sees; both with the newest included.
-    """
-
-    width: int = 160
-    hidden: int = 384
-    heads: int = 5
-    layers: int = 3
-    context: int = 3
-    window: int = 24
-
-    def to_metadata(self) -> dict[str, str]:
-        """As strings, for the header of a safetensors file."""
-        return {name: str(value) for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> "FaceMotionConfig":
-        """Read what ``to_metadata`` wrote."""
-        return cls(**{field.name: int(metadata[field.name]) for field in fields(cls)})
-
 
 Past = tuple[Tensor, Tensor]
 """Keys and values of the last ``window - 1`` frames (fewer at the start): [B, heads, W, width / heads] each."""
@@ -91,7 +63,7 @@ class Layer(nn.Module):
 
 
 class FaceMotionNet(nn.Module):
-    """From features of frames up to n to the mouth of frame n - ``LOOK_AHEAD_FRAMES``.
+    """From features of frames up to n to the mouth of frame n - ``config.look_ahead``.
 
     Output channels: ``CHANNELS`` (nominally in [0, 1], not clamped), then two logits: the lips are shut by a
     bilabial, and somebody speaks.
