@@ -12,12 +12,33 @@ from engine.motion.values import Motion
 MOTION_VALUES: Final = len(ARKIT_NAMES) + len(POSE_NAMES)
 
 
+def carriage(motion: Motion) -> NDArray[np.float32]:
+    """How a motion holds head and chest: float32 [7], ``POSE_NAMES`` and the breath."""
+    return np.append(motion.pose, np.float32(motion.breath))
+
+
+def pack_motion(motion: Motion) -> bytes:
+    """A motion as ``FrameDone.motion``: bytes are pickled twenty times as quickly as an array."""
+    return np.concatenate([motion.blendshapes, carriage(motion)], dtype=np.float32).tobytes()
+
+
+def unpack_motion(motion: bytes) -> NDArray[np.float32]:
+    """The values of ``FrameDone.motion``: float32 [58], read-only, ``ARKIT_NAMES`` and then ``POSE_NAMES``."""
+    return np.frombuffer(motion, np.float32, MOTION_VALUES)
+
+
+def unpack_carriage(motion: bytes) -> NDArray[np.float32]:
+    """The ``carriage`` of the motion that was packed."""
+    return np.frombuffer(motion, np.float32, offset=4 * len(ARKIT_NAMES))
+
+
 @dataclass(frozen=True)
 class OpenSession:
     """Begin a session at ``first_frame``; its sound is in the shared memory called ``memory``.
 
     ``origin_s`` is the monotonic time of sample 0 and ``budget_s`` the time from a frame's first sample to its
-    deadline: frames whose deadline has passed are not drawn.
+    deadline: frames whose deadline has passed are not drawn. ``shown`` is the motion that the viewer saw last, as in
+    ``FrameDone``, when another worker drew the session before: the head goes on from there.
     """
 
     session: str
@@ -31,6 +52,7 @@ class OpenSession:
     expressiveness: float
     head_motion: float
     level: int
+    shown: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,13 @@ class CloseSession:
 
 
 @dataclass(frozen=True)
+class Preload:
+    """Keep an avatar at hand; no session shows it yet."""
+
+    avatar_path: str
+
+
+@dataclass(frozen=True)
 class ForgetAvatar:
     """An avatar was deleted: keep nothing of it. No session shows it any more."""
 
@@ -102,12 +131,12 @@ class Stop:
 
 
 ToSession = OpenSession | Audio | Clear | SetStyle | SetAvatar | SetLevel | SetOrigin | CloseSession
-ToWorker = ToSession | ForgetAvatar | Stop
+ToWorker = ToSession | Preload | ForgetAvatar | Stop
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The worker is warm; a frame costs ``frame_ms`` (95th percentile of the warm-up)."""
+    """The worker is warm; the quickest frame of the warm-up took ``frame_ms``."""
 
     frame_ms: float
 
@@ -122,16 +151,6 @@ class NotReady:
 @dataclass(frozen=True)
 class Alive:
     """Said about once a second, whatever else there is to do."""
-
-
-def pack_motion(motion: Motion) -> bytes:
-    """A motion as ``FrameDone.motion``: bytes are pickled twenty times as quickly as an array."""
-    return np.concatenate([motion.blendshapes, motion.pose], dtype=np.float32).tobytes()
-
-
-def unpack_motion(motion: bytes) -> NDArray[np.float32]:
-    """The values of ``FrameDone.motion``: float32 [58], read-only, ``ARKIT_NAMES`` and then ``POSE_NAMES``."""
-    return np.frombuffer(motion, np.float32, MOTION_VALUES)
 
 
 @dataclass(frozen=True)

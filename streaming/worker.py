@@ -4,9 +4,12 @@ import gc
 import logging
 import os
 import signal
+import sys
+import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -14,20 +17,19 @@ import numpy as np
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from engine.errors import VividliveError
-from engine.motion.values import Motion
-from streaming.clock import MediaClock
 from streaming.engine_port import EngineOptions, EnginePort, load_object
 from streaming.ladder import Level
+from streaming.loader import AvatarLoader
 from streaming.messages import (
     Alive,
     Audio,
     Clear,
     CloseSession,
     ForgetAvatar,
-    FrameDone,
     FromWorker,
     NotReady,
     OpenSession,
+    Preload,
     Ready,
     SessionFailed,
     SetAvatar,
@@ -37,143 +39,86 @@ from streaming.messages import (
     Stop,
     ToSession,
     ToWorker,
-    pack_motion,
 )
 from streaming.shared import SessionMemory
+from streaming.worker_session import WorkerSession
 
 WARM_FRAMES: Final = 25
-KEPT_AVATARS: Final = 4
-FROZEN_S: Final = 0.5
-ALIVE_S: Final = 1.0
+ALIVE_S: Final = 0.5
+LOADING_S: Final = 0.005
+"""How often it is looked whether an avatar is ready, when there is nothing else to do."""
+
+LOW_PRIORITY: Final = 15
+"""Niceness of a standby's warm-up."""
 
 logger = logging.getLogger(__name__)
 
 
-class WorkerSession:
-    """One session within the worker."""
+@dataclass
+class _Opening:
+    """A session whose avatar is being loaded, and what it was told since."""
 
-    def __init__(self, opening: OpenSession, port: EnginePort, avatar: Any, memory: SessionMemory) -> None:
-        self.name = opening.session
-        self.level = Level(opening.level)
-        self.generation = opening.generation
-        self.memory = memory
-        self.clock = MediaClock(opening.origin_s)
-        self._port = port
-        self._budget_s = opening.budget_s
-        self._drawn_s = 0.0
-        self._first_frame = opening.first_frame
-        self._heard = opening.first_frame * FRAME_SAMPLES
-        self._end = self._heard
-        self._session = port.session(avatar, opening.seed)
-        self.set_style(opening.expressiveness, opening.head_motion)
-        self._motions: Iterator[Motion] = iter(())
-        self._pending: Motion | None = None
-
-    def set_style(self, expressiveness: float, head_motion: float) -> None:
-        """Change the style from the next motion on."""
-        self._session.set_style(self._port.style(expressiveness, head_motion))
-
-    def set_avatar(self, avatar: Any) -> None:
-        """Draw another avatar from the next frame on."""
-        self._session.set_avatar(avatar)
-
-    def hear(self, end: int) -> None:
-        """Sound up to sample ``end`` lies in the ring."""
-        self._end = max(self._end, end)
-
-    def clear(self, generation: int) -> None:
-        """Barge-in: what was queued becomes silence, so that numbers run on."""
-        self._take_audio()
-        dropped = self._session.clear()
-        self._session.push_audio(np.zeros(dropped, np.float32))
-        self._pending = None
-        self._motions = iter(())
-        self.generation = generation
-
-    def step(self, clock: Callable[[], float]) -> FrameDone | None:
-        """Make the next frame that can still be in time, if there is one.
-
-        On a machine that is too slow for that, a late one now and then: better than a picture that stands still.
-        """
-        self._take_audio()
-        now_s = clock()
-        while (motion := self._next_motion()) is not None:
-            number = motion.number + self._first_frame
-            late = self.clock.frame_due(number, self._budget_s) < now_s
-            if number % self.level.stride or (late and now_s - self._drawn_s < FROZEN_S):
-                self._pending = None
-                continue
-            slot = self.memory.free_slot()
-            if slot is None:
-                return None
-            self._pending = None
-            self._drawn_s = now_s
-            frame = self._session.render(motion, supersample=self.level.supersample)
-            self.memory.fill(slot, frame.i420)
-            return FrameDone(
-                self.name,
-                number,
-                slot,
-                self.generation,
-                clock(),
-                frame.stage_ms,
-                self._session.speaking,
-                pack_motion(motion),
-            )
-        return None
-
-    def _take_audio(self) -> None:
-        if self._end > self._heard:
-            self._session.push_audio(self.memory.read_audio(self._heard, self._end))
-            self._heard = self._end
-
-    def _next_motion(self) -> Motion | None:
-        if self._pending is None:
-            self._pending = next(self._motions, None)
-        if self._pending is None:
-            self._motions = self._session.motions()
-            self._pending = next(self._motions, None)
-        return self._pending
+    message: OpenSession
+    prepared: Future[Any]
+    later: list[ToSession] = field(default_factory=list)
 
 
 class Worker:
     """All sessions of one worker process; no I/O but ``send`` and the shared memory."""
 
     def __init__(
-        self, port: EnginePort, size: int, send: Callable[[FromWorker], None], clock: Callable[[], float]
+        self,
+        port: EnginePort,
+        loader: AvatarLoader,
+        size: int,
+        send: Callable[[FromWorker], None],
+        clock: Callable[[], float],
     ) -> None:
         self._port = port
+        self._loader = loader
         self._size = size
         self._send = send
         self._clock = clock
         self._sessions: dict[str, WorkerSession] = {}
-        self._avatars: OrderedDict[str, Any] = OrderedDict()
+        self._openings: dict[str, _Opening] = {}
+        self._swaps: dict[str, Future[Any]] = {}
+
+    @property
+    def loading(self) -> bool:
+        """Whether a session waits for an avatar."""
+        return bool(self._openings or self._swaps)
 
     def handle(self, message: ToWorker) -> None:
         """Carry out one message; a session's failure is reported and ends nothing else."""
         assert not isinstance(message, Stop)
         if isinstance(message, ForgetAvatar):
-            self._avatars.pop(message.avatar_path, None)
-            return
-        try:
-            self._handle(message)
-        except VividliveError as error:
-            self._send(SessionFailed(message.session, str(error), fatal=isinstance(message, OpenSession)))
-        except Exception:
-            logger.exception("session %s: %s failed", message.session, type(message).__name__)
-            self._send(SessionFailed(message.session, "the engine failed, see the server's log", fatal=True))
+            self._loader.forget(message.avatar_path)
+        elif isinstance(message, Preload):
+            self._loader.preload(message.avatar_path)
+        elif isinstance(message, OpenSession):
             self._close(message.session)
+            self._openings[message.session] = _Opening(message, self._loader.prepare(message.avatar_path))
+        elif isinstance(message, CloseSession):
+            self._close(message.session)
+        elif message.session in self._openings:
+            self._openings[message.session].later.append(message)
+        elif message.session in self._sessions:
+            try:
+                self._handle(message)
+            except VividliveError as error:
+                self._send(SessionFailed(message.session, str(error), fatal=False))
+            except Exception:
+                self._fail(message.session, type(message).__name__)
 
     def step(self) -> bool:
         """Let every session make one frame; returns whether any did."""
+        self._take_avatars()
         busy = False
-        for name in list(self._sessions):
+        for name, session in list(self._sessions.items()):
             try:
-                done = self._sessions[name].step(self._clock)
+                done = session.step(self._clock)
             except Exception:
-                logger.exception("session %s: rendering failed", name)
-                self._send(SessionFailed(name, "the engine failed, see the server's log", fatal=True))
-                self._close(name)
+                self._fail(name, "rendering")
                 continue
             if done is not None:
                 self._send(done)
@@ -182,22 +127,12 @@ class Worker:
 
     def close(self) -> None:
         """End every session."""
-        for name in list(self._sessions):
+        for name in (*self._openings, *self._sessions):
             self._close(name)
+        self._loader.close()
 
     def _handle(self, message: ToSession) -> None:
-        if isinstance(message, OpenSession):
-            memory = SessionMemory(self._size, message.memory)
-            try:
-                avatar = self._avatar(message.avatar_path)
-                self._sessions[message.session] = WorkerSession(message, self._port, avatar, memory)
-            except BaseException:
-                memory.close()
-                raise
-            return
-        session = self._sessions.get(message.session)
-        if session is None:
-            return
+        session = self._sessions[message.session]
         match message:
             case Audio():
                 session.hear(message.end)
@@ -206,34 +141,63 @@ class Worker:
             case SetStyle():
                 session.set_style(message.expressiveness, message.head_motion)
             case SetAvatar():
-                session.set_avatar(self._avatar(message.avatar_path))
+                self._swaps[message.session] = self._loader.prepare(message.avatar_path)
             case SetLevel():
                 session.level = Level(message.level)
             case SetOrigin():
                 session.clock.origin_s = message.origin_s
-            case CloseSession():
-                self._close(message.session)
+
+    def _take_avatars(self) -> None:
+        """Open the sessions, and change the faces, whose avatars are ready."""
+        for name in [name for name, opening in self._openings.items() if opening.prepared.done()]:
+            opening = self._openings.pop(name)
+            try:
+                self._open(opening.message, opening.prepared.result())
+            except VividliveError as error:
+                self._send(SessionFailed(name, str(error), fatal=True))
+            except FileNotFoundError:
+                logger.info("session %s: ended before it was opened", name)
+            except Exception:
+                self._fail(name, "opening")
+            for message in opening.later:
+                self.handle(message)
+        for name in [name for name, prepared in self._swaps.items() if prepared.done()]:
+            try:
+                self._sessions[name].set_avatar(self._swaps.pop(name).result())
+            except VividliveError as error:
+                self._send(SessionFailed(name, str(error), fatal=False))
+            except Exception:
+                self._fail(name, "changing the avatar")
+
+    def _open(self, message: OpenSession, prepared: Any) -> None:
+        memory = SessionMemory(self._size, message.memory)
+        try:
+            session = WorkerSession(message, self._port, prepared, memory, self._clock())
+        except BaseException:
+            memory.close()
+            raise
+        self._sessions[message.session] = session
+
+    def _fail(self, name: str, doing: str) -> None:
+        """Tell of the exception at hand and end the session."""
+        logger.exception("session %s: %s failed", name, doing)
+        self._send(SessionFailed(name, "the engine failed, see the server's log", fatal=True))
+        self._close(name)
 
     def _close(self, name: str) -> None:
+        self._openings.pop(name, None)
+        self._swaps.pop(name, None)
         session = self._sessions.pop(name, None)
         if session is not None:
             session.memory.close()
 
-    def _avatar(self, path: str) -> Any:
-        if path not in self._avatars:
-            self._avatars[path] = self._port.load_avatar(path)
-        self._avatars.move_to_end(path)
-        while len(self._avatars) > KEPT_AVATARS:
-            self._avatars.popitem(last=False)
-        return self._avatars[path]
 
-
-def warm_up(port: EnginePort, avatar_path: str) -> float:
+def warm_up(port: EnginePort, loader: AvatarLoader, avatar_path: str) -> float:
     """Draw a second of frames; returns what the quickest took, motion and drawing together, in milliseconds.
 
     The quickest says what the machine can do; the others also say what else it was doing at that moment.
     """
-    session = port.session(port.load_avatar(avatar_path), 0)
+    session = port.session(loader.prepare(avatar_path).result(), 0)
     session.push_audio(np.zeros(FRAME_SAMPLES * WARM_FRAMES + LOOK_AHEAD_SAMPLES, np.float32))
     times = []
     start = time.perf_counter()
@@ -244,36 +208,77 @@ def warm_up(port: EnginePort, avatar_path: str) -> float:
     return min(times)
 
 
-def worker_main(connection: Connection, options: EngineOptions, avatar_path: str, log_level: int) -> None:
-    """Run a worker until it is told to stop or the media process is gone."""
-    if hasattr(os, "setsid"):
-        # A session of its own: Linux then gives drawing its own share of a busy processor, beside the browser's.
-        os.setsid()
+def worker_main(
+    connection: Connection, options: EngineOptions, avatar_path: str, log_level: int, urgent: bool
+) -> None:
+    """Run a worker until it is told to stop or the media process is gone.
+
+    A standby is not ``urgent``: it warms up at low priority.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the media process, which stops the worker
     logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if urgent:
+        _own_share()
     try:
-        port: EnginePort = load_object(options.factory)(options)
-        connection.send(Ready(warm_up(port, avatar_path)))
+        worker, frame_ms = _make(connection, options, avatar_path, urgent)
     except VividliveError as error:
         connection.send(NotReady(str(error)))
         return
+    if not urgent:
+        _own_share()
     gc.collect()
     gc.freeze()  # what lives now lives long: later collections are short
-    worker = Worker(port, options.size, connection.send, time.monotonic)
     try:
-        busy = False
-        told_s = time.monotonic()
-        while True:
-            if time.monotonic() - told_s > ALIVE_S:
-                told_s = time.monotonic()
-                connection.send(Alive())
-            if connection.poll(0.0 if busy else ALIVE_S):
-                message = connection.recv()
-                if isinstance(message, Stop):
-                    return
-                worker.handle(message)
-            busy = worker.step() or connection.poll(0.0)
+        connection.send(Ready(frame_ms))
+        _run(worker, connection)
     except (EOFError, OSError):
         logger.info("the media process is gone")
     finally:
         worker.close()
+
+
+def _make(
+    connection: Connection, options: EngineOptions, avatar_path: str, urgent: bool
+) -> tuple[Worker, float]:
+    """A warm worker and what a frame costs it.
+
+    Raises:
+        VividliveError: the engine cannot be made.
+    """
+
+    def make() -> tuple[Worker, float]:
+        if not urgent and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        port: EnginePort = load_object(options.factory)(options)
+        loader = AvatarLoader(port)
+        frame_ms = warm_up(port, loader, avatar_path)
+        return Worker(port, loader, options.size, connection.send, time.monotonic), frame_ms
+
+    if urgent:
+        return make()
+    # On a thread of its own: Linux has a priority for each, and would not let a process raise its own again.
+    with ThreadPoolExecutor(1, thread_name_prefix="warm-up") as executor:
+        return executor.submit(make).result()
+
+
+def _own_share() -> None:
+    """Be a session of one's own: Linux then gives drawing its own share of a busy processor, beside the browser's."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+
+
+def _run(worker: Worker, connection: Connection) -> None:
+    busy = False
+    told_s = time.monotonic()
+    while True:
+        if time.monotonic() - told_s > ALIVE_S:
+            told_s = time.monotonic()
+            connection.send(Alive())
+        wait_s = 0.0 if busy else LOADING_S if worker.loading else ALIVE_S
+        if connection.poll(wait_s):
+            while connection.poll(0.0):
+                message = connection.recv()
+                if isinstance(message, Stop):
+                    return
+                worker.handle(message)
+        busy = worker.step()

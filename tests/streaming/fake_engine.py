@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,11 +93,38 @@ class FakeEngine:
         except (OSError, ValueError) as error:
             raise BundleError(f"expected a fake avatar at {path}: {error}") from error
 
+    def prepare(self, avatar: Any) -> Any:
+        return avatar
+
     def session(self, avatar: Any, seed: int) -> SessionLike:
         return FakeSession(self._size, avatar)
 
     def style(self, expressiveness: float, head_motion: float) -> Any:
         return {"expressiveness": expressiveness, "head_motion": head_motion}
+
+
+class InlineExecutor(Executor):
+    """Does everything at once, or, while ``held``, when it is told to."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self._waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        self._waiting.append((future, lambda: fn(*args, **kwargs)))
+        if not self.held:
+            self.work()
+        return future
+
+    def work(self) -> None:
+        """Do what waits."""
+        waiting, self._waiting = self._waiting, []
+        for future, task in waiting:
+            try:
+                future.set_result(task())
+            except Exception as error:
+                future.set_exception(error)
 
 
 def fake_photo_check(photo: bytes) -> None:

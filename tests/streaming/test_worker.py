@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.motion.values import Motion
 from streaming.engine_port import EngineOptions
 from streaming.ladder import Level
+from streaming.loader import AvatarLoader
 from streaming.messages import (
     Audio,
     Clear,
@@ -18,16 +21,19 @@ from streaming.messages import (
     FrameDone,
     FromWorker,
     OpenSession,
+    Preload,
     SessionFailed,
     SetAvatar,
     SetLevel,
     SetOrigin,
     SetStyle,
+    pack_motion,
     unpack_motion,
 )
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
-from tests.streaming.fake_engine import JAW, FakeEngine, read_number
+from streaming.worker_session import SETTLE_FRAMES
+from tests.streaming.fake_engine import JAW, FakeEngine, InlineExecutor, read_number
 
 SIZE = 256
 LOUD = np.float32(0.2)
@@ -42,16 +48,20 @@ class Bench:
         self.memory = SessionMemory(SIZE)
         self.avatar = folder / "a.avatar"
         self.avatar.write_text(json.dumps({"chroma": 100}))
-        self.worker = Worker(FakeEngine(EngineOptions(size=SIZE)), SIZE, self.said.append, lambda: self.now_s)
+        engine = FakeEngine(EngineOptions(size=SIZE))
+        self.executor = InlineExecutor()
+        loader = AvatarLoader(engine, self.executor)
+        self.worker = Worker(engine, loader, SIZE, self.said.append, lambda: self.now_s)
         self.end = 0
 
-    def open(self, name: str = "s", first_frame: int = 0) -> None:
+    def open(self, name: str = "s", first_frame: int = 0, shown: bytes = b"") -> None:
         self.end = first_frame * FRAME_SAMPLES
+        avatar = str(self.avatar)
         self.worker.handle(
-            OpenSession(name, self.memory.name, str(self.avatar), 0, first_frame, 0.0, 0.16, 0, 1.0, 1.0, 0)
+            OpenSession(name, self.memory.name, avatar, 0, first_frame, 0.0, 0.16, 0, 1.0, 1.0, 0, shown)
         )
 
-    def hear(self, samples: int, value: float = 0.0, name: str = "s") -> None:
+    def hear(self, samples: int, value: float | np.float32 = 0.0, name: str = "s") -> None:
         self.memory.write_audio(self.end, np.full(samples, value, np.float32))
         self.end += samples
         self.worker.handle(Audio(name, self.end))
@@ -116,6 +126,7 @@ def test_frames_whose_deadline_has_passed_are_not_drawn(bench: Bench) -> None:
 
 def test_on_a_machine_that_is_always_late_the_picture_moves_still(bench: Bench) -> None:
     bench.open()
+    bench.work()
     drawn = []
     for second in range(1, 4):
         bench.now_s = second + 10.0
@@ -166,6 +177,7 @@ def test_two_sessions_do_not_mix(bench: Bench) -> None:
 def test_a_bad_avatar_is_refused_and_the_old_one_stays(bench: Bench, tmp_path: Path) -> None:
     bench.open()
     bench.worker.handle(SetAvatar("s", str(tmp_path / "missing.avatar")))
+    bench.work()
     assert isinstance(bench.said[-1], SessionFailed) and not bench.said[-1].fatal
     bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     (done,) = bench.work()
@@ -187,6 +199,7 @@ def test_another_avatar_shows_from_the_next_frame_on(bench: Bench, tmp_path: Pat
 def test_opening_with_a_bad_avatar_is_fatal_and_messages_for_it_are_ignored(bench: Bench) -> None:
     bench.avatar.unlink()
     bench.open()
+    bench.work()
     assert isinstance(bench.said[-1], SessionFailed) and bench.said[-1].fatal
     bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     bench.worker.handle(SetStyle("s", 1.0, 1.0))
@@ -199,6 +212,7 @@ def test_a_deleted_avatar_is_forgotten(bench: Bench) -> None:
     bench.worker.handle(ForgetAvatar(str(bench.avatar)))
     bench.avatar.unlink()
     bench.open("again")
+    bench.work()
     assert isinstance(bench.said[-1], SessionFailed)
 
 
@@ -208,3 +222,121 @@ def test_a_session_that_stood_still_goes_on(bench: Bench) -> None:
     bench.worker.handle(SetOrigin("s", 100.0))
     bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     assert [done.number for done in bench.work()] == [0]
+
+
+def test_the_old_face_is_drawn_until_the_new_one_is_ready(bench: Bench, tmp_path: Path) -> None:
+    other = tmp_path / "b.avatar"
+    other.write_text(json.dumps({"chroma": 200}))
+    bench.open()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    bench.work()
+    bench.executor.held = True
+    bench.worker.handle(SetAvatar("s", str(other)))
+    shown = []
+    for number in range(4):
+        if number == 2:
+            bench.executor.work()
+        bench.hear(FRAME_SAMPLES)
+        (done,) = bench.work()
+        shown.append(int(bench.memory.picture(done.slot)[SIZE, 0]))
+    assert shown == [100, 100, 200, 200]
+
+
+def test_the_avatar_asked_for_last_is_the_one_that_stays(bench: Bench, tmp_path: Path) -> None:
+    for name, chroma in (("b", 150), ("c", 200)):
+        (tmp_path / f"{name}.avatar").write_text(json.dumps({"chroma": chroma}))
+    bench.open()
+    bench.work()
+    bench.executor.held = True
+    bench.worker.handle(SetAvatar("s", str(tmp_path / "b.avatar")))
+    bench.worker.handle(SetAvatar("s", str(tmp_path / "c.avatar")))
+    bench.executor.work()
+    bench.hear(2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    assert [bench.memory.picture(done.slot)[SIZE, 0] for done in bench.work()] == [200, 200]
+
+
+def test_what_a_session_is_told_while_its_avatar_loads_is_done_afterwards(bench: Bench) -> None:
+    bench.executor.held = True
+    bench.open()
+    assert bench.worker.loading
+    bench.hear(2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES, LOUD)
+    bench.worker.handle(SetStyle("s", 0.0, 1.0))
+    bench.worker.handle(SetLevel("s", Level.HALF_RATE))
+    assert bench.work() == []
+    bench.executor.work()
+    (done,) = bench.work()
+    assert done.number == 0 and unpack_motion(done.motion)[JAW] == 0.0
+    assert not bench.worker.loading
+
+
+def test_a_session_that_ends_while_its_avatar_loads_is_never_opened(bench: Bench) -> None:
+    bench.executor.held = True
+    bench.open()
+    bench.worker.handle(CloseSession("s"))
+    bench.executor.work()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    assert bench.work() == [] and bench.said == []
+
+
+def test_a_session_whose_memory_is_gone_is_passed_over(bench: Bench) -> None:
+    bench.executor.held = True
+    memory = SessionMemory(SIZE)
+    opening = OpenSession("t", memory.name, str(bench.avatar), 0, 0, 0.0, 0.16, 0, 1.0, 1.0, 0)
+    bench.worker.handle(opening)
+    memory.close()
+    bench.executor.work()
+    assert bench.work() == [] and bench.said == []
+
+
+def test_a_preloaded_avatar_is_not_read_again(bench: Bench) -> None:
+    bench.worker.handle(Preload(str(bench.avatar)))
+    bench.avatar.unlink()
+    bench.open()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    assert len(bench.work()) == 1
+
+
+def test_a_session_whose_pictures_nobody_takes_holds_up_no_other_and_piles_up_nothing(bench: Bench) -> None:
+    other = SessionMemory(SIZE)
+    opening = OpenSession("t", other.name, str(bench.avatar), 0, 0, 0.0, 0.16, 0, 1.0, 1.0, 0)
+    try:
+        bench.open("s")
+        bench.worker.handle(opening)
+        drawn: dict[str, list[int]] = {"s": [], "t": []}
+        for frame in range(100):
+            bench.now_s = frame * 0.04 + 0.12
+            end = frame * FRAME_SAMPLES + FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+            for name in ("s", "t"):
+                bench.worker.handle(Audio(name, end))
+            for done in bench.work():
+                drawn[done.session].append(done.number)
+                if done.session == "t":
+                    other.free(done.slot)
+        assert drawn["t"] == list(range(100))
+        assert drawn["s"] == list(range(SLOTS))
+        for slot in range(SLOTS):
+            bench.memory.free(slot)
+        bench.now_s = 100 * 0.04 + 0.12
+        bench.worker.handle(Audio("s", 101 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES))
+        after = [done.number for done in bench.work()]
+        assert after[-1] == 100 and after[0] > 90
+    finally:
+        bench.worker.handle(CloseSession("t"))
+        other.close()
+
+
+def test_a_head_goes_on_from_where_it_was_last_seen(bench: Bench) -> None:
+    seen = np.array([5, -4, 3, 0.1, 0.2, -0.1], np.float32)
+    bench.open(first_frame=100, shown=pack_motion(Motion(99, np.zeros(52, np.float32), seen, 1.0)))
+    bench.work()
+    poses: list[NDArray[np.float32]] = []
+    for frame in range(100, 100 + SETTLE_FRAMES + 2):
+        bench.now_s = frame * 0.04
+        bench.hear(FRAME_SAMPLES if poses else FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+        (done,) = bench.work()
+        bench.memory.free(done.slot)
+        poses.append(unpack_motion(done.motion)[52:])
+    np.testing.assert_allclose(poses[0], seen)
+    steps = np.abs(np.diff(poses, axis=0)).max(axis=0)
+    assert (steps < np.abs(seen) / 12).all()  # of a jump, no frame takes more than a twelfth
+    assert not poses[-1].any()  # the fake engine's own head is at rest

@@ -1,0 +1,43 @@
+"""Makes avatars ready to be drawn on a thread of its own, so that a session that goes on is not held up."""
+
+from collections import OrderedDict
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from streaming.engine_port import EnginePort
+
+KEPT_AVATARS: Final = 4
+"""Avatars that are kept at hand, the ones used last."""
+
+
+class AvatarLoader:
+    """The avatars that a worker has read; what it keeps is touched by its own thread alone."""
+
+    def __init__(self, port: EnginePort, executor: Executor | None = None) -> None:
+        self._port = port
+        self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="avatar-loader")
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def prepare(self, path: str) -> Future[Any]:
+        """What the port's ``prepare`` makes of the bundle at ``path``, or why it cannot be read."""
+        return self._executor.submit(lambda: self._port.prepare(self._load(path)))
+
+    def preload(self, path: str) -> Future[Any]:
+        """Read the bundle at ``path`` so that ``prepare`` need not."""
+        return self._executor.submit(self._load, path)
+
+    def forget(self, path: str) -> None:
+        """Keep nothing of the bundle at ``path``."""
+        self._executor.submit(self._kept.pop, path, None)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._executor.shutdown()
+
+    def _load(self, path: str) -> Any:
+        if path not in self._kept:
+            self._kept[path] = self._port.load_avatar(path)
+        self._kept.move_to_end(path)
+        while len(self._kept) > KEPT_AVATARS:
+            self._kept.popitem(last=False)
+        return self._kept[path]

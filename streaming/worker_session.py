@@ -1,0 +1,136 @@
+"""One session within the engine worker: its sound, its place in time, and the next frame to draw."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES
+from engine.motion.values import Motion
+from streaming.clock import MediaClock
+from streaming.engine_port import EnginePort
+from streaming.ladder import Level
+from streaming.messages import FrameDone, OpenSession, carriage, pack_motion, unpack_carriage
+from streaming.shared import SessionMemory
+
+FROZEN_S: Final = 0.5
+"""A picture stands still for no longer than this: then a frame that is late is drawn all the same."""
+
+SETTLE_FRAMES: Final = 25
+"""Frames in which a head that goes on from another worker's pose finds its own way."""
+
+
+class WorkerSession:
+    """One session; ``prepared`` is an avatar made ready by the port."""
+
+    def __init__(
+        self,
+        opening: OpenSession,
+        port: EnginePort,
+        prepared: Any,
+        memory: SessionMemory,
+        now_s: float,
+    ) -> None:
+        self.name = opening.session
+        self.level = Level(opening.level)
+        self.generation = opening.generation
+        self.memory = memory
+        self.clock = MediaClock(opening.origin_s)
+        self._port = port
+        self._budget_s = opening.budget_s
+        self._drawn_s = now_s
+        self._first_frame = opening.first_frame
+        self._heard = opening.first_frame * FRAME_SAMPLES
+        self._end = self._heard
+        self._session = port.session(prepared, opening.seed)
+        self.set_style(opening.expressiveness, opening.head_motion)
+        self._motions: Iterator[Motion] = iter(())
+        self._pending: Motion | None = None
+        self._goes_on_from = unpack_carriage(opening.shown) if opening.shown else None
+        self._settling: tuple[int, NDArray[np.float32]] | None = None
+
+    def set_style(self, expressiveness: float, head_motion: float) -> None:
+        """Change the style from the next motion on."""
+        self._session.set_style(self._port.style(expressiveness, head_motion))
+
+    def set_avatar(self, prepared: Any) -> None:
+        """Draw another avatar from the next frame on."""
+        self._session.set_avatar(prepared)
+
+    def hear(self, end: int) -> None:
+        """Sound up to sample ``end`` lies in the ring."""
+        self._end = max(self._end, end)
+
+    def clear(self, generation: int) -> None:
+        """Barge-in: what was queued becomes silence, so that numbers run on."""
+        self._take_audio()
+        dropped = self._session.clear()
+        self._session.push_audio(np.zeros(dropped, np.float32))
+        self._pending = None
+        self._motions = iter(())
+        self.generation = generation
+
+    def step(self, clock: Callable[[], float]) -> FrameDone | None:
+        """Make the next frame that can still be in time, if there is one.
+
+        On a machine that is too slow for that, a late one now and then: better than a picture that stands still.
+        """
+        self._take_audio()
+        now_s = clock()
+        while (motion := self._next_motion()) is not None:
+            number = motion.number + self._first_frame
+            late = self.clock.frame_due(number, self._budget_s) < now_s
+            if number % self.level.stride or (late and now_s - self._drawn_s < FROZEN_S):
+                self._pending = None
+                continue
+            slot = self.memory.free_slot()
+            if slot is None and not late:
+                return None
+            self._pending = None
+            if slot is None:  # nobody takes its pictures: what waits must not pile up
+                continue
+            self._drawn_s = now_s
+            motion = self._settle(motion, number)
+            frame = self._session.render(motion, supersample=self.level.supersample)
+            self.memory.fill(slot, frame.i420)
+            return FrameDone(
+                self.name,
+                number,
+                slot,
+                self.generation,
+                clock(),
+                frame.stage_ms,
+                self._session.speaking,
+                pack_motion(motion),
+            )
+        return None
+
+    def _take_audio(self) -> None:
+        if self._end > self._heard:
+            self._session.push_audio(self.memory.read_audio(self._heard, self._end))
+            self._heard = self._end
+
+    def _next_motion(self) -> Motion | None:
+        if self._pending is None:
+            self._pending = next(self._motions, None)
+        if self._pending is None:
+            self._motions = self._session.motions()
+            self._pending = next(self._motions, None)
+        return self._pending
+
+    def _settle(self, motion: Motion, number: int) -> Motion:
+        """Lead head and breath from where the viewer last saw them to where this session has them."""
+        if self._goes_on_from is None:
+            return motion
+        own = carriage(motion)
+        if self._settling is None:
+            self._settling = (number, self._goes_on_from - own)
+        begun, jump = self._settling
+        done = (number - begun) / SETTLE_FRAMES
+        if done >= 1.0:
+            self._goes_on_from = None
+            return motion
+        *pose, breath = own + jump * np.float32(1.0 - done * done * (3.0 - 2.0 * done))
+        return replace(motion, pose=np.array(pose, np.float32), breath=min(1.0, max(0.0, float(breath))))
