@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.conventions import SAMPLE_RATE
 from streaming.clock import MediaClock
+from streaming.concealment import PcmDecoder, SpeechDecoder
 from streaming.decimator import OUTPUT_PER_ANALYSIS, Decimator
 from streaming.microphone import MicrophoneBuffer
 
@@ -15,19 +16,16 @@ HISTORY: Final = 4 * SAMPLE_RATE
 """Samples (16 kHz) that stay readable behind the head: four seconds."""
 
 MAX_WAIT_S: Final = 0.06
-"""How long a late microphone packet is waited for before silence takes its place."""
+"""How long the microphone is waited for before something is made up in place of what it did not send."""
+
+OVERTAKEN_WAIT_S: Final = 0.01
+"""How long a microphone packet is waited for when later ones are there."""
 
 MOST_AHEAD: Final = SAMPLE_RATE // 10
 """Samples that microphone packets may lie ahead of the clock: 100 ms."""
 
 FADE: Final = 240
 """Output samples (5 ms) over which a cut is faded."""
-
-
-EDGE: Final = 96
-"""Output samples (2 ms) that are faded on either side of a hole, so that it does not click."""
-
-_RAMP: Final = np.linspace(0.0, 1.0, EDGE, dtype=np.float32)
 
 
 class AudioTimeline:
@@ -42,11 +40,15 @@ class AudioTimeline:
         self.clock = clock
         self.microphone = MicrophoneBuffer()
         self.head = 0
-        self.gap_samples = 0
         self._decimator = Decimator()
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
-        self._after_hole = False
+        self._pcm = PcmDecoder()
+
+    @property
+    def gap_samples(self) -> int:
+        """Analysis samples for which the microphone sent nothing in time, and something was made up."""
+        return self.microphone.concealed // OUTPUT_PER_ANALYSIS
 
     @property
     def queued_seconds(self) -> float:
@@ -55,13 +57,12 @@ class AudioTimeline:
 
     def hear(self, timestamp: int, samples: NDArray[np.int16], now_s: float) -> None:
         """Take one microphone packet: mono int16, time stamp at 48 kHz."""
-        self.microphone.add(
-            timestamp,
-            samples,
-            head=self.head * OUTPUT_PER_ANALYSIS,
-            position=self.clock.sample_at(now_s) * OUTPUT_PER_ANALYSIS,
-            now_s=now_s,
-        )
+        self.hear_packet(timestamp, samples.astype("<i2").tobytes(), self._pcm, now_s)
+
+    def hear_packet(self, timestamp: int, payload: bytes, decoder: SpeechDecoder, now_s: float) -> None:
+        """Take one encoded microphone packet; ``decoder`` belongs to its sender alone."""
+        position = self.clock.sample_at(now_s) * OUTPUT_PER_ANALYSIS
+        self.microphone.add(timestamp, payload, decoder, position=position, now_s=now_s)
 
     def play(self, samples: NDArray[np.int16]) -> None:
         """Queue uploaded speech: mono int16 at 48 kHz."""
@@ -76,9 +77,10 @@ class AudioTimeline:
         while self._speech and self.head < target:
             pieces.append(self._append(self._next_speech((target - self.head) * OUTPUT_PER_ANALYSIS)))
         if self.microphone.active(now_s) and not self._speech:
-            pieces += self._from_microphone(now_s)
+            pieces.append(self._from_microphone(now_s))
         else:
             pieces.append(self._append_silence(target - self.head))
+            self.microphone.skip(self.head * OUTPUT_PER_ANALYSIS)
         assert sum(map(len, pieces)) == self.head - before
         return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
@@ -113,36 +115,20 @@ class AudioTimeline:
             piece = piece[:most]
         return np.pad(piece, (0, -len(piece) % OUTPUT_PER_ANALYSIS))
 
-    def _from_microphone(self, now_s: float) -> list[NDArray[np.float32]]:
-        """What has arrived without a hole; a hole that is too old becomes silence."""
-        latest = (self.clock.sample_at(now_s) + MOST_AHEAD) * OUTPUT_PER_ANALYSIS
-        oldest = self.clock.sample_at(now_s - MAX_WAIT_S)
-        pieces = [self._append_heard(latest)]
-        while self.head < oldest:
-            limit = oldest * OUTPUT_PER_ANALYSIS
-            hole = self.microphone.next_filled(self.head * OUTPUT_PER_ANALYSIS, limit)
-            samples = max(1, hole // OUTPUT_PER_ANALYSIS - self.head)
-            self.gap_samples += samples
-            self._fade_out()
-            pieces.append(self._append_silence(samples))
-            pieces.append(self._append_heard(latest))
-        return pieces
+    def _from_microphone(self, now_s: float) -> NDArray[np.float32]:
+        """What has arrived; a hole that is too old is filled."""
 
-    def _fade_out(self) -> None:
-        """Let the end of the line, which has not been sent yet, run out."""
-        end = self.head * OUTPUT_PER_ANALYSIS
-        index = np.arange(end - EDGE, end) % len(self._history)
-        self._history[index] = (self._history[index] * _RAMP[::-1]).astype(np.int16)
-        self._after_hole = True
+        def position(when_s: float) -> int:
+            return self.clock.sample_at(when_s) * OUTPUT_PER_ANALYSIS
 
-    def _append_heard(self, latest: int) -> NDArray[np.float32]:
-        """Append what the microphone has; after a hole it fades in."""
-        heard = self.microphone.take(self.head * OUTPUT_PER_ANALYSIS, latest)
-        if self._after_hole and len(heard):
-            ramp = _RAMP[: len(heard)]
-            heard[: len(ramp)] = (heard[: len(ramp)] * ramp).astype(np.int16)
-            self._after_hole = False
-        return self._append(heard)
+        return self._append(
+            self.microphone.take(
+                self.head * OUTPUT_PER_ANALYSIS,
+                position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
+                overtaken=position(now_s - OVERTAKEN_WAIT_S),
+                given_up=position(now_s - MAX_WAIT_S),
+            )
+        )
 
     def _append_silence(self, samples: int) -> NDArray[np.float32]:
         return self._append(np.zeros(max(0, samples) * OUTPUT_PER_ANALYSIS, np.int16))
@@ -150,6 +136,5 @@ class AudioTimeline:
     def _append(self, output: NDArray[np.int16]) -> NDArray[np.float32]:
         start = self.head * OUTPUT_PER_ANALYSIS
         self._history[np.arange(start, start + len(output)) % len(self._history)] = output
-        self.microphone.forget(start, len(output))
         self.head += len(output) // OUTPUT_PER_ANALYSIS
         return self._decimator.add(output)
