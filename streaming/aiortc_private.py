@@ -61,6 +61,11 @@ def play_at_once(sender: _Private, low: int = 0, high: int = 0) -> None:
     sender._RTCRtpSender__rtp_header_extensions_map = _PlayoutDelayMap(low, high)
 
 
+def negotiated_codec(transceiver: _Private) -> str:
+    """The MIME type of what a transceiver sends, "video/H264" for instance; known once an answer was made."""
+    return str(transceiver._codecs[0].mimeType)
+
+
 def on_keyframe_request(sender: _Private, callback: Callable[[], None]) -> None:
     """Call ``callback`` for each picture-loss or full-intra request from the viewer."""
     assert callable(sender._send_keyframe)

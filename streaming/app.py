@@ -22,17 +22,33 @@ from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, Unk
 from streaming.body_limit import BodyLimit
 from streaming.creation import RefusedError
 from streaming.offers import OfferError
-from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownCallError, UnknownJobError
+from streaming.server import (
+    RETRY_AFTER_S,
+    FullError,
+    Server,
+    UnknownCallError,
+    UnknownJobError,
+    UnknownSessionError,
+)
+from streaming.session import AvatarSession, BusyError
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
 SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
+
+
+class ViewOnlyError(InputError):
+    """A call that may only view wants more: HTTP 403."""
+
 
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (OfferError, 400),
     (BundledAvatarError, 403),
     (UnknownAvatarError, 404),
+    (ViewOnlyError, 403),
     (UnknownCallError, 404),
+    (UnknownSessionError, 404),
     (UnknownJobError, 404),
+    (BusyError, 409),
     (FullError, 503),
     (UnavailableError, 501),
     (InputError, 422),
@@ -55,11 +71,18 @@ class _PageFiles(StaticFiles):
 
 
 class CallRequest(BaseModel):
-    """Body of ``POST /api/calls``."""
+    """Body of ``POST /api/calls``: a session of one's own, or one that is there.
+
+    session: the name of a session to join or to come back to, or an avatar's id for the session that all share who
+        ask for that avatar; ``avatar`` and ``seed`` count only without it.
+    view_only: whoever calls is neither heard nor obeyed.
+    """
 
     sdp: str
     avatar: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    session: str | None = None
+    view_only: bool = False
 
 
 def build_app(server: Server) -> FastAPI:
@@ -114,7 +137,8 @@ def _add_state(app: FastAPI, server: Server) -> None:
         state = {
             "status": "ok" if up else "unavailable",
             "worker": "running" if up else "starting",
-            "sessions": len(server.calls),
+            "sessions": len(server.sessions),
+            "viewers": sum(peer.views for peer in server.calls.values()),
         }
         return JSONResponse(state, 200 if up else 503)
 
@@ -202,8 +226,12 @@ def _add_calls(app: FastAPI, server: Server) -> None:
     @app.post("/api/calls", status_code=201)
     async def open_call(request: CallRequest) -> dict[str, str]:
         """Answer an offer."""
-        name, answer = await server.open_call(request.sdp, request.avatar, request.seed)
-        return {"call": name, "sdp": answer}
+        if request.session is not None:
+            session = server.join(request.session)
+        else:
+            session = server.open_session(request.avatar, request.seed)
+        name, answer = await server.open_call(request.sdp, session, publish=not request.view_only)
+        return {"call": name, "session": session.name, "avatar": session.avatar_id, "sdp": answer}
 
     @app.delete("/api/calls/{call}", status_code=204)
     async def close_call(call: str) -> Response:
@@ -215,19 +243,27 @@ def _add_calls(app: FastAPI, server: Server) -> None:
     @app.post("/api/calls/{call}/speech", status_code=202)
     async def speech(call: str, request: Request) -> dict[str, float]:
         """Speak a recording; the body is the sound file."""
-        live = server.call(call)
+        session = _speaker(server, call)
         data = await request.body()
         if not data:
             raise InputError("expected a sound file, got an empty body")
         sound = await asyncio.to_thread(load_audio, data)
-        live.play(sound.output)
+        session.play(sound.output)
         return {"seconds": round(sound.seconds, 3)}
 
     @app.post("/api/calls/{call}/clear", status_code=204)
     async def clear(call: str) -> Response:
         """Barge-in."""
-        server.call(call).clear()
+        _speaker(server, call).clear()
         return Response(status_code=204)
+
+
+def _speaker(server: Server, call: str) -> AvatarSession:
+    """The session of a call that may do more than view."""
+    peer = server.call(call)
+    if not peer.publishes:
+        raise ViewOnlyError("expected a call that may speak, got one that only views")
+    return peer.session
 
 
 def _add_not_built(app: FastAPI) -> None:

@@ -1,7 +1,7 @@
 """Video and audio encoders whose packets go to the network as they are."""
 
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import av
 import numpy as np
@@ -27,37 +27,44 @@ KEYFRAME_S: Final = 10
 OPUS_BITRATE: Final = 64_000
 
 
-class VideoEncoder:
-    """H.264 for one viewer of moving I420 pictures.
+Codec = Literal["h264", "vp8"]
 
-    x264 superfast on one thread without look-ahead: a picture in, its packet out. Not for two threads at once.
+
+class VideoEncoder:
+    """H.264 or VP8 for viewers of moving I420 pictures.
+
+    On one thread and without look-ahead: a picture in, its packet out. Not for two threads at once.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, codec: Codec = "h264") -> None:
+        self._size = size
+        self._codec = codec
         self._bitrate = MAX_BITRATE[size]
-        self._context = _open_x264(size, self._bitrate)
-        self._last: av.VideoFrame | None = None
+        self._context = _open(codec, size, self._bitrate)
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Aim at another rate; small changes are left out."""
-        if abs(bits_per_second - self._bitrate) > 0.05 * self._bitrate:
-            self._bitrate = bits_per_second
+        change = abs(bits_per_second - self._bitrate) / self._bitrate
+        if self._codec == "h264" and change > 0.05:
             self._context.bit_rate = bits_per_second  # taken over with the next picture, without a keyframe
+        elif self._codec == "vp8" and change > 0.25:
+            self._context = _open(
+                self._codec, self._size, bits_per_second
+            )  # libvpx takes no new rate; a keyframe
+        else:
+            return
+        self._bitrate = bits_per_second
 
-    def encode(
-        self, i420: NDArray[np.uint8] | None, number: int, *, keyframe: bool = False
-    ) -> "av.Packet[Any]":
-        """Encode a picture as frame ``number``; None repeats the one before.
+    def encode(self, i420: NDArray[np.uint8], number: int, *, keyframe: bool = False) -> "av.Packet[Any]":
+        """Encode a picture as frame ``number``.
 
         Convention: ``i420`` is uint8 [size * 3 // 2, size]; it is copied.
         """
-        if i420 is not None:
-            self._last = av.VideoFrame.from_ndarray(i420, format="yuv420p")
-        assert self._last is not None, "a picture must come before a repetition"
-        self._last.pts = number
-        self._last.time_base = Fraction(1, FRAME_RATE)
-        self._last.pict_type = av.video.frame.PictureType.I if keyframe else av.video.frame.PictureType.NONE
-        packets = self._context.encode(self._last)
+        frame = av.VideoFrame.from_ndarray(i420, format="yuv420p")
+        frame.pts = number
+        frame.time_base = Fraction(1, FRAME_RATE)
+        frame.pict_type = av.video.frame.PictureType.I if keyframe else av.video.frame.PictureType.NONE
+        packets = self._context.encode(frame)
         assert len(packets) == 1, "zero latency: one picture, one packet"
         packet = av.Packet(bytes(packets[0]))
         packet.pts = number * VIDEO_CLOCK // FRAME_RATE
@@ -94,8 +101,8 @@ class AudioEncoder:
         return packet
 
 
-def _open_x264(size: int, bitrate: int) -> av.VideoCodecContext:
-    context = av.CodecContext.create("libx264", "w")
+def _open(codec: Codec, size: int, bitrate: int) -> av.VideoCodecContext:
+    context = av.CodecContext.create("libx264" if codec == "h264" else "libvpx", "w")
     assert isinstance(context, av.VideoCodecContext)
     context.width = context.height = size
     context.pix_fmt = "yuv420p"
@@ -104,14 +111,22 @@ def _open_x264(size: int, bitrate: int) -> av.VideoCodecContext:
     context.bit_rate = bitrate
     context.thread_count = 1
     context.gop_size = KEYFRAME_S * FRAME_RATE
-    context.profile = "Baseline"
-    context.options = {
-        "preset": "superfast",
-        "tune": "zerolatency",
-        "level": "31",
-        "forced-idr": "1",
-        "sc_threshold": "0",  # another avatar is no reason for a keyframe
-        "maxrate": str(bitrate),
-        "bufsize": str(bitrate // VBV_S),
-    }
+    rate = {"maxrate": str(bitrate), "bufsize": str(bitrate // VBV_S)}
+    if codec == "h264":
+        context.profile = "Baseline"
+        context.options = rate | {
+            "preset": "superfast",
+            "tune": "zerolatency",
+            "level": "31",
+            "forced-idr": "1",
+            "sc_threshold": "0",  # another avatar is no reason for a keyframe
+        }
+    else:
+        context.options = rate | {
+            "deadline": "realtime",
+            "cpu-used": "16",
+            "lag-in-frames": "0",
+            "auto-alt-ref": "0",
+            "error-resilient": "1",
+        }
     return context

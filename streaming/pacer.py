@@ -19,6 +19,7 @@ class ReadyFrame:
     ready_s: float
     stage_ms: dict[str, float]
     speaking: bool
+    motion: bytes
 
 
 @dataclass

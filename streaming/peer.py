@@ -1,11 +1,12 @@
-"""One WebRTC peer: negotiation, tracks, control messages."""
+"""One WebRTC peer of a session: negotiation, tracks, control messages."""
 
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
@@ -14,37 +15,50 @@ from aiortc.mediastreams import MediaStreamError
 
 from engine.errors import InputError
 from streaming import aiortc_private
-from streaming.call import Call
 from streaming.control import ControlError, parse_control
-from streaming.encoder import AUDIO_CLOCK, VIDEO_CLOCK
+from streaming.encoder import AUDIO_CLOCK, VIDEO_CLOCK, Codec
+from streaming.feeds import Outlet
 from streaming.offers import OfferError, checked_offer
+from streaming.session import AvatarSession, BusyError
 from streaming.tracks import PacketTrack
 
-STATS_S = 1.0
+STATS_S: Final = 1.0
+
+CODECS: Final[dict[str, Codec]] = {"video/H264": "h264", "video/VP8": "vp8"}
+"""What video is offered as, the preferred one first: H.264 costs half as much to encode."""
 
 logger = logging.getLogger(__name__)
 
 
 class Peer:
-    """The browser at the other end of a call."""
+    """Somebody at the other end of a WebRTC connection who speaks to a session, views it, or both."""
 
     def __init__(
         self,
-        call: Call,
+        session: AvatarSession,
         ice_servers: tuple[dict[str, Any], ...],
         set_avatar: Callable[[str], None],
         on_gone: Callable[[], Awaitable[None]],
+        *,
+        publish: bool = True,
+        view: bool = True,
     ) -> None:
         """``set_avatar(id)`` raises ``InputError`` for an unknown avatar; ``on_gone()`` is called once when the
-        browser has left."""
-        self._call = call
+        other end has left. Who may not ``publish`` is neither heard nor obeyed; without ``view`` nothing is sent."""
+        self.session = session
+        self.publishes = publish
+        self.views = view
+        self.opened_s = time.monotonic()
         self._set_avatar = set_avatar
         self._on_gone = on_gone
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
         )
+        self._tracks: list[PacketTrack] = []
         self._channel: Any = None
+        self._events = session.on_event(self.tell)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._refused_told = False
         self._gone = False
 
     @property
@@ -58,34 +72,18 @@ class Peer:
         Raises:
             OfferError: it cannot be answered.
         """
-        offer = checked_offer(offer)
-        connection, call = self._connection, self._call
+        offer = checked_offer(offer, view=self.views)
         aiortc_private.register_playout_delay()
-        begin_ntp = aiortc_private.ntp_now()
-        reports: dict[str, aiortc_private.MediaTimeReports] = {}
         # The transceivers come before the offer: preferences that are set after it are ignored.
-        for kind, next_packet, clock_rate in (
-            ("audio", call.next_audio, AUDIO_CLOCK),
-            ("video", call.next_video, VIDEO_CLOCK),
-        ):
-            if f"m={kind}" not in offer:
-                continue
-            track = PacketTrack(kind, next_packet, lambda pts, kind=kind: reports[kind].packet_sent(pts))  # type: ignore[misc]
-            transceiver = connection.addTransceiver(track, "sendrecv" if kind == "audio" else "sendonly")
-            reports[kind] = aiortc_private.MediaTimeReports(transceiver.sender, clock_rate, begin_ntp)
-            if kind == "audio":
-                aiortc_private.hear_at_once(transceiver.receiver)
-                transceiver.setCodecPreferences(
-                    [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
-                )
+        begin_ntp = self._begin_ntp()
+        if "m=audio" in offer:
+            self._add_audio(begin_ntp)
+        connection = self._connection
+        if "m=video" in offer:
+            if self.views:
+                self._add_video(begin_ntp)
             else:
-                aiortc_private.play_at_once(transceiver.sender)
-                aiortc_private.on_keyframe_request(transceiver.sender, call.want_keyframe)
-                aiortc_private.on_network(transceiver.sender, call.bandwidth, call.loss)
-                codecs = RTCRtpSender.getCapabilities("video").codecs
-                transceiver.setCodecPreferences(
-                    [c for c in codecs if c.mimeType in ("video/H264", "video/rtx")]
-                )
+                connection.addTransceiver("video", "inactive")  # nobody looks at the speaker's own picture
         connection.on("track", self._on_track)
         connection.on("datachannel", self._on_channel)
         connection.on("connectionstatechange", self._on_connection_state)
@@ -100,34 +98,91 @@ class Peer:
     async def close(self) -> None:
         """Hang up."""
         self._gone = True
+        self._events.close()
+        for track in self._tracks:
+            track.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._connection.close()
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send a control message, if the page listens."""
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(json.dumps(message))
+    def tell(self, message: dict[str, Any]) -> bool:
+        """Send a control message; False when the page does not listen (yet)."""
+        if self._channel is None or self._channel.readyState != "open":
+            return False
+        self._channel.send(json.dumps(message))
+        return True
+
+    def _begin_ntp(self) -> int:
+        """NTP time of the session's media time zero."""
+        age_s = time.monotonic() - self.session.clock.origin_s
+        return aiortc_private.ntp_now() - int(age_s * (1 << 32))
+
+    def _add_audio(self, begin_ntp: int) -> None:
+        if self.views:
+            transceiver = self._send("audio", lambda: self.session.packets("audio"), AUDIO_CLOCK, begin_ntp)
+            transceiver.direction = "sendrecv" if self.publishes else "sendonly"
+        else:
+            transceiver = self._connection.addTransceiver("audio", "recvonly")
+        aiortc_private.hear_at_once(transceiver.receiver)
+        transceiver.setCodecPreferences(
+            [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
+        )
+
+    def _add_video(self, begin_ntp: int) -> None:
+        def codec() -> Codec:
+            return CODECS[aiortc_private.negotiated_codec(transceiver)]
+
+        def outlet() -> Outlet | None:
+            return track.outlet
+
+        transceiver = self._send("video", lambda: self.session.packets(codec()), VIDEO_CLOCK, begin_ntp)
+        track = self._tracks[-1]
+        session = self.session
+        aiortc_private.play_at_once(transceiver.sender)
+        aiortc_private.on_keyframe_request(transceiver.sender, lambda: session.want_keyframe(codec()))
+        aiortc_private.on_network(
+            transceiver.sender,
+            lambda bandwidth: session.bandwidth(codec(), there, bandwidth) if (there := outlet()) else None,
+            lambda loss: session.loss(codec(), there, loss) if (there := outlet()) else None,
+        )
+        known = RTCRtpSender.getCapabilities("video").codecs
+        preferred = [c for name in CODECS for c in known if c.mimeType == name]
+        transceiver.setCodecPreferences(preferred + [c for c in known if c.mimeType == "video/rtx"])
+
+    def _send(self, kind: str, open_outlet: Callable[[], Outlet], clock_rate: int, begin_ntp: int) -> Any:
+        """Add a transceiver whose track sends an outlet's packets, with sender reports in media time."""
+        track = PacketTrack(kind, open_outlet, lambda pts: reports.packet_sent(pts))
+        transceiver = self._connection.addTransceiver(track, "sendonly")
+        reports = aiortc_private.MediaTimeReports(transceiver.sender, clock_rate, begin_ntp)
+        self._tracks.append(track)
+        return transceiver
 
     def _spawn(self, work: Awaitable[None], name: str) -> None:
         task = asyncio.ensure_future(work)
         assert isinstance(task, asyncio.Task)
-        task.set_name(f"{name}-{self._call.name}")
+        task.set_name(f"{name}-{self.session.label}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _on_track(self, track: Any) -> None:
-        if track.kind == "audio":
+        if track.kind == "audio" and self.publishes:
             self._spawn(self._listen(track), "microphone")
 
     async def _listen(self, track: Any) -> None:
-        """Hand the microphone's packets to the call."""
+        """Hand the microphone's packets to the session, unless somebody else is speaking."""
         while True:
             try:
                 frame = await track.recv()
             except MediaStreamError:
                 return
+            try:
+                self.session.claim_microphone(self)
+            except BusyError as error:
+                if not self._refused_told:
+                    self._refused_told = self.tell({"type": "error", "error": str(error)})
+                continue
+            self._refused_told = False
             channels = len(frame.layout.channels)
             samples = frame.to_ndarray().reshape(-1, channels)  # packed int16
             mono = (
@@ -135,40 +190,42 @@ class Peer:
                 if channels == 1
                 else (samples.astype(np.int32).sum(1) // channels).astype(np.int16)
             )
-            self._call.hear(frame.pts, mono)
+            self.session.hear(frame.pts, mono)
 
     def _on_channel(self, channel: Any) -> None:
         if channel.label != "control":
             return
         self._channel = channel
         channel.on("message", self._on_message)
-        self._call.on_state = lambda speaking: self.tell({"type": "state", "speaking": speaking})
         self._spawn(self._report(), "stats")
 
     def _on_message(self, text: Any) -> None:
-        call = self._call
+        session = self.session
         try:
             message = parse_control(text)
+            if message["type"] == "playout":
+                session.playout(self, message["audio_ms"], message["video_ms"])
+                return
+            if not self.publishes:
+                raise ControlError(f"expected nothing but playout from a viewer, got {message['type']}")
             match message["type"]:
                 case "style":
-                    call.set_style(message["expressiveness"], message["head_motion"])
+                    session.set_style(message["expressiveness"], message["head_motion"])
                 case "avatar":
                     self._set_avatar(message["id"])
                 case "clear":
-                    call.clear()
-                case "playout":
-                    call.playout(message["audio_ms"], message["video_ms"])
+                    session.clear()
         except (ControlError, InputError) as error:
             self.tell({"type": "error", "error": str(error)})
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_S)
-            self.tell({"type": "stats", **asdict(self._call.stats())})
+            self.tell({"type": "stats", **asdict(self.session.stats())})
 
     async def _on_connection_state(self) -> None:
         state = self._connection.connectionState
-        logger.info("call %s: peer %s", self._call.name, state)
+        logger.info("session %s: peer %s", self.session.label, state)
         if state in ("failed", "closed") and not self._gone:
             self._gone = True
             await self._on_gone()

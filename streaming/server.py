@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +22,13 @@ from streaming.avatars import (
     new_id,
     portrait_key,
 )
-from streaming.call import Call
 from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
 from streaming.engine_port import EngineOptions, load_object
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.peer import Peer
+from streaming.session import AvatarSession
 from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms
 from streaming.stall import watch_for_stalls
 from streaming.supervisor import EngineWorker
@@ -53,16 +52,12 @@ class UnknownCallError(InputError):
     """There is no such call: HTTP 404."""
 
 
+class UnknownSessionError(InputError):
+    """There is no such session: HTTP 404."""
+
+
 class UnknownJobError(InputError):
     """There is no such job: HTTP 404."""
-
-
-@dataclass
-class LiveCall:
-    """A call and the browser that is on it."""
-
-    call: Call
-    peer: Peer
 
 
 class Server:
@@ -80,8 +75,10 @@ class Server:
             warm_avatar=lambda: str(self.store.bundle(self.store.default)),
             on_message=self._on_message,
             on_ready=self._on_worker_ready,
+            standby=settings.standby,
         )
-        self.calls: dict[str, LiveCall] = {}
+        self.sessions: dict[str, AvatarSession] = {}
+        self.calls: dict[str, Peer] = {}
         self.jobs: dict[str, CreationJob] = {}
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="encode")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,27 +111,27 @@ class Server:
     async def stop(self) -> None:
         """Hang up, end every process and task."""
         await asyncio.gather(*(self.close_call(call) for call in list(self.calls)))
+        await asyncio.gather(*(self.close_session(name) for name in list(self.sessions)))
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.worker.stop()
         self._executor.shutdown()
 
-    # Calls.
+    # Sessions: one avatar each, seen by any number of viewers.
 
-    async def open_call(self, offer: str, avatar: str | None, seed: int) -> tuple[str, str]:
-        """Answer an offer; returns the call's id and the answer.
+    def open_session(self, avatar: str | None, seed: int = 0, name: str | None = None) -> AvatarSession:
+        """Open a session with a name of its own, which is the key to it, or the given one.
 
         Raises:
-            OfferError, UnknownAvatarError, FullError
+            UnknownAvatarError, FullError
         """
         entry = self.store.get(avatar if avatar is not None else self.store.default)
-        if len(self.calls) >= self.settings.max_calls:
-            raise FullError(f"expected at most {self.settings.max_calls} calls at a time: try again later")
         if not self.worker.running:
             raise FullError("the engine is starting: try again in a few seconds")
-        name = new_id()
-        call = Call(
+        self._make_room()
+        name = name if name is not None else new_id()
+        session = AvatarSession(
             name,
             self.settings,
             self.metrics,
@@ -144,44 +141,134 @@ class Server:
             seed,
             self.latency_ms,
         )
-        peer = Peer(
-            call,
-            self.settings.ice_servers,
-            set_avatar=lambda new: call.set_avatar(new, str(self.store.bundle(new))),
-            on_gone=lambda: self.close_call(name),
+        self.sessions[name] = session
+        session.start()
+        logger.info("session %s: opened with avatar %s", session.label, entry.id)
+        return session
+
+    def session(self, name: str) -> AvatarSession:
+        """Look a session up.
+
+        Raises:
+            UnknownSessionError: there is none with this name.
+        """
+        session = self.sessions.get(name)
+        if session is None:
+            raise UnknownSessionError(f"there is no session {name[:40]!r}: it may have ended")
+        return session
+
+    def shared_session(self, avatar: str) -> AvatarSession:
+        """The session that everybody shares who asks for this avatar; opened if need be.
+
+        Raises:
+            UnknownAvatarError, FullError
+        """
+        self.store.get(avatar)
+        return self.sessions.get(avatar) or self.open_session(avatar, name=avatar)
+
+    def join(self, name: str) -> AvatarSession:
+        """The session of this name, or the shared one of the avatar of this name.
+
+        Raises:
+            UnknownSessionError, FullError
+        """
+        if name not in self.sessions and self.store.has(name):
+            return self.shared_session(name)
+        return self.session(name)
+
+    async def close_session(self, name: str) -> None:
+        """End a session and the calls that are in it; one that is gone already is no error."""
+        session = self.sessions.pop(name, None)
+        if session is None:
+            return
+        await asyncio.gather(
+            *(self.close_call(call) for call, peer in list(self.calls.items()) if peer.session is session)
         )
-        self.calls[name] = LiveCall(call, peer)
+        await session.close()
+        counts = session.pacer.counts
+        logger.info(
+            "session %s: closed after %d frames, %d repeated", session.label, counts.sent, counts.repeated
+        )
+
+    def set_avatar(self, session: AvatarSession, avatar: str) -> None:
+        """Show another avatar in a session.
+
+        Raises:
+            UnknownAvatarError
+        """
+        session.set_avatar(avatar, str(self.store.bundle(avatar)))
+
+    def _make_room(self) -> None:
+        """End the session that has been without anybody for the longest time, when there are too many.
+
+        Raises:
+            FullError: all are in use.
+        """
+        most = self.settings.max_sessions
+        if len(self.sessions) < most:
+            return
+        empty = [session for session in self.sessions.values() if session.empty_since_s is not None]
+        if not empty:
+            raise FullError(f"expected at most {most} avatars at a time: try again later")
+        oldest = min(empty, key=lambda session: session.empty_since_s or 0.0)
+        del self.sessions[oldest.name]
+        self._spawn(oldest.close(), "close")
+
+    # Calls: one WebRTC peer each.
+
+    async def open_call(
+        self, offer: str, session: AvatarSession, *, publish: bool = True, view: bool = True
+    ) -> tuple[str, str]:
+        """Answer the offer of somebody who joins a session; returns the call's id and the answer.
+
+        A session that nobody has joined before ends when the offer cannot be answered.
+
+        Raises:
+            OfferError, FullError
+        """
+        if len(self.calls) >= self.settings.max_viewers:
+            raise FullError(
+                f"expected at most {self.settings.max_viewers} viewers at a time: try again later"
+            )
+        name = new_id()
+        peer = Peer(
+            session,
+            self.settings.ice_servers,
+            set_avatar=lambda new: self.set_avatar(session, new),
+            on_gone=lambda: self.close_call(name),
+            publish=publish,
+            view=view,
+        )
+        self.calls[name] = peer
         self.metrics.calls.set(len(self.calls))
+        session.enter(peer)
         try:
-            answer = await peer.answer(offer)
-            call.start()
+            return name, await peer.answer(offer)
         except BaseException:
             await self.close_call(name)
+            if not session.participants and session.pacer.counts.sent == 0:
+                await self.close_session(session.name)
             raise
-        logger.info("call %s: opened with avatar %s", name, entry.id)
-        return name, answer
 
     async def close_call(self, name: str) -> None:
-        """End a call; one that is gone already is no error."""
-        live = self.calls.pop(name, None)
-        if live is None:
+        """End a call; one that is gone already is no error. Its session stays for ``idle_timeout_s``."""
+        peer = self.calls.pop(name, None)
+        if peer is None:
             return
         self.metrics.calls.set(len(self.calls))
-        await live.peer.close()
-        await live.call.close()
-        counts = live.call.pacer.counts
-        logger.info("call %s: closed after %d frames, %d repeated", name, counts.sent, counts.repeated)
+        peer.session.leave(peer)
+        await peer.close()
 
-    def call(self, name: str) -> Call:
+    def call(self, name: str) -> Peer:
         """Look a call up.
 
         Raises:
             UnknownCallError: there is none with this id.
         """
-        live = self.calls.get(name)
-        if live is None:
+        peer = self.calls.get(name)
+        if peer is None:
             raise UnknownCallError(f"there is no call {name[:40]!r}: it may have ended")
-        return live.call
+        return peer
 
     # Avatars.
 
@@ -233,9 +320,9 @@ class Server:
 
     def _leave_avatars(self, gone: set[str]) -> None:
         default = self.store.default
-        for live in self.calls.values():
-            if live.call.avatar_id in gone:
-                live.call.set_avatar(default, str(self.store.bundle(default)))
+        for session in self.sessions.values():
+            if session.avatar_id in gone:
+                self.set_avatar(session, default)
 
     async def _make_upload(
         self, job: CreationJob, photo: bytes, rights: Rights, face: int | None, name: str
@@ -334,10 +421,14 @@ class Server:
             self.metrics.worker_up.set(self.worker.running)
             self.metrics.worker_restarts.inc(self.worker.restarts - self._restarts)
             self._restarts = self.worker.restarts
-            for name, live in list(self.calls.items()):
-                if not live.peer.connected and now_s - live.call.opened_s > CONNECT_S:
-                    logger.info("call %s: the browser never connected", name)
+            for name, peer in list(self.calls.items()):
+                if not peer.connected and now_s - peer.opened_s > CONNECT_S:
+                    logger.info("session %s: a peer never connected", peer.session.label)
                     await self.close_call(name)
+            for name, session in list(self.sessions.items()):
+                empty_s = session.empty_since_s
+                if empty_s is not None and now_s - empty_s > self.settings.idle_timeout_s:
+                    await self.close_session(name)
             if now_s - expired_s > EXPIRY_S:
                 expired_s = now_s
                 for avatar in self.store.expired():
@@ -349,21 +440,22 @@ class Server:
         self.metrics.stall_ms.observe(milliseconds)
 
     def _on_worker_ready(self) -> None:
-        for live in self.calls.values():
-            live.call.open_session()
+        for session in self.sessions.values():
+            session.open_session()
 
     def _on_message(self, message: FromWorker) -> None:
+        if not isinstance(message, FrameDone | SessionFailed):
+            return
+        session = self.sessions.get(message.session)
         if isinstance(message, FrameDone):
-            live = self.calls.get(message.session)
-            if live is not None:
-                live.call.frame_done(message)
-        elif isinstance(message, SessionFailed):
-            logger.error("call %s: %s", message.session, message.error)
-            live = self.calls.get(message.session)
-            if live is not None:
-                live.peer.tell({"type": "error", "error": message.error})
-                if message.fatal:
-                    self._spawn(self.close_call(message.session), "close")
+            if session is not None:
+                session.frame_done(message)
+            return
+        logger.error("session %s: %s", message.session[:4], message.error)
+        if session is not None:
+            session.tell({"type": "error", "error": message.error})
+            if message.fatal:
+                self._spawn(self.close_session(message.session), "close")
 
 
 def _portrait(stem: str) -> Path:

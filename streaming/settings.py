@@ -41,6 +41,11 @@ def _each(parse: Callable[[Any], Any]) -> BeforeValidator:
     return BeforeValidator(parsed)
 
 
+def _number(given: Any) -> Any:
+    """A number that came as text, as an environment variable has it."""
+    return int(given) if isinstance(given, str) and given.isdecimal() else given
+
+
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
@@ -71,7 +76,7 @@ class ServeSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     avatar: Path | None = None
     data_dir: Path | None = None
-    size: Literal[256, 512, 768] = 512
+    size: Annotated[Literal[256, 512, 768], BeforeValidator(_number)] = 512
     latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
@@ -92,11 +97,6 @@ class ServeSettings(BaseModel):
     engine: str = "streaming.engine_port:real_engine"
     creator: str = "streaming.creation:real_creator"
     photo_check: str = "engine.avatar.photo_file:open_photo"
-
-    @property
-    def max_calls(self) -> int:
-        """``max_sessions`` under its former name."""
-        return self.max_sessions
 
 
 def latency_floor_ms(frame_ms: float, encode_ms: float) -> float:

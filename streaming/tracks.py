@@ -1,39 +1,41 @@
-"""The two outgoing tracks of a call: they wait for the deadline and hand out encoded packets."""
+"""The outgoing track of a peer: hands on the packets of a session's feed."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-
-async def sleep_until(when_s: float) -> None:
-    """Sleep until a monotonic time; at least give way once."""
-    await asyncio.sleep(max(0.0, when_s - time.monotonic()))
+from streaming.feeds import Outlet
 
 
 class PacketTrack(MediaStreamTrack):
-    """A track whose packets come from a coroutine function, one at a time."""
+    """A track whose packets come from an outlet, which is opened when the first one is asked for."""
 
-    def __init__(
-        self, kind: str, next_packet: "Callable[[], Awaitable[av.Packet[Any]]]", sent: Callable[[int], None]
-    ) -> None:
+    def __init__(self, kind: str, open_outlet: Callable[[], Outlet], sent: Callable[[int], None]) -> None:
         """``sent(pts)`` is called when the packet that was handed out before has been sent completely."""
         super().__init__()
         self.kind = kind
-        self._next_packet = next_packet
+        self.outlet: Outlet | None = None
+        self._open_outlet = open_outlet
         self._sent = sent
         self._last_pts: int | None = None
 
     async def recv(self) -> "av.Packet[Any]":
-        """Return the next packet when it is due."""
+        """Return the next packet when it has left the encoder."""
         if self.readyState != "live":
             raise MediaStreamError
         if self._last_pts is not None:
             self._sent(self._last_pts)
-        packet = await self._next_packet()
+        if self.outlet is None:
+            self.outlet = self._open_outlet()
+        packet = await self.outlet.next()
         self._last_pts = packet.pts
         return packet
+
+    def stop(self) -> None:
+        """Ask for no more packets."""
+        super().stop()
+        if self.outlet is not None:
+            self.outlet.close()

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
@@ -15,7 +15,7 @@ from streaming import aiortc_private
 class Caller:
     """Offers a call as the page does; keeps what it gets."""
 
-    def __init__(self, microphone: Any = None) -> None:
+    def __init__(self, microphone: Any = None, codec: str | None = None) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.messages: list[dict[str, Any]] = []
         self.pictures: list[tuple[int, NDArray[np.uint8]]] = []  # pts at 90 kHz, luma
@@ -24,7 +24,10 @@ class Caller:
         self._tasks: list[asyncio.Task[None]] = []
         aiortc_private.register_playout_delay()
         self.connection.addTransceiver(microphone or "audio", "sendrecv")
-        self.connection.addTransceiver("video", "recvonly")
+        video = self.connection.addTransceiver("video", "recvonly")
+        if codec is not None:
+            known = RTCRtpSender.getCapabilities("video").codecs
+            video.setCodecPreferences([c for c in known if c.mimeType == codec])
         self.control = self.connection.createDataChannel("control")
         self.control.on("message", self._on_message)
         self.connection.on("track", self._on_track)

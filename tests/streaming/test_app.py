@@ -53,7 +53,12 @@ def refused(answer: httpx.Response, status: int, *words: str) -> None:
 
 
 async def test_state(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/healthz")).json() == {"status": "ok", "worker": "running", "sessions": 0}
+    assert (await client.get("/healthz")).json() == {
+        "status": "ok",
+        "worker": "running",
+        "sessions": 0,
+        "viewers": 0,
+    }
     config = (await client.get("/api/config")).json()
     assert config == {
         "ice_servers": [],
@@ -185,7 +190,7 @@ async def test_no_more_calls_than_allowed(client: httpx.AsyncClient, server: Ser
     answers = [await client.post("/api/calls", json={"sdp": await caller.offer()}) for caller in callers]
     assert [answer.status_code for answer in answers] == [201, 201, 503]
     assert answers[2].headers["retry-after"] == "5"
-    refused(answers[2], 503, "at most 2 calls")
+    refused(answers[2], 503, "at most 2 avatars")
     for answer in answers[:2]:
         assert (await client.delete(f"/api/calls/{answer.json()['call']}")).status_code == 204
     assert not server.calls
@@ -199,9 +204,9 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     call = answer.json()["call"]
     sent = await client.post(f"/api/calls/{call}/speech", content=wav(4.0))
     assert (sent.status_code, sent.json()) == (202, {"seconds": 4.0})
-    assert server.call(call).timeline.queued_seconds > 3.0
+    assert server.call(call).session.timeline.queued_seconds > 3.0
     assert (await client.post(f"/api/calls/{call}/clear")).status_code == 204
-    assert server.call(call).timeline.queued_seconds == 0.0
+    assert server.call(call).session.timeline.queued_seconds == 0.0
     refused(await client.post(f"/api/calls/{call}/speech", content=b"no sound"), 422, "sound")
     refused(await client.post(f"/api/calls/{call}/speech", content=b""), 422, "empty")
     refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)

@@ -13,8 +13,8 @@ def nal_types(data: bytes) -> list[int]:
     return [part[0] & 0x1F for part in data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]]
 
 
-def decode(packets: list[bytes]) -> list[np.ndarray]:
-    decoder = av.CodecContext.create("h264", "r")
+def decode(packets: list[bytes], codec: str = "h264") -> list[np.ndarray]:
+    decoder = av.CodecContext.create(codec, "r")
     frames = [frame for data in packets for frame in decoder.decode(av.Packet(data))]
     frames += decoder.decode(None)
     return [frame.to_ndarray()[:SIZE] for frame in frames]
@@ -51,7 +51,7 @@ def test_the_profile_is_one_that_browsers_negotiate() -> None:
 def test_a_repetition_is_the_same_picture_and_small() -> None:
     encoder = VideoEncoder(SIZE)
     packets = [bytes(encoder.encode(draw(SIZE, 77, 0.5, 128), 0))]
-    packets += [bytes(encoder.encode(None, number)) for number in range(1, 6)]
+    packets += [bytes(encoder.encode(draw(SIZE, 77, 0.5, 128), number)) for number in range(1, 6)]
     assert [read_number(luma) for luma in decode(packets)] == [77] * 6
     assert len(packets[-1]) < 400
 
@@ -92,3 +92,14 @@ def test_sound_goes_in_and_comes_out_by_number() -> None:
     spectrum = np.abs(np.fft.rfft(sound[4800:43_200]))
     assert abs(np.argmax(spectrum) * 48_000 / 38_400 - 440) < 3
     assert 0.2 < np.abs(sound[4800:43_200]).max() / scale < 0.35
+
+
+def test_vp8_for_those_without_h264() -> None:
+    encoder = VideoEncoder(SIZE, "vp8")
+    packets = [
+        encoder.encode(draw(SIZE, number, 0.5, 128), number, keyframe=number == 12) for number in range(20)
+    ]
+    assert [n for n, packet in enumerate(packets) if packet.is_keyframe] == [0, 12]
+    assert [read_number(luma) for luma in decode([bytes(p) for p in packets], "vp8")] == list(range(20))
+    encoder.set_bitrate(300_000)
+    assert encoder.encode(draw(SIZE, 20, 0.5, 128), 20).is_keyframe  # a new encoder

@@ -3,7 +3,7 @@ from streaming.pacer import MAX_WAITING, FramePacer, ReadyFrame
 
 
 def frame(number: int, generation: int = 0) -> ReadyFrame:
-    return ReadyFrame(number, number % 8, generation, 0.0, {}, False)
+    return ReadyFrame(number, number % 8, generation, 0.0, {}, False, b"")
 
 
 def pacer() -> tuple[FramePacer, list[int]]:

@@ -57,7 +57,7 @@ def test_ctrl_c_ends_everything_with_success() -> None:
                 break
             except OSError:
                 time.sleep(0.1)
-        assert health == {"status": "ok", "worker": "running", "sessions": 0}
+        assert health == {"status": "ok", "worker": "running", "sessions": 0, "viewers": 0}
         server.send_signal(signal.SIGINT)
         _, log = server.communicate(timeout=60)
         assert server.returncode == 0

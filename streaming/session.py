@@ -1,0 +1,537 @@
+"""One avatar session: a timeline of sound, an engine session, and one encode for everybody who watches."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Any, Final
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.errors import InputError
+from streaming.clock import MediaClock
+from streaming.decimator import OUTPUT_PER_ANALYSIS
+from streaming.encoder import PACKET_SAMPLES, Codec
+from streaming.feeds import AudioFeed, Kind, Outlet, VideoFeed
+from streaming.ladder import Ladder
+from streaming.lipsync import AvOffset
+from streaming.messages import (
+    Audio,
+    Clear,
+    CloseSession,
+    FrameDone,
+    OpenSession,
+    SetAvatar,
+    SetLevel,
+    SetOrigin,
+    SetStyle,
+    ToWorker,
+    unpack_motion,
+)
+from streaming.metrics import Metrics
+from streaming.microphone import MicrophoneBuffer
+from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
+from streaming.settings import ServeSettings, most_av_offset_ms
+from streaming.shared import SessionMemory
+from streaming.timeline import AudioTimeline
+
+PUMP_S: Final = 0.01
+"""How often the timeline is extended: on multiples of this, where frames end."""
+
+STOOD_STILL_S: Final = 1.0
+"""After a pause of the whole process longer than this the session goes on where it was."""
+
+ENCODE_LEAD_S: Final = 0.006
+"""How long before its deadline a frame is encoded, when it is ready."""
+
+BEGINNING_S: Final = 1.0
+"""So long after its begin a session's speed is not judged: the worker is still opening it."""
+
+GRACE_S: Final = 0.008
+"""How long past its deadline a frame is waited for: so little is not seen, a picture shown twice is."""
+
+LATE_SOUND_S: Final = 0.015
+"""A frame whose sound came later than this says nothing about the speed of drawing."""
+
+MICROPHONE_KEPT_S: Final = 2.0
+"""A microphone that has sent nothing for so long can be taken over by another."""
+
+BLOCK: Final = PACKET_SAMPLES // OUTPUT_PER_ANALYSIS
+"""Samples at 16 kHz in one audio packet."""
+
+logger = logging.getLogger(__name__)
+
+
+class BusyError(InputError):
+    """Somebody else is speaking: HTTP 409."""
+
+
+@dataclass(frozen=True)
+class SessionStats:
+    """What a page is told once a second."""
+
+    frame: int
+    fps: float
+    repeated: int
+    latency_ms: float
+    ladder: str
+    stages: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame as it leaves, for those who want no video packets.
+
+    Convention: ``i420`` is uint8 [size * 3 // 2, size] and nobody writes to it; ``motion`` is float32 [58], the 52
+    ARKit blendshapes in [0, 1], yaw, pitch and roll in degrees, translation in head widths; None for a repeated one.
+    """
+
+    number: int
+    i420: NDArray[np.uint8]
+    motion: NDArray[np.float32] | None
+    speaking: bool
+    repeated: bool
+
+
+class Handle:
+    """Ends what it was given for."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self.close = close
+
+
+class AvatarSession:
+    """One avatar that hears one line of sound and is seen by any number of viewers.
+
+    Lives on the event loop; encodes on ``executor``; knows nothing of WebRTC and HTTP.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServeSettings,
+        metrics: Metrics,
+        executor: Executor,
+        send: Callable[[ToWorker], None],
+        avatar: tuple[str, str],
+        seed: int,
+        latency_ms: float,
+    ) -> None:
+        """``avatar`` is the avatar's id and the path of its bundle."""
+        self.name = name
+        self.label = name[
+            :4
+        ]  # who reads the metrics must not learn the whole name, which is the key to the session
+        self.avatar_id, self._avatar_path = avatar
+        self.opened_s = time.monotonic()
+        self.latency_ms = latency_ms
+        self.clock = MediaClock(self.opened_s)
+        self.timeline = AudioTimeline(self.clock)
+        self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
+        self.ladder = Ladder()
+        self._budget_s = latency_ms / 1e3
+        self._size = settings.size
+        self._metrics = metrics
+        self._executor = executor
+        self._send = send
+        self._seed = seed
+        self._style = (1.0, 1.0)
+        self._memory = SessionMemory(settings.size)
+        self.pacer = FramePacer(self.clock, self._budget_s, self._memory.free)
+        self._sound = AudioFeed()
+        self._pictures: dict[Codec, VideoFeed] = {}
+        self._watchers: list[Callable[[Picture], None]] = []
+        self._listeners: list[Callable[[int, NDArray[np.int16]], None]] = []
+        self._events: list[Callable[[dict[str, Any]], object]] = []
+        self._participants: set[object] = set()
+        self._empty_s: float | None = self.opened_s
+        self._microphone_owner: object | None = None
+        self._microphone_s = float("-inf")
+        self._microphone_route: Callable[[int, NDArray[np.int16]], None] | None = None
+        self._playout_reporter: object | None = None
+        self._arrived = asyncio.Event()
+        self._picture: NDArray[np.uint8] | None = None
+        self._motion = b""
+        self._next_block: int | None = None
+        self._pumped_s = self.clock.origin_s
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted = PacerCounts()
+        self._heard: deque[tuple[int, float]] = deque(maxlen=64)
+        self._speaking = False
+        self._recent: deque[tuple[float, float, dict[str, float]]] = deque(maxlen=25)
+        self._closed = False
+
+    def start(self) -> None:
+        """Open the engine session, begin the timeline, and let sound and pictures leave."""
+        self.open_session()
+        for work, name in (
+            (self._pump_forever(), "pump"),
+            (self._send_pictures(), "pictures"),
+            (self._send_sound(), "sound"),
+        ):
+            task = asyncio.create_task(work, name=f"{name}-{self.label}")
+            task.add_done_callback(_complain)
+            self._tasks.append(task)
+
+    async def close(self) -> None:
+        """End the session."""
+        if self._closed:
+            return
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._send(CloseSession(self.name))
+        self.pacer.clear()
+        self._memory.close()
+        self._metrics.forget_call(self.label)
+
+    # Who takes part.
+
+    def enter(self, participant: object) -> None:
+        """Somebody speaks, views or listens: the session is kept."""
+        self._participants.add(participant)
+        self._empty_s = None
+
+    def leave(self, participant: object) -> None:
+        """Somebody is gone; one who never entered is no error."""
+        self._participants.discard(participant)
+        if participant is self._microphone_owner:
+            self._microphone_owner = None
+        if participant is self._playout_reporter:
+            self._playout_reporter = None
+        if not self._participants and self._empty_s is None:
+            self._empty_s = time.monotonic()
+
+    @property
+    def participants(self) -> int:
+        """How many take part."""
+        return len(self._participants)
+
+    @property
+    def empty_since_s(self) -> float | None:
+        """Monotonic time at which the last participant left; None while there is one."""
+        return self._empty_s
+
+    def packets(self, kind: Kind) -> Outlet:
+        """Encoded sound or pictures as they leave, until the outlet is closed."""
+        if kind == "audio":
+            return self._sound.open()
+        return self._feed(kind).open()
+
+    def watch(self, callback: Callable[[Picture], None]) -> Handle:
+        """Call back for every frame that leaves."""
+        self._watchers.append(callback)
+        return Handle(partial(_forget, self._watchers, callback))
+
+    def listen(self, callback: Callable[[int, NDArray[np.int16]], None]) -> Handle:
+        """Call back with every 20 ms of sound that leave: the number of the first sample, int16 [960] at 48 kHz."""
+        self._listeners.append(callback)
+        return Handle(partial(_forget, self._listeners, callback))
+
+    def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
+        """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak, and with
+        ``{"type": "error", "error": "..."}`` when the engine refuses something."""
+        self._events.append(callback)
+        return Handle(partial(_forget, self._events, callback))
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Tell everybody who asked for events."""
+        for callback in tuple(self._events):
+            callback(event)
+
+    def claim_microphone(self, owner: object) -> None:
+        """Let ``owner`` be the one whose microphone is heard.
+
+        Raises:
+            BusyError: another one is speaking.
+        """
+        if owner is self._microphone_owner:
+            return
+        now_s = time.monotonic()
+        if self._microphone_owner is not None and now_s - self._microphone_s < MICROPHONE_KEPT_S:
+            raise BusyError(
+                "expected nobody else at the microphone of this avatar: try again when they have finished"
+            )
+        self._microphone_owner = owner
+        self._microphone_s = now_s
+        self.timeline.microphone = MicrophoneBuffer()
+
+    def release_microphone(self, owner: object) -> None:
+        """Let others speak."""
+        if owner is self._microphone_owner:
+            self._microphone_owner = None
+
+    def route_microphone(self, callback: Callable[[int, NDArray[np.int16]], None] | None) -> None:
+        """Send microphone packets to ``callback(time stamp, int16 samples)``, both at 48 kHz, and not to the mouth."""
+        self._microphone_route = callback
+
+    # Control.
+
+    def open_session(self) -> None:
+        """Open the engine session where the timeline is now; again after the worker was started anew."""
+        first_frame = -(-self.timeline.head // FRAME_SAMPLES)
+        generation = self.pacer.clear()
+        self._memory.free_all()
+        self._send(
+            OpenSession(
+                session=self.name,
+                memory=self._memory.name,
+                avatar_path=self._avatar_path,
+                seed=self._seed,
+                first_frame=first_frame,
+                origin_s=self.clock.origin_s,
+                budget_s=self._budget_s,
+                generation=generation,
+                expressiveness=self._style[0],
+                head_motion=self._style[1],
+                level=int(self.ladder.level),
+                shown=self._motion,
+            )
+        )
+
+    def set_style(self, expressiveness: float, head_motion: float) -> None:
+        """Change expressiveness and head motion, both 0 to 2."""
+        self._style = (expressiveness, head_motion)
+        self._send(SetStyle(self.name, expressiveness, head_motion))
+
+    def set_avatar(self, avatar: str, path: str) -> None:
+        """Show another avatar."""
+        self.avatar_id, self._avatar_path = avatar, path
+        self._send(SetAvatar(self.name, path))
+
+    def play(self, samples: NDArray[np.float32]) -> None:
+        """Speak a recording, mono float32 at 48 kHz, from now on."""
+        self.timeline.play((np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16))
+
+    def clear(self) -> None:
+        """Barge-in: what is queued is neither heard nor seen."""
+        self._pump(time.monotonic())
+        self.timeline.clear(self._next_block * BLOCK if self._next_block is not None else self.timeline.head)
+        self._send(Clear(self.name, self.pacer.clear()))
+
+    def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
+        """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
+        self._microphone_s = now_s = time.monotonic()
+        if self._microphone_route is not None:
+            self._microphone_route(timestamp, samples)
+            return
+        self.timeline.hear(timestamp, samples, now_s)
+        self._pump(now_s)  # at once: what waits for the next turn is taken from the drawing's time
+
+    @property
+    def queued_seconds(self) -> float:
+        """Sound of ``play`` that is still to be heard."""
+        return self.timeline.queued_seconds
+
+    def playout(self, reporter: object, audio_ms: float, video_ms: float) -> None:
+        """A page says what it is playing; the first one that reports steers the offset until it leaves."""
+        if self._playout_reporter is None:
+            self._playout_reporter = reporter
+        if reporter is self._playout_reporter:
+            self._metrics.av_offset.labels(self.label).set(self.av_offset.report(audio_ms, video_ms))
+
+    def want_keyframe(self, kind: Codec) -> None:
+        """A viewer cannot go on without a whole picture."""
+        self._feed(kind).want_keyframe()
+
+    def bandwidth(self, kind: Codec, outlet: Outlet, bits_per_second: int) -> None:
+        """A viewer's estimate of what the network carries."""
+        self._feed(kind).bandwidth(outlet, bits_per_second)
+
+    def loss(self, kind: Codec, outlet: Outlet, share: float) -> None:
+        """The share of video packets that a viewer has lost since it last said."""
+        self._feed(kind).loss(outlet, share)
+
+    def frame_done(self, done: FrameDone) -> None:
+        """The worker has made a frame."""
+        if self._closed:
+            return
+        frame = ReadyFrame(
+            done.number, done.slot, done.generation, done.ready_s, done.stage_ms, done.speaking, done.motion
+        )
+        slack_ms = (self.pacer.due(done.number) - done.ready_s) * 1e3
+        self._metrics.slack.observe(slack_ms)
+        for stage, stage_ms in done.stage_ms.items():
+            self._metrics.stage.labels(stage).observe(stage_ms)
+        if self.pacer.offer(frame):
+            self._arrived.set()
+
+    def stats(self) -> SessionStats:
+        """What happened in the last second."""
+        now_s = time.monotonic()
+        self._metrics.microphone_lead.labels(self.label).set(self.timeline.microphone.lead_ms)
+        recent = [entry for entry in self._recent if entry[0] > now_s - 1.0]
+        stages: dict[str, list[float]] = {}
+        for _, _, times in recent:
+            for stage, stage_ms in times.items():
+                stages.setdefault(stage, []).append(stage_ms)
+        return SessionStats(
+            frame=self.pacer.next_number(now_s) - 1,
+            fps=float(len(recent)),
+            repeated=self.pacer.counts.repeated,
+            latency_ms=round(median(entry[1] for entry in recent), 1) if recent else 0.0,
+            ladder=self.ladder.level.label,
+            stages={stage: round(median(values), 2) for stage, values in stages.items()},
+        )
+
+    def _feed(self, codec: Codec) -> VideoFeed:
+        if codec not in self._pictures:
+            self._pictures[codec] = VideoFeed(codec, self._size)
+        return self._pictures[codec]
+
+    def _audio_delay_s(self) -> float:
+        return self._budget_s - self.av_offset.offset_ms / 1e3
+
+    async def _send_pictures(self) -> None:
+        """Let every frame leave when it is due."""
+        while True:
+            number = self.pacer.next_number(time.monotonic())
+            due_s = self.pacer.due(number)
+            await sleep_until(due_s - ENCODE_LEAD_S)
+            while not self.pacer.ready(number) and (left := due_s + GRACE_S - time.monotonic()) > 0:
+                self._arrived.clear()
+                try:
+                    await asyncio.wait_for(self._arrived.wait(), left)
+                except TimeoutError:
+                    break
+            frame = self.pacer.take(number)
+            self._judge(frame, number)
+            if frame is not None:  # copied: a session can be closed while the encoder's thread is at work
+                self._picture = self._memory.picture(frame.slot).copy()
+                self._memory.free(frame.slot)
+                self._motion = frame.motion
+            if self._picture is None:
+                continue
+            began = time.perf_counter()
+            packets = await self._encode(self._picture, number)
+            encode_ms = (time.perf_counter() - began) * 1e3
+            await sleep_until(self.pacer.due(number))
+            for feed, packet in packets:
+                feed.publish(packet)
+                self._metrics.keyframes.inc(bool(packet.is_keyframe))
+            self._show(number, self._picture, frame)
+            self._account(number, frame, encode_ms)
+
+    async def _encode(
+        self, picture: NDArray[np.uint8], number: int
+    ) -> "list[tuple[VideoFeed, av.Packet[Any]]]":
+        """Encode a picture once for every codec that somebody watches."""
+        loop = asyncio.get_running_loop()
+        feeds = [feed for feed in self._pictures.values() if feed.outlets]
+        works = [
+            loop.run_in_executor(
+                self._executor, partial(feed.encode, picture, number, keyframe=feed.keyframe_due())
+            )
+            for feed in feeds
+        ]
+        return list(zip(feeds, await asyncio.gather(*works), strict=True))
+
+    def _show(self, number: int, i420: NDArray[np.uint8], frame: ReadyFrame | None) -> None:
+        if self._watchers:
+            motion = None if frame is None else unpack_motion(frame.motion)
+            picture = Picture(
+                number, i420, motion, self._speaking, repeated=frame is None or frame.number != number
+            )
+            for watcher in tuple(self._watchers):
+                watcher(picture)
+
+    async def _send_sound(self) -> None:
+        """Let every 20 ms of sound leave when they are due."""
+        loop = asyncio.get_running_loop()
+        begun = time.monotonic() - self._audio_delay_s()
+        block = max(0, self.clock.sample_at(begun) // BLOCK + 1)
+        while True:
+            self._next_block = block
+            await sleep_until(self.clock.time_of(block * BLOCK) + self._audio_delay_s())
+            if self.timeline.head < (block + 1) * BLOCK:
+                self._pump(time.monotonic())
+            samples = self.timeline.read(block * BLOCK, BLOCK)
+            first = block * PACKET_SAMPLES
+            block += 1
+            self._next_block = block
+            for listener in tuple(self._listeners):
+                listener(first, samples)
+            if self._sound.outlets:
+                packet = await loop.run_in_executor(self._executor, self._sound.encode, samples, first)
+                self._sound.publish(packet)
+
+    async def _pump_forever(self) -> None:
+        while True:
+            into_s = (time.monotonic() - self.clock.origin_s) % PUMP_S
+            await asyncio.sleep(PUMP_S - into_s)
+            self._pump(time.monotonic())
+
+    def _pump(self, now_s: float) -> None:
+        """Extend the timeline to now and let the worker hear it."""
+        if now_s - self._pumped_s > STOOD_STILL_S:
+            self.clock.hold(now_s - self._pumped_s)
+            self._send(SetOrigin(self.name, self.clock.origin_s))
+        self._pumped_s = now_s
+        gap, first = self.timeline.gap_samples, self.timeline.head
+        samples = self.timeline.advance(now_s)
+        if len(samples):
+            self._memory.write_audio(first, samples)
+            self._send(Audio(self.name, self.timeline.head))
+            self._heard.append((self.timeline.head, now_s))
+        self._metrics.gap_samples.inc(self.timeline.gap_samples - gap)
+
+    def _judge(self, frame: ReadyFrame | None, number: int) -> None:
+        """Feed the ladder with frames that should have been drawn."""
+        level = self.ladder.level
+        beginning = time.monotonic() < self.opened_s + BEGINNING_S
+        if number % level.stride or beginning or self._heard_late(number):
+            return
+        slack_ms = None
+        if frame is not None and frame.number == number:
+            slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3
+        if self.ladder.add(slack_ms, time.monotonic()) != level:
+            logger.info("session %s: %s -> %s", self.label, level.label, self.ladder.level.label)
+            self._send(SetLevel(self.name, int(self.ladder.level)))
+        self._metrics.ladder.labels(self.label).set(int(self.ladder.level))
+
+    def _heard_late(self, number: int) -> bool:
+        """Whether the sound for a frame came so late that drawing faster would not have helped."""
+        needed = (number + 1) * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+        heard_s = next((when_s for end, when_s in self._heard if end >= needed), None)
+        return heard_s is None or heard_s > self.clock.time_of(needed) + LATE_SOUND_S
+
+    def _account(self, number: int, frame: ReadyFrame | None, encode_ms: float) -> None:
+        now_s = time.monotonic()
+        shown = frame.number if frame is not None else number
+        latency_ms = (now_s - self.clock.time_of(shown * FRAME_SAMPLES)) * 1e3
+        stages = {**(frame.stage_ms if frame is not None else {}), "encode": encode_ms}
+        self._recent.append((now_s, latency_ms, stages))
+        self._metrics.latency.observe(latency_ms)
+        self._metrics.encode.observe(encode_ms)
+        self._metrics.count_frames(self._counted, self.pacer.counts)
+        self._counted = replace(self.pacer.counts)
+        for feed in self._pictures.values():
+            if feed.outlets:
+                self._metrics.bitrate.labels(self.label).set(feed.target)
+        if frame is not None and frame.speaking != self._speaking:
+            self._speaking = frame.speaking
+            self.tell({"type": "state", "speaking": frame.speaking})
+
+
+async def sleep_until(when_s: float) -> None:
+    """Sleep until a monotonic time; at least give way once."""
+    await asyncio.sleep(max(0.0, when_s - time.monotonic()))
+
+
+def _forget(callbacks: list[Any], callback: Any) -> None:
+    if callback in callbacks:
+        callbacks.remove(callback)
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("%s failed", task.get_name(), exc_info=task.exception())
