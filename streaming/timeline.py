@@ -40,15 +40,11 @@ class AudioTimeline:
         self.clock = clock
         self.microphone = MicrophoneBuffer()
         self.head = 0
+        self.gap_samples = 0  # for which the microphone sent nothing in time, and something was made up
         self._decimator = Decimator()
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
         self._pcm = PcmDecoder()
-
-    @property
-    def gap_samples(self) -> int:
-        """Analysis samples for which the microphone sent nothing in time, and something was made up."""
-        return self.microphone.concealed // OUTPUT_PER_ANALYSIS
 
     @property
     def queued_seconds(self) -> float:
@@ -121,14 +117,15 @@ class AudioTimeline:
         def position(when_s: float) -> int:
             return self.clock.sample_at(when_s) * OUTPUT_PER_ANALYSIS
 
-        return self._append(
-            self.microphone.take(
-                self.head * OUTPUT_PER_ANALYSIS,
-                position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
-                overtaken=position(now_s - OVERTAKEN_WAIT_S),
-                given_up=position(now_s - MAX_WAIT_S),
-            )
+        concealed = self.microphone.concealed
+        heard = self.microphone.take(
+            self.head * OUTPUT_PER_ANALYSIS,
+            position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
+            overtaken=position(now_s - OVERTAKEN_WAIT_S),
+            given_up=position(now_s - MAX_WAIT_S),
         )
+        self.gap_samples += (self.microphone.concealed - concealed) // OUTPUT_PER_ANALYSIS
+        return self._append(heard)
 
     def _append_silence(self, samples: int) -> NDArray[np.float32]:
         return self._append(np.zeros(max(0, samples) * OUTPUT_PER_ANALYSIS, np.int16))
