@@ -11,17 +11,19 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError, UnavailableError
 from engine.speech.audio_file import load_audio
+from streaming.auth import AccessControl, ForbiddenError, granted, require
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
 from streaming.body_limit import BodyLimit
 from streaming.creation import RefusedError
 from streaming.offers import OfferError
+from streaming.origins import is_loopback
+from streaming.page_files import PageFiles
 from streaming.server import (
     RETRY_AFTER_S,
     FullError,
@@ -31,6 +33,7 @@ from streaming.server import (
     UnknownSessionError,
 )
 from streaming.session import AvatarSession, BusyError
+from streaming.tokens import Scope
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
 SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
@@ -43,6 +46,7 @@ class ViewOnlyError(InputError):
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (OfferError, 400),
     (BundledAvatarError, 403),
+    (ForbiddenError, 403),
     (UnknownAvatarError, 404),
     (ViewOnlyError, 403),
     (UnknownCallError, 404),
@@ -59,15 +63,6 @@ JUDGE_S: Final = 30.0
 """How long an upload waits for the word on its photo; later words come as events."""
 
 logger = logging.getLogger(__name__)
-
-
-class _PageFiles(StaticFiles):
-    """The page's files; browsers ask whether theirs are still current, so versions never mix."""
-
-    def file_response(self, *args: Any, **options: Any) -> Response:
-        response = super().file_response(*args, **options)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 class CallRequest(BaseModel):
@@ -88,13 +83,22 @@ class CallRequest(BaseModel):
 def build_app(server: Server) -> FastAPI:
     """The app for one server, which is started and stopped elsewhere."""
     app = FastAPI(title="Vividlive", description="See docs/protocol.md.")
-    app.add_middleware(BodyLimit, most_bytes=server.settings.max_upload_bytes)
+    settings = server.settings
+    app.add_middleware(BodyLimit, most_bytes=settings.max_upload_bytes)
+    app.add_middleware(
+        AccessControl,
+        accepted=settings.tokens,
+        allow_origins=settings.allow_origins,
+        loopback_only=is_loopback(settings.host),
+        public_metrics=settings.public_metrics,
+    )
     _handle_errors(app)
-    _add_state(app, server)
+    files = PageFiles(WEB_CLIENT)
+    _add_state(app, server, files)
     _add_avatars(app, server)
     _add_calls(app, server)
     _add_not_built(app)
-    app.mount("/static", _PageFiles(directory=WEB_CLIENT), name="static")
+    app.mount("/static", files, name="static")
     return app
 
 
@@ -106,8 +110,12 @@ def _error(status: int, message: str, **more: Any) -> JSONResponse:
 def _handle_errors(app: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> JSONResponse:
         status = next(status for kind, status in STATUS if isinstance(error, kind))
-        faces = error.faces if isinstance(error, RefusedError) else []
-        return _error(status, str(error), **({"faces": faces} if faces else {}))
+        more: dict[str, Any] = {}
+        if isinstance(error, RefusedError) and error.faces:
+            more["faces"] = error.faces
+        if isinstance(error, FullError):
+            more["reason"] = error.reason
+        return _error(status, str(error), **more)
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -125,10 +133,10 @@ def _handle_errors(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(invalid)
 
 
-def _add_state(app: FastAPI, server: Server) -> None:
+def _add_state(app: FastAPI, server: Server, files: PageFiles) -> None:
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(WEB_CLIENT / "index.html", headers={"Cache-Control": "no-cache"})
+    async def page(request: Request) -> Response:
+        return files.response("index.html", request.headers.get("if-none-match"))
 
     @app.get("/healthz")
     async def health() -> JSONResponse:
@@ -148,10 +156,11 @@ def _add_state(app: FastAPI, server: Server) -> None:
         return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/api/config")
-    async def config() -> dict[str, Any]:
+    async def config(request: Request) -> dict[str, Any]:
         """What the page needs to know."""
         settings = server.settings
         return {
+            "scopes": sorted(granted(request)),
             "ice_servers": settings.ice_servers,
             "size": settings.size,
             "latency_ms": server.latency_ms,
@@ -224,13 +233,15 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
 
 def _add_calls(app: FastAPI, server: Server) -> None:
     @app.post("/api/calls", status_code=201)
-    async def open_call(request: CallRequest) -> dict[str, str]:
+    async def open_call(wanted: CallRequest, request: Request) -> dict[str, str]:
         """Answer an offer."""
-        if request.session is not None:
-            session = server.join(request.session)
+        if not wanted.view_only:
+            require(request, Scope.PUBLISH)
+        if wanted.session is not None:
+            session = server.join(wanted.session)
         else:
-            session = server.open_session(request.avatar, request.seed)
-        name, answer = await server.open_call(request.sdp, session, publish=not request.view_only)
+            session = server.open_session(wanted.avatar, wanted.seed)
+        name, answer = await server.open_call(wanted.sdp, session, publish=not wanted.view_only)
         return {"call": name, "session": session.name, "avatar": session.avatar_id, "sdp": answer}
 
     @app.delete("/api/calls/{call}", status_code=204)

@@ -1,23 +1,30 @@
-"""Starts a server and keeps it running until Ctrl-C."""
+"""Starts a server and keeps it running until Ctrl-C or SIGTERM."""
 
 import asyncio
 import gc
 import logging
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 
-from engine.errors import UnavailableError
+from engine.errors import SettingError, UnavailableError
 from streaming.app import build_app
+from streaming.log import QUIET
+from streaming.origins import is_loopback
 from streaming.server import Server
 from streaming.settings import ServeSettings
 
 SHUTDOWN_S = 3
 """How long open requests may take to end after Ctrl-C."""
+
+RESTART_S = 3.0
+"""After how long the pages are told to try again when the server ends."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +33,8 @@ def serve(settings: ServeSettings) -> None:
     """Serve until interrupted; logs the address once calls are taken.
 
     Raises:
-        InputError: a setting cannot be met: a latency below the floor, an avatar that cannot be read.
+        InputError: a setting cannot be met: a latency below the floor, an avatar or a certificate that cannot be
+            read.
         UnavailableError: the engine worker does not start, or the port is taken.
     """
     asyncio.run(_serve(settings))
@@ -34,6 +42,15 @@ def serve(settings: ServeSettings) -> None:
 
 class _HttpServer(uvicorn.Server):
     """Ends quietly on Ctrl-C, so that calls and processes can be ended after it."""
+
+    def __init__(self, config: uvicorn.Config, say_goodbye: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._say_goodbye = say_goodbye
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the pages before the requests end."""
+        await self._say_goodbye()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -52,9 +69,16 @@ class _HttpServer(uvicorn.Server):
 
 
 async def _serve(settings: ServeSettings) -> None:
-    for chatty in ("aioice", "aiortc"):
+    for chatty in QUIET:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        _check_certificate(settings.tls_cert, settings.tls_key)
     with _bind(settings.host, settings.port) as listener:
+        if not settings.tokens and not is_loopback(listener.getsockname()[0]):
+            logger.warning(
+                "ANYBODY WHO REACHES %s CAN USE THIS SERVER: set tokens (--token, --token-file), or listen on 127.0.0.1",
+                settings.host,
+            )
         server = Server(settings)
         # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
         await server.start()
@@ -68,11 +92,44 @@ async def _serve(settings: ServeSettings) -> None:
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=SHUTDOWN_S,
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
             )
-            logger.info("serving http://%s:%d", settings.host, listener.getsockname()[1])
-            await _HttpServer(config).serve(sockets=[listener])
+            scheme = "http" if settings.tls_cert is None else "https"
+            logger.info("serving %s://%s:%d", scheme, _in_url(settings.host), listener.getsockname()[1])
+            await _HttpServer(config, lambda: server.say_goodbye(RESTART_S)).serve(sockets=[listener])
         finally:
             await server.stop()
+
+
+def _check_certificate(cert: Path, key: Path) -> None:
+    """Read certificate and key, before the slow part of starting.
+
+    Raises:
+        SettingError: they cannot be read, or do not belong together.
+    """
+
+    def no_password() -> str:
+        raise SettingError(f"expected a private key without a password in {key}: decrypt it first")
+
+    try:
+        for path in (cert, key):
+            path.open("rb").close()
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, no_password)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise SettingError(
+                f"expected the key of the certificate {cert}, got another one in {key}"
+            ) from error
+        raise SettingError(
+            f"expected a certificate in {cert} and its private key in {key}, both as PEM"
+        ) from error
+    except OSError as error:
+        raise SettingError(f"expected a PEM file at {error.filename}: {error.strerror}") from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _bind(host: str, port: int) -> socket.socket:

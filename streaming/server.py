@@ -41,11 +41,18 @@ EXPIRY_S: Final = 60.0
 KEPT_JOBS: Final = 64
 RETRY_AFTER_S: Final = 5
 
+GOODBYE_S: Final = 0.3
+"""How long a goodbye may take to arrive before the peers are closed."""
+
 logger = logging.getLogger(__name__)
 
 
 class FullError(InputError):
-    """No more calls or photos at this time: HTTP 503."""
+    """No more calls or photos at this time: HTTP 503. ``reason``: full, starting or stopping."""
+
+    def __init__(self, message: str, reason: str = "full") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnknownCallError(InputError):
@@ -84,6 +91,7 @@ class Server:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._creating = asyncio.Lock()
         self._restarts = 0
+        self._stopping = False
 
     async def start(self) -> None:
         """Make the default avatar if need be, start the worker, warm everything up.
@@ -108,6 +116,14 @@ class Server:
         self._spawn(self._keep_house(), "housekeeping")
         self._spawn(self._make_bundled(list(BUNDLED)[1:]), "bundled-avatars")
 
+    async def say_goodbye(self, retry_s: float) -> None:
+        """Take no more calls, and tell the pages when to come back."""
+        self._stopping = True
+        for peer in list(self.calls.values()):
+            peer.tell({"type": "bye", "retry_s": retry_s})
+        if self.calls:
+            await asyncio.sleep(GOODBYE_S)
+
     async def stop(self) -> None:
         """Hang up, end every process and task."""
         await asyncio.gather(*(self.close_call(call) for call in list(self.calls)))
@@ -127,8 +143,9 @@ class Server:
             UnknownAvatarError, FullError
         """
         entry = self.store.get(avatar if avatar is not None else self.store.default)
+        self._check_open()
         if not self.worker.running:
-            raise FullError("the engine is starting: try again in a few seconds")
+            raise FullError("the engine is starting: try again in a few seconds", "starting")
         self._make_room()
         name = name if name is not None else new_id()
         session = AvatarSession(
@@ -198,6 +215,10 @@ class Server:
         """
         session.set_avatar(avatar, str(self.store.bundle(avatar)))
 
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise FullError("the server is stopping: try again in a few seconds", "stopping")
+
     def _make_room(self) -> None:
         """End the session that has been without anybody for the longest time, when there are too many.
 
@@ -226,6 +247,7 @@ class Server:
         Raises:
             OfferError, FullError
         """
+        self._check_open()
         if len(self.calls) >= self.settings.max_viewers:
             raise FullError(
                 f"expected at most {self.settings.max_viewers} viewers at a time: try again later"

@@ -1,50 +1,65 @@
 /** The server's HTTP requests, as docs/protocol.md lists them. Every failure is an ApiError in words. */
 
+import { kept } from "./visit.js";
+
 export class ApiError extends Error {
-  /** `status` is 0 when nothing answered; `retryAfterSeconds` is what the server asked for, or 0; `faces` are boxes. */
-  constructor(words, status = 0, retryAfterSeconds = 0, faces = []) {
+  /**
+   * `status` is 0 when nothing answered; `retryAfterSeconds` is what the server asked for, or 0; `reason` says in a
+   * word why a 503 is one; `faces` are boxes.
+   */
+  constructor(words, { status = 0, retryAfterSeconds = 0, reason = "", faces = [] } = {}) {
     super(sentence(words));
-    this.status = status;
-    this.retryAfterSeconds = retryAfterSeconds;
-    this.faces = faces;
+    Object.assign(this, { status, retryAfterSeconds, reason, faces });
   }
 }
 
 const NO_ANSWER = "The server does not answer. It may have stopped, or the network is down.";
 const REQUEST_TIMEOUT_MS = 15_000;
 
-async function request(path, options = {}) {
+/** The header that shows the server this tab's token, if it has one. */
+function credentials() {
+  const token = kept("token");
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+async function request(path, { headers, ...options } = {}) {
   let response;
   try {
-    response = await fetch(path, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), cache: "no-store", ...options });
+    response = await fetch(path, {
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      cache: "no-store",
+      headers: { ...credentials(), ...headers },
+      ...options,
+    });
   } catch {
     throw new ApiError(NO_ANSWER);
   }
   if (response.ok) return response;
-  const retryAfter = Number(response.headers.get("Retry-After"));
-  throw new ApiError(wordsOf(response.status, await response.text().catch(() => "")), response.status, retryAfter || 0);
+  const body = await response.text().catch(() => "");
+  throw refusal(response.status, body, Number(response.headers.get("Retry-After")) || 0);
+}
+
+function refusal(status, body, retryAfterSeconds = 0) {
+  const { reason = "", faces = [] } = parsed(body);
+  return new ApiError(wordsOf(status, body), { status, retryAfterSeconds, reason, faces });
 }
 
 /** The server's own line where it gave one. */
 function wordsOf(status, body) {
-  try {
-    const { error, detail } = JSON.parse(body);
-    if (typeof error === "string") return error;
-    if (typeof detail === "string") return detail;
-  } catch {
-    // Not JSON: say what the number means.
-  }
+  const { error, detail } = parsed(body);
+  if (typeof error === "string") return error;
+  if (typeof detail === "string") return detail;
   if (status === 413) return "This file is larger than the server accepts.";
   if (status === 503) return "The server is busy with other calls.";
   return `The server answered with error ${status}.`;
 }
 
-/** The boxes of several faces, where a photo was refused for them. */
-function facesOf(body) {
+/** The object that a body holds; an empty one where it is not JSON. */
+function parsed(body) {
   try {
-    return JSON.parse(body).faces ?? [];
+    return JSON.parse(body) ?? {};
   } catch {
-    return [];
+    return {};
   }
 }
 
@@ -60,7 +75,21 @@ export const getAvatars = async () => (await request("/api/avatars")).json();
 
 export const deleteAvatar = (id) => request(`/api/avatars/${encodeURIComponent(id)}`, { method: "DELETE" });
 
-/** Post an offer; answers `{call, sdp}`. */
+const fetched = new Map(); // Pictures that needed a token, by their path.
+
+/** Show a picture of the server in an `<img>`, which can carry no token itself. */
+export async function showPicture(image, path) {
+  if (!kept("token")) return void (image.src = path);
+  if (!fetched.has(path)) {
+    fetched.set(path, request(path).then(async (response) => URL.createObjectURL(await response.blob())));
+  }
+  image.src = await fetched.get(path).catch(() => {
+    fetched.delete(path);
+    return path;
+  });
+}
+
+/** Post an offer; answers `{call, session, avatar, sdp}`. */
 export const openCall = async (offer) => (await request("/api/calls", asJson(offer))).json();
 
 /** Ends a call; also works while the page is going away. */
@@ -109,9 +138,10 @@ export function uploadPhoto({ photo, rights, name, face }, onSent) {
     post.addEventListener("error", () => reject(new ApiError(NO_ANSWER)));
     post.addEventListener("load", () => {
       if (post.status === 202) resolve(JSON.parse(post.responseText).job);
-      else reject(new ApiError(wordsOf(post.status, post.responseText), post.status, 0, facesOf(post.responseText)));
+      else reject(refusal(post.status, post.responseText));
     });
     post.open("POST", "/api/avatars");
+    for (const [name, value] of Object.entries(credentials())) post.setRequestHeader(name, value);
     post.send(body);
   });
 }

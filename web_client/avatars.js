@@ -1,6 +1,6 @@
 /** The gallery: which avatar speaks, a place for a new photo, and taking uploaded ones away. */
 
-import { deleteAvatar, getAvatars } from "./api.js";
+import { deleteAvatar, getAvatars, showPicture } from "./api.js";
 import { element, icon, part } from "./dom.js";
 
 const RIGHTS = {
@@ -17,6 +17,8 @@ export class Gallery extends EventTarget {
   chosen = null;
   #list = part("avatars");
   #default = "";
+  #shown = null;
+  #allowed = { choose: true, change: true };
 
   /** Fetch the avatars; keeps the choice where it still exists. Rejects with an ApiError. */
   async load() {
@@ -24,8 +26,23 @@ export class Gallery extends EventTarget {
     if (JSON.stringify(avatars) === JSON.stringify(this.avatars)) return;
     this.avatars = avatars;
     this.#default = fallback;
-    this.chosen = this.#find(this.chosen?.id) ?? this.#find(fallback) ?? avatars[0] ?? null;
+    this.chosen = this.#find(this.#shown) ?? this.#find(fallback) ?? avatars[0] ?? null;
     this.#render();
+  }
+
+  /** Mark the avatar that the call shows, without choosing it. */
+  show(id) {
+    this.#shown = id;
+    const found = this.#find(id);
+    if (!found || found === this.chosen) return;
+    this.chosen = found;
+    this.#render();
+  }
+
+  /** What the visitor may do here: `choose` who speaks, `change` which avatars there are. */
+  allow(allowed) {
+    this.#allowed = allowed;
+    if (this.avatars.length) this.#render();
   }
 
   /** Make an avatar that was just built the chosen one. */
@@ -36,6 +53,7 @@ export class Gallery extends EventTarget {
 
   choose(avatar) {
     this.chosen = avatar;
+    this.#shown = avatar.id;
     this.#render();
     this.dispatchEvent(new CustomEvent("choose", { detail: avatar }));
   }
@@ -46,22 +64,26 @@ export class Gallery extends EventTarget {
 
   #render() {
     const focused = document.activeElement?.dataset.testid;
-    this.#list.replaceChildren(...this.avatars.map((avatar) => this.#card(avatar)), this.#adder());
+    const cards = this.avatars.map((avatar) => this.#card(avatar));
+    this.#list.replaceChildren(...cards, ...(this.#allowed.change ? [this.#adder()] : []));
     if (focused) this.#list.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
   }
 
   #card(avatar) {
     const chosen = avatar.id === this.chosen?.id;
+    const picture = element("img", { alt: "", loading: "lazy", width: 96, height: 96 });
+    showPicture(picture, avatar.picture);
     const pick = element(
       "button",
       { type: "button", class: "avatar", "data-testid": `avatar-${avatar.id}`, "aria-pressed": chosen },
-      element("img", { src: avatar.picture, alt: "", loading: "lazy", width: 96, height: 96 }),
+      picture,
       element("span", { class: "avatar-name" }, avatar.name),
       element("small", {}, avatar.bundled ? "Bundled" : (RIGHTS[avatar.rights] ?? "")),
     );
+    pick.disabled = !this.#allowed.choose && !chosen;
     pick.addEventListener("click", () => avatar.id !== this.chosen?.id && this.choose(avatar));
     const item = element("li", {}, pick);
-    if (!avatar.bundled) {
+    if (!avatar.bundled && this.#allowed.change) {
       const remove = element(
         "button",
         { type: "button", class: "remove", "data-testid": `delete-${avatar.id}`, "aria-label": `Delete ${avatar.name}` },
@@ -106,6 +128,6 @@ export class Gallery extends EventTarget {
     this.dispatchEvent(new CustomEvent("deleted", { detail: avatar }));
     if (avatar.id === this.chosen?.id) this.choose(this.#find(this.#default) ?? this.avatars[0]);
     else this.#render();
-    part("add-avatar").focus();
+    this.#list.querySelector("button")?.focus();
   }
 }

@@ -4,22 +4,44 @@ import { clearCall, closeCall, openCall } from "./api.js";
 
 const GATHERING_LIMIT_MS = 2_000;
 const CONNECT_LIMIT_MS = 15_000;
-const DISCONNECTED_LIMIT_MS = 4_000;
+const DISCONNECTED_LIMIT_MS = 500;
 const GOODBYE_LIMIT_MS = 1_000;
+
+const PEER = { bundlePolicy: "max-bundle" };
 
 const NO_PATH =
   "The server answered, but no way for sound and picture was found. A firewall may block UDP between here and the server.";
 
+/** What the server can send as a picture. */
+const CODECS = ["video/h264", "video/vp8"];
+
+/** Why this browser can take no call, in words; null when it can. */
+export function whyUnsupported() {
+  if (!globalThis.RTCPeerConnection) {
+    return "Vividlive needs WebRTC. Open the page in a current Chrome, Edge, Firefox or Safari.";
+  }
+  const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
+  if (codecs && !codecs.some(({ mimeType }) => CODECS.includes(mimeType.toLowerCase()))) {
+    return "This browser can decode neither H.264 nor VP8 video in calls. Open the page in another one.";
+  }
+  return null;
+}
+
 /**
- * Events: "open" when picture and control flow; "message" (detail: the server's message); "lost" (detail: why, in
- * words), once, when the call ended without `close`.
+ * Events: "open" when picture and control flow; "message" (detail: the server's message); "lost" (detail: `{words,
+ * restartInS}`), once, when the call ended without `close`.
  */
 export class Call extends EventTarget {
-  /** Offer a call for this avatar; resolves when the server has answered. Rejects with an ApiError. */
-  static async place({ avatar, iceServers, track }) {
-    const call = new Call(iceServers, track);
+  /**
+   * Offer a call; resolves when the server has answered. Rejects with an ApiError.
+   *
+   * `session` names one to join or to come back to, else `avatar` gets a new one (null: the server's default).
+   * `config` is a promise of the server's settings: the offer is made while they are on their way.
+   */
+  static async place({ session, avatar, watch, track, config }) {
+    const call = new Call(track, watch);
     try {
-      await call.#negotiate(avatar, iceServers.length > 0);
+      await call.#negotiate({ session, avatar, watch, config });
     } catch (error) {
       call.close();
       throw error;
@@ -28,6 +50,8 @@ export class Call extends EventTarget {
   }
 
   id = "";
+  session = "";
+  avatar = "";
   stream = new MediaStream();
   #peer;
   #audio;
@@ -35,10 +59,10 @@ export class Call extends EventTarget {
   #over = false;
   #timers = new Set();
 
-  constructor(iceServers, track) {
+  constructor(track, watch) {
     super();
-    this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
-    this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction: "sendrecv" });
+    this.#peer = new RTCPeerConnection(PEER);
+    this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction: watch ? "recvonly" : "sendrecv" });
     const video = this.#peer.addTransceiver("video", { direction: "recvonly" });
     preferH264(video);
     for (const { receiver } of [this.#audio, video]) {
@@ -47,6 +71,10 @@ export class Call extends EventTarget {
     }
     this.#control = this.#peer.createDataChannel("control");
     this.#watch();
+  }
+
+  get isOpen() {
+    return this.#control.readyState === "open";
   }
 
   /** The peer connection's statistics now. */
@@ -61,7 +89,7 @@ export class Call extends EventTarget {
 
   /** Send one control message; false when the channel is not open. */
   send(message) {
-    if (this.#control.readyState !== "open") return false;
+    if (!this.isOpen) return false;
     this.#control.send(JSON.stringify(message));
     return true;
   }
@@ -82,20 +110,28 @@ export class Call extends EventTarget {
     Promise.race([told, enough]).then(() => this.#peer.close());
   }
 
-  async #negotiate(avatar, waitForCandidates) {
+  async #negotiate({ session, avatar, watch, config }) {
     const peer = this.#peer;
-    await peer.setLocalDescription();
+    const [offer, { ice_servers: iceServers, scopes }] = await Promise.all([peer.createOffer(), config]);
+    if (iceServers.length) peer.setConfiguration({ ...PEER, iceServers });
+    const described = peer.setLocalDescription(offer);
     // Without relay servers the answer's candidates are enough: our own are learnt from our first packet.
-    if (waitForCandidates) await gathered(peer);
+    if (iceServers.length) await described.then(() => gathered(peer));
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1;
-    const { call, sdp } = await openCall({ sdp: peer.localDescription.sdp, avatar, seed });
-    this.id = call;
-    await peer.setRemoteDescription({ type: "answer", sdp });
+    const viewOnly = watch || !scopes.includes("publish");
+    const asked = session ? { session } : { ...(avatar && { avatar }), seed };
+    const { sdp } = iceServers.length ? peer.localDescription : offer;
+    const [answer] = await Promise.all([openCall({ sdp, ...asked, view_only: viewOnly }), described]);
+    this.id = answer.call;
+    this.session = answer.session;
+    this.avatar = answer.avatar;
+    if (this.#over) return void closeCall(this.id).catch(() => {});
+    await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   }
 
   #watch() {
     const peer = this.#peer;
-    this.#after(CONNECT_LIMIT_MS, () => this.#control.readyState !== "open" && this.lose(NO_PATH));
+    this.#after(CONNECT_LIMIT_MS, () => !this.isOpen && this.lose(NO_PATH));
     let disconnectedTimer;
     peer.addEventListener("connectionstatechange", () => {
       clearTimeout(disconnectedTimer);
@@ -108,15 +144,16 @@ export class Call extends EventTarget {
     this.#control.addEventListener("close", () => this.lose("The server ended the call."));
     this.#control.addEventListener("message", (event) => {
       const message = parsed(event.data);
-      if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
+      if (message?.type === "bye") this.lose("It will be back in a moment, and so will the call.", message.retry_s);
+      else if (message) this.dispatchEvent(new CustomEvent("message", { detail: message }));
     });
   }
 
-  /** Give the call up: it ended without our doing, for this reason. */
-  lose(words) {
+  /** Give the call up: it ended without our doing, for this reason; `restartInS` when the server said goodbye. */
+  lose(words, restartInS = null) {
     if (this.#over) return;
     this.close();
-    this.dispatchEvent(new CustomEvent("lost", { detail: words }));
+    this.dispatchEvent(new CustomEvent("lost", { detail: { words, restartInS } }));
   }
 
   #after(delayMs, action) {

@@ -1,33 +1,54 @@
-/** Keeps one call up: places it, notices that it is lost, and tries again after growing pauses. */
+/** Keeps one call up: places it, notices that it is lost, and comes back to its session. */
 
 import { isHealthy } from "./api.js";
 import { Call } from "./call.js";
 
-const PAUSES_S = [1, 2, 4, 8, 15, 30];
-const STALL_ASK_MS = 5_000;
+const PAUSES_S = [0, 1, 2, 4, 8, 15, 30]; // A call that stood is placed again at once.
+const SILENT_LIMIT_MS = 2_000; // Sound comes fifty times a second: nothing for so long means that the way is gone.
 const STALL_LIMIT_MS = 15_000;
+const RESTART_LIMIT_MS = 60_000;
+
+const TITLES = { full: "The server is full", starting: "The server is starting", stopping: "The server is restarting" };
 
 /**
  * States: "connecting" -> "live" -> ("waiting" -> "connecting")* ; "ended" after `hangUp`.
  *
- * Events: "state" (detail: `{name, words, retryInS, first}`); "message" (detail: the server's message);
- * "stream" (detail: MediaStream); "no-avatar" when the server no longer has the avatar that was asked for.
+ * Events: "state" (detail: `{name, title, words, retryInS}`); "joined" (detail: `{session, avatar}`) when the server has
+ * answered; "message" (detail: the server's message); "stream" (detail: MediaStream); "no-avatar" when the server no
+ * longer has the avatar that was asked for; "locked" (detail: words) when the server wants a token, or another one.
  */
 export class Connection extends EventTarget {
   call = null;
   state = "ended";
-  avatar = "";
-  #iceServers;
+  #config;
+  #session;
+  #isGuest;
+  #watch;
+  #avatar = null;
+  #avatarUntold = false;
   #microphone = null;
-  #attempt = 0;
+  #firstCall;
+  #attempt = 1;
   #everLive = false;
+  #restartUntil = 0;
   #run = 0;
   #countdown;
 
-  constructor(iceServers) {
+  /**
+   * `config()` resolves with the server's settings; `session` names one to come back to, or, for a guest, the only one
+   * that will do; who watches is not heard. `firstCall` is a promise of a call that has been placed already.
+   */
+  constructor({ config, session = null, isGuest = false, watch = false, avatar = null, firstCall = null }) {
     super();
-    this.#iceServers = iceServers;
-    addEventListener("online", () => this.state === "waiting" && this.connect());
+    this.#config = config;
+    this.#session = session;
+    this.#isGuest = isGuest;
+    this.#watch = watch;
+    this.#avatar = avatar;
+    this.#firstCall = firstCall;
+    addEventListener("online", () => this.state !== "ended" && this.connect());
+    addEventListener("offline", () => this.call?.lose("This device has no network."));
+    navigator.connection?.addEventListener("change", this.#onNetworkChange);
     addEventListener("pagehide", () => this.call?.close());
     addEventListener("pageshow", (event) => event.persisted && this.state !== "ended" && this.connect());
   }
@@ -43,14 +64,15 @@ export class Connection extends EventTarget {
     this.call = null;
     const run = ++this.#run; // A later connect or hangUp makes this one void.
     this.#enter("connecting");
+    const asked = { session: this.#session, avatar: this.#avatar, watch: this.#watch, track: this.#microphone };
+    const placed = this.#firstCall ?? Call.place({ ...asked, config: this.#config() });
+    this.#firstCall = null;
     try {
-      const call = await Call.place({ avatar: this.avatar, iceServers: this.#iceServers, track: this.#microphone });
+      const call = await placed;
       if (run !== this.#run) return call.close();
       this.#attach(call, run);
     } catch (error) {
-      if (run !== this.#run) return;
-      if (error.status === 404) this.dispatchEvent(new Event("no-avatar"));
-      this.#wait(error.message, error.retryAfterSeconds);
+      if (run === this.#run) this.#refused(error);
     }
   }
 
@@ -60,7 +82,7 @@ export class Connection extends EventTarget {
     clearInterval(this.#countdown);
     this.call?.close();
     this.call = null;
-    this.#attempt = 0;
+    this.#attempt = 1;
     this.#enter("ended");
   }
 
@@ -70,10 +92,10 @@ export class Connection extends EventTarget {
     await this.call?.setMicrophone(track);
   }
 
-  /** Show this avatar now and after reconnecting. */
+  /** Show this avatar, at the latest when the call is live. */
   setAvatar(id) {
-    this.avatar = id;
-    this.send({ type: "avatar", id });
+    this.#avatar = id;
+    this.#avatarUntold = !this.send({ type: "avatar", id });
   }
 
   /** Send one control message; false when there is no open call. */
@@ -81,35 +103,78 @@ export class Connection extends EventTarget {
     return this.call?.send(message) ?? false;
   }
 
-  /** The picture stood still for so long: give the call up when the server is gone, or does not recover. */
-  async reportStall(stalledMs) {
+  /** Nothing came for `silentMs`, no new picture for `stalledMs`: give the call up when it does not recover. */
+  async reportStall({ silentMs, stalledMs }) {
     const call = this.call;
-    if (!this.isLive || !call || stalledMs < STALL_ASK_MS || document.hidden) return;
+    if (!this.isLive || !call || document.hidden || silentMs < SILENT_LIMIT_MS) {
+      if (this.isLive && !document.hidden && stalledMs > STALL_LIMIT_MS) call?.lose("The picture stopped.");
+      return;
+    }
     const healthy = await isHealthy();
     if (call !== this.call) return;
-    if (!healthy) call.lose("The server is gone. It may have been stopped or restarted.");
-    else if (stalledMs > STALL_LIMIT_MS) call.lose("The picture stopped.");
+    call.lose(healthy ? "Nothing came from the server any more." : "The server is gone. It may have been stopped or restarted.");
   }
+
+  #onNetworkChange = (() => {
+    let type = navigator.connection?.type;
+    return () => {
+      // Estimates of speed change all the time; only another kind of network means another way.
+      if (navigator.connection.type === type) return;
+      type = navigator.connection.type;
+      if (this.state !== "ended" && type !== "none") this.connect();
+    };
+  })();
 
   #attach(call, run) {
     this.call = call;
+    if (!this.#isGuest) this.#session = call.session;
+    if (!this.#avatarUntold) this.#avatar = call.avatar;
+    this.dispatchEvent(new CustomEvent("joined", { detail: { session: call.session, avatar: this.#avatar } }));
     this.dispatchEvent(new CustomEvent("stream", { detail: call.stream }));
     call.addEventListener("message", (event) => this.dispatchEvent(new CustomEvent("message", { detail: event.detail })));
-    call.addEventListener("open", () => {
-      this.#attempt = 0;
-      this.#everLive = true;
-      this.#enter("live");
-    });
+    if (call.isOpen) this.#opened();
+    else call.addEventListener("open", () => this.#opened());
     call.addEventListener("lost", (event) => {
       if (run !== this.#run) return;
       this.call = null;
-      this.#wait(event.detail, 0);
+      const { words, restartInS } = event.detail;
+      if (restartInS !== null) this.#restartUntil = performance.now() + RESTART_LIMIT_MS;
+      this.#wait({ words, atLeastS: restartInS ?? 0 });
     });
   }
 
-  #wait(words, atLeastS) {
+  #opened() {
+    this.#attempt = this.#restartUntil = 0;
+    this.#everLive = true;
+    this.#enter("live");
+    if (this.#avatarUntold) this.setAvatar(this.#avatar);
+  }
+
+  /** The server did not answer, or not with a call. */
+  #refused(error) {
+    if (error.status === 401) {
+      this.#enter("locked");
+      return this.dispatchEvent(new CustomEvent("locked", { detail: error.message }));
+    }
+    if (error.status === 404 && this.#session && !this.#isGuest) {
+      this.#session = null; // It ended while nobody was there: another one will do.
+      return this.connect();
+    }
+    if (error.status === 404 && !this.#session) {
+      this.#avatar = null;
+      this.dispatchEvent(new Event("no-avatar"));
+    }
+    const title = TITLES[error.reason] ?? (error.status === 404 ? "There is no such call" : undefined);
+    const words = error.status || navigator.onLine ? error.message : "This device has no network. The call comes back with it.";
+    this.#wait({ title, words, atLeastS: error.retryAfterSeconds });
+  }
+
+  #wait({ title, words, atLeastS }) {
     let left = Math.max(PAUSES_S[Math.min(this.#attempt++, PAUSES_S.length - 1)], Math.ceil(atLeastS));
-    const tell = () => this.#enter("waiting", { words, retryInS: left, first: !this.#everLive });
+    if (left === 0) return this.connect();
+    if (performance.now() < this.#restartUntil) title = TITLES.stopping;
+    title ??= this.#everLive ? "Connection lost" : "Cannot connect";
+    const tell = () => this.#enter("waiting", { title, words, retryInS: left });
     tell();
     clearInterval(this.#countdown);
     this.#countdown = setInterval(() => {

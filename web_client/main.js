@@ -2,87 +2,102 @@
 
 import { getConfig, getSample } from "./api.js";
 import { Gallery } from "./avatars.js";
+import { whyUnsupported } from "./call.js";
 import { Connection } from "./connection.js";
 import { part, setIcon } from "./dom.js";
+import { firstCall, firstConfig, visit, wanted } from "./early.js";
 import { acceptDrops, kindOf } from "./drop.js";
 import { Meter } from "./meter.js";
 import { showMeter } from "./meter_view.js";
-import { Microphone } from "./microphone.js";
+import { INSECURE, Microphone } from "./microphone.js";
 import { announce, hideNotice, tell, warn } from "./notice.js";
 import { Sound } from "./sound.js";
 import { SpeechFile } from "./speech.js";
 import { Stage } from "./stage.js";
 import { StyleSliders } from "./style_sliders.js";
+import { askForToken } from "./token.js";
 import { lifetime, megabytes, UploadDialog } from "./upload.js";
+import { keep } from "./visit.js";
 
 const METER_INTERVAL_MS = 1_000;
 const GALLERY_INTERVAL_MS = 20_000; // Others upload, delete, and let their time run out.
-const FIRST_RETRY_MS = 3_000;
 
 const stage = new Stage();
 const sound = new Sound();
 const gallery = new Gallery();
 const sliders = new StyleSliders();
 const speechFile = new SpeechFile();
-let connection;
-let upload;
-let config;
+const connection = new Connection({ ...wanted, isGuest: visit.session !== null, config: fetchConfig, firstCall });
+let upload = null;
+let config = null;
+let mayPublish = !visit.watch;
+let mayAdmin = true;
 let microphone = null;
 let meter = new Meter();
 let speaking = false;
-let beginTimer;
 
-await begin();
+begin();
 
-/** Learn what the server has; keeps asking while it does not answer. */
-async function begin() {
-  if (!globalThis.RTCPeerConnection) {
+function begin() {
+  const words = whyUnsupported();
+  if (words) {
     stage.state = "unsupported";
     stage.setStatus("Not supported", "bad");
     part("retry").onclick = () => location.reload();
-    return stage.explain({ title: "This browser cannot make video calls", words: "Vividlive needs WebRTC. Open the page in a current Chrome, Edge, Firefox or Safari.", button: "Reload" });
+    return stage.explain({ title: "This browser cannot show the call", words, button: "Reload" });
   }
-  clearTimeout(beginTimer);
-  part("retry").onclick = null; // One attempt at a time.
-  try {
-    [config] = await Promise.all([getConfig(), gallery.load()]);
-  } catch (error) {
-    stage.state = "waiting";
-    stage.setStatus("No connection", "bad");
-    stage.explain({ title: "Cannot connect", words: error.message, countdown: "Trying again every few seconds.", button: "Try now" });
-    part("retry").onclick = begin;
-    beginTimer = setTimeout(begin, FIRST_RETRY_MS);
-    return;
-  }
-  connection = new Connection(config.ice_servers);
-  connection.avatar = gallery.chosen?.id ?? "";
-  upload = new UploadDialog({ maxBytes: config.max_upload_bytes, lifetimeS: config.upload_lifetime_s });
-  part("upload-lifetime").textContent = config.upload_lifetime_s ? `Uploads are kept for ${lifetime(config.upload_lifetime_s)}` : "";
-  if (gallery.chosen) stage.showPoster(gallery.chosen.picture);
   listen();
+  firstConfig.then(adopt, () => {}); // The connection says what is wrong, and asks again.
   connection.connect();
+  reloadGallery();
   setInterval(measure, METER_INTERVAL_MS);
   setInterval(reloadGallery, GALLERY_INTERVAL_MS);
 }
 
+/** The server's settings; asked for until they came once. */
+async function fetchConfig() {
+  if (config === null) adopt(await getConfig());
+  return config;
+}
+
+function adopt(fetched) {
+  config = fetched;
+  mayPublish = !visit.watch && config.scopes.includes("publish");
+  mayAdmin = config.scopes.includes("admin");
+  upload ??= makeUpload();
+  gallery.allow({ choose: mayPublish, change: mayAdmin });
+  part("upload-lifetime").textContent = mayAdmin && config.upload_lifetime_s ? `Uploads are kept for ${lifetime(config.upload_lifetime_s)}` : "";
+  part("controls").classList.toggle("watching", !mayPublish);
+  part("manner").hidden = !mayPublish;
+  showHint();
+}
+
+function makeUpload() {
+  const dialog = new UploadDialog({ maxBytes: config.max_upload_bytes, lifetimeS: config.upload_lifetime_s });
+  dialog.addEventListener("made", (event) => {
+    gallery.add(event.detail);
+    tell(`“${event.detail.name}” is ready.`);
+  });
+  return dialog;
+}
+
 function listen() {
   connection.addEventListener("state", (event) => showState(event.detail));
+  connection.addEventListener("joined", (event) => showJoined(event.detail));
   connection.addEventListener("stream", (event) => stage.play(event.detail));
   connection.addEventListener("message", (event) => hear(event.detail));
   connection.addEventListener("no-avatar", reloadGallery);
+  connection.addEventListener("locked", unlock);
 
   gallery.addEventListener("choose", (event) => {
     stage.showPoster(event.detail.picture);
     connection.setAvatar(event.detail.id);
+    keep("avatar", event.detail.id);
     announce(`${event.detail.name} is the avatar now.`);
   });
-  gallery.addEventListener("add", () => upload.open());
+  gallery.addEventListener("add", () => upload?.open());
   gallery.addEventListener("deleted", (event) => tell(`“${event.detail.name}” was deleted.`));
   gallery.addEventListener("failed", (event) => warn(event.detail));
-  upload.addEventListener("made", (event) => {
-    gallery.add(event.detail);
-    tell(`“${event.detail.name}” is ready.`);
-  });
 
   sliders.addEventListener("change", () => connection.send(sliders.message));
   sound.addEventListener("change", showHint);
@@ -99,15 +114,35 @@ function listen() {
   });
   acceptDrops((file) => {
     const kind = kindOf(file);
-    if (upload.isOpen || kind === "picture") upload.open(file);
+    if (!mayPublish) warn("You are watching: files are not taken here.");
+    else if (upload?.isOpen || kind === "picture") mayAdmin ? upload?.open(file) : warn("Your token does not allow new avatars.");
     else if (kind === "sound") speak(file);
     else warn(`“${file.name}” is neither a photo nor a sound file. Drop a JPEG, PNG, WAV, MP3 or the like.`);
   });
 }
 
+/** The server answered: this is the session, and who it shows. */
+function showJoined({ session, avatar }) {
+  if (visit.session === null) {
+    keep("session", session);
+    keep("avatar", avatar);
+  }
+  gallery.show(avatar);
+  if (gallery.chosen) stage.showPoster(gallery.chosen.picture);
+}
+
+/** The server wants a token: ask for it, and go on. */
+async function unlock({ detail: words }) {
+  stage.setStatus("Locked", "wait");
+  stage.explain({ title: "This server asks for a token", words, button: "Enter the token" });
+  if (!(await askForToken())) return;
+  connection.connect();
+  reloadGallery();
+}
+
 // The call's state in words
 
-function showState({ name, words, retryInS, first }) {
+function showState({ name, title, words, retryInS }) {
   stage.state = name;
   const live = name === "live";
   for (const control of ["speak-file", "clear"]) part(control).disabled = !live;
@@ -116,9 +151,7 @@ function showState({ name, words, retryInS, first }) {
   if (name === "connecting" || live) stage.clear();
   if (live) {
     meter = new Meter();
-    connection.send(sliders.message);
-    // The gallery may have changed while the call was being placed.
-    if (gallery.chosen && gallery.chosen.id !== connection.avatar) connection.setAvatar(gallery.chosen.id);
+    if (sliders.isChosen && mayPublish) connection.send(sliders.message);
     announce("Connected. The avatar is live.");
   } else {
     speaking = false;
@@ -127,15 +160,11 @@ function showState({ name, words, retryInS, first }) {
   }
   if (name === "ended") {
     stage.stop();
-    stage.explain({ title: "Call ended", words: "Your microphone is off.", button: "Call again" });
+    const rest = mayPublish ? "Your microphone is off." : "You have stopped watching.";
+    stage.explain({ title: "Call ended", words: rest, button: mayPublish ? "Call again" : "Watch again" });
   }
   if (name === "waiting") {
-    stage.explain({
-      title: first ? "Cannot connect" : "Connection lost",
-      words,
-      countdown: `Trying again in ${retryInS} s`,
-      button: "Try now",
-    });
+    stage.explain({ title, words, countdown: `Trying again in ${retryInS} s`, button: "Try now" });
     announce(words); // The same words again, each second, are not a change and are not read out.
   }
   showStatus();
@@ -146,17 +175,20 @@ function showStatus() {
   if (connection.state === "connecting") stage.setStatus("Connecting", "wait");
   else if (connection.state === "waiting") stage.setStatus("No connection", "bad");
   else if (connection.state === "ended") stage.setStatus("Call ended", "wait");
+  else if (connection.state === "locked") stage.setStatus("Locked", "wait");
   else if (speaking) stage.setStatus("Speaking", "active");
   else if (microphone) stage.setStatus("Listening", "good");
-  else stage.setStatus("Live", "good");
+  else stage.setStatus(mayPublish ? "Live" : "Watching", "good");
 }
 
 function showHint() {
   part("hint").textContent = hint();
-  part("sample").hidden = !connection.isLive || microphone !== null;
+  part("sample").hidden = !connection.isLive || microphone !== null || !mayPublish;
 }
 
 function hint() {
+  if (!mayPublish) return sound.isOn ? "You are watching." : "You are watching. Turn the sound on to hear the avatar.";
+  if (!Microphone.isPossible) return INSECURE;
   if (!microphone) return "Your microphone stays off until you press Start talking.";
   if (!sound.isOn) return "Speak: the avatar moves to your words. Its sound is off here, so nothing echoes.";
   if (sound.headphones) return "Speak: the avatar says your words.";
@@ -177,6 +209,7 @@ function hear(message) {
 
 async function startTalking() {
   hideNotice();
+  if (!Microphone.isPossible) return warn(INSECURE);
   if (!(await sound.settle())) return;
   part("start").disabled = true;
   try {
@@ -220,7 +253,7 @@ function hangUp() {
   if (microphone) stopTalking();
   hideNotice();
   connection.hangUp();
-  part("start").focus();
+  part(mayPublish ? "start" : "retry").focus();
 }
 
 async function interrupt() {
@@ -257,11 +290,12 @@ async function speakSample() {
 
 async function reloadGallery() {
   try {
+    const before = gallery.chosen?.id;
     await gallery.load();
     const { chosen } = gallery;
-    if (!chosen || chosen.id === connection.avatar) return;
+    if (!chosen || chosen.id === before) return;
     stage.showPoster(chosen.picture);
-    connection.setAvatar(chosen.id);
+    if (before !== undefined) connection.setAvatar(chosen.id); // The one before is gone.
   } catch {
     // The connection says what is wrong.
   }
@@ -274,5 +308,5 @@ async function measure() {
   if (sample.playout) {
     connection.send({ type: "playout", audio_ms: sample.playout.audioMs, video_ms: sample.playout.videoMs });
   }
-  connection.reportStall(sample.stalledMs);
+  connection.reportStall(sample);
 }

@@ -10,6 +10,7 @@ export class Meter {
   #offsets = [];
   #fpsTrace = [];
   #stalledSince = null;
+  #silentSince = null;
 
   /** The server's `stats` message. */
   hear(stats) {
@@ -22,6 +23,7 @@ export class Meter {
    * Take one sample of `RTCPeerConnection.getStats()`, about once a second. Values that are not known yet are null.
    *
    * Times are milliseconds. `avOffsetMs` is how much later the sound of a moment is played than its picture;
+   * `stalledMs` is how long no picture came, `silentMs` how long nothing at all came;
    * `playout` holds the two estimated playout times for the server, or null.
    */
   sample(report) {
@@ -55,6 +57,7 @@ export class Meter {
       ladder: this.#server?.ladder ?? null,
       stages: this.#server?.stages ?? {},
       stalledMs: this.#stalled(frames, now.timestamp),
+      silentMs: this.#silent(now.bytes - before.bytes),
     };
   }
 
@@ -74,6 +77,13 @@ export class Meter {
     this.#offsets.push(playout.videoMs - playout.audioMs);
     if (this.#offsets.length > OFFSETS_KEPT) this.#offsets.shift();
     return this.#offsets.toSorted((a, b) => a - b)[Math.floor(this.#offsets.length / 2)];
+  }
+
+  /** The statistics' own time stands still with the stream: this is the page's. */
+  #silent(bytes) {
+    const now = performance.now();
+    if (bytes > 0 || this.#silentSince === null) this.#silentSince = now;
+    return now - this.#silentSince;
   }
 
   #stalled(frames, timestamp) {

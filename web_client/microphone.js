@@ -12,14 +12,19 @@ const REFUSALS = {
   NotFoundError: "No microphone was found. Connect one and start again, or let the avatar speak a sound file.",
   NotReadableError: "The microphone cannot be opened. Another program may be using it.",
 };
-const INSECURE =
-  "Browsers give the microphone only to pages that come over https or from this computer (http://localhost). Open the page that way.";
+/** Why browsers give no microphone to a page from elsewhere without TLS. */
+export const INSECURE =
+  "Browsers give the microphone only to pages that come over https or from this computer (http://localhost). Open the page that way to talk; files can be spoken here all the same.";
 
 /** One open microphone. Fires "ended" when the device goes away by itself. */
 export class Microphone extends EventTarget {
+  /** Whether this page can be given a microphone at all: see INSECURE. */
+  static get isPossible() {
+    return Boolean(navigator.mediaDevices?.getUserMedia);
+  }
+
   /** Ask for the microphone. Rejects with a MicrophoneError. */
   static async open() {
-    if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError(INSECURE);
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },

@@ -1,5 +1,6 @@
 /** The picture: poster until the first frame, the live video, the status in a word, and what is wrong in a sentence. */
 
+import { showPicture } from "./api.js";
 import { part } from "./dom.js";
 
 export class Stage {
@@ -9,13 +10,16 @@ export class Stage {
 
   /** Show this still until the video runs. */
   showPoster(address) {
-    this.#poster.src = address;
+    showPicture(this.#poster, address);
     this.#poster.hidden = false;
   }
 
-  /** Play the call's stream; the poster goes when its first frame is there. */
+  /** Play the call's stream; the still goes when its first frame is there. */
   play(stream) {
-    this.#video.srcObject = stream;
+    if (stream !== this.#video.srcObject) {
+      this.#root.classList.remove("playing");
+      this.#video.srcObject = stream;
+    }
     this.#video.play().catch(() => {}); // Interrupted by a newer stream: that one plays.
     const shown = () => stream === this.#video.srcObject && this.#root.classList.add("playing");
     if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(shown);

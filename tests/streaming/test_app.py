@@ -61,6 +61,7 @@ async def test_state(client: httpx.AsyncClient) -> None:
     }
     config = (await client.get("/api/config")).json()
     assert config == {
+        "scopes": ["admin", "publish", "view"],
         "ice_servers": [],
         "size": 256,
         "latency_ms": 500.0,
