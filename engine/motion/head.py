@@ -28,40 +28,33 @@ NOD_DEG: Final = 2.2
 NOD_PAUSE_S: Final = (0.5, 1.6)
 
 
-@dataclass
-class _Smooth:
-    """Three equal low-pass filters in a row: smooth to the second derivative."""
-
-    hz: float
-    stages: NDArray[np.float64]
-
-    def step(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
-        gain = 1.0 - np.exp(-2 * np.pi * self.hz / FRAME_RATE)
-        for number in range(len(self.stages)):
-            value = self.stages[number] = self.stages[number] + gain * (value - self.stages[number])
-        return value
-
-    @property
-    def noise_gain(self) -> float:
-        """What white noise of unit variance must be multiplied by to come out with unit variance."""
-        pole = np.exp(-2 * np.pi * self.hz / FRAME_RATE)
-        response = (1 - pole) ** 3 * np.array([(k + 1) * (k + 2) / 2 * pole**k for k in range(2000)])
-        return float(1 / np.sqrt((response**2).sum()))
+_POLES: Final = np.exp(
+    -2 * np.pi / FRAME_RATE * np.repeat([REST_HZ, SPEAKING_HZ, POSTURE_HZ, NOD_HZ], [6, 6, 6, 1])
+)
+_REST, _SPEAKING, _POSTURE, _NOD = slice(0, 6), slice(6, 12), slice(12, 18), 18
+"""Where the four movements lie among the filters."""
 
 
-def _smooth(hz: float, size: int) -> _Smooth:
-    return _Smooth(hz, np.zeros((3, size)))
+def _noise_gain(poles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What white noise of unit variance must be multiplied by to leave three filters with unit variance."""
+    k = np.arange(2000)
+    response = (1 - poles[:, None]) ** 3 * (k + 1) * (k + 2) / 2 * poles[:, None] ** k
+    return np.asarray(1 / np.sqrt((response**2).sum(axis=1)))
+
+
+_NOISE_GAIN: Final = _noise_gain(_POLES[:12])
 
 
 @dataclass
 class HeadState:
-    """One session's head; it starts at the photo's own pose."""
+    """One session's head; it starts at the photo's own pose.
+
+    smooth: every movement passes through three equal low-pass filters in a row, which makes it smooth to the second
+    derivative; one row each.
+    """
 
     rng: np.random.Generator
-    rest: _Smooth = field(default_factory=lambda: _smooth(REST_HZ, 6))
-    speaking: _Smooth = field(default_factory=lambda: _smooth(SPEAKING_HZ, 6))
-    posture: _Smooth = field(default_factory=lambda: _smooth(POSTURE_HZ, 6))
-    nod: _Smooth = field(default_factory=lambda: _smooth(NOD_HZ, 1))
+    smooth: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, len(_POLES))))
     posture_target: NDArray[np.float64] = field(default_factory=lambda: np.zeros(6))
     posture_frames: int = 0
     nod_frames: int = 0
@@ -76,14 +69,13 @@ def move_head(state: HeadState, activity: float, accent: bool) -> NDArray[np.flo
         activity: how much somebody speaks, in [0, 1], itself smooth.
         accent: a stressed syllable begins; some of them are nodded to.
     """
-    white = state.rng.standard_normal((2, 6))
-    pose = state.rest.step(white[0] * _REST_GAIN) * REST
-    pose += state.speaking.step(white[1] * _SPEAKING_GAIN) * SPEAKING * activity
+    goal = np.empty(len(_POLES))
+    goal[:12] = state.rng.standard_normal(12) * _NOISE_GAIN
     if state.posture_frames <= 0:
         state.posture_frames = int(state.rng.uniform(*POSTURE_S) * FRAME_RATE)
         state.posture_target = np.clip(state.rng.standard_normal(6), -1.6, 1.6) * POSTURE
     state.posture_frames -= 1
-    pose += state.posture.step(state.posture_target * (0.6 + 0.4 * activity))
+    goal[_POSTURE] = state.posture_target * (0.6 + 0.4 * activity)
 
     chance, size, wait = state.rng.random(3)
     state.nod_wait -= 1
@@ -91,10 +83,11 @@ def move_head(state: HeadState, activity: float, accent: bool) -> NDArray[np.flo
         state.nod_frames, state.nod_size = 4, NOD_DEG * (0.5 + size)
         state.nod_wait = int((NOD_PAUSE_S[0] + wait * (NOD_PAUSE_S[1] - NOD_PAUSE_S[0])) * FRAME_RATE)
     state.nod_frames -= 1
-    push = state.nod_size if state.nod_frames >= 0 else 0.0
-    pose[1] += float(state.nod.step(np.array([push]))[0])
+    goal[_NOD] = state.nod_size if state.nod_frames >= 0 else 0.0
+
+    for stage in state.smooth:
+        stage += (1 - _POLES) * (goal - stage)
+        goal = stage
+    pose = goal[_REST] * REST + goal[_SPEAKING] * (activity * SPEAKING) + goal[_POSTURE]
+    pose[1] += goal[_NOD]
     return np.asarray(pose)
-
-
-_REST_GAIN: Final = _smooth(REST_HZ, 1).noise_gain
-_SPEAKING_GAIN: Final = _smooth(SPEAKING_HZ, 1).noise_gain

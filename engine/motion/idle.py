@@ -3,6 +3,7 @@
 Everything follows the seed, the frame number and the speech heard so far, so a session is reproducible.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +35,19 @@ EYE_RANGE_DEG: Final = 30.0
 BROW_RAISE: Final = 0.22
 
 
+def _places(*names: str) -> NDArray[np.intp]:
+    return np.array([ARKIT_INDEX[name] for name in names])
+
+
+_TO_RIGHT: Final = _places("eyeLookOutLeft", "eyeLookInRight")  # the viewer's right
+_TO_LEFT: Final = _places("eyeLookInLeft", "eyeLookOutRight")
+_DOWN: Final = _places("eyeLookDownLeft", "eyeLookDownRight")
+_UP: Final = _places("eyeLookUpLeft", "eyeLookUpRight")
+_LIDS: Final = _places("eyeBlinkLeft", "eyeBlinkRight")
+_INNER_BROWS: Final = _places("browInnerUp")
+_OUTER_BROWS: Final = _places("browOuterUpLeft", "browOuterUpRight")
+
+
 @dataclass
 class IdleState:
     """One session's life signs besides its mouth."""
@@ -51,7 +65,7 @@ class IdleState:
     activity: float = 0.0
     was_speaking: bool = False
     brow_target: float = 0.0
-    brow: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    brow: tuple[float, float] = (0.0, 0.0)
 
 
 def new_idle(seed: int) -> IdleState:
@@ -93,7 +107,7 @@ def _breathe(state: IdleState) -> float:
         state.breath_rate = BREATHS_PER_S * float(state.rng.uniform(0.88, 1.14))
     phase = state.breath_phase
     part = 0.5 * phase / INHALE if phase < INHALE else 0.5 + 0.5 * (phase - INHALE) / (1 - INHALE)
-    return float(0.5 - 0.5 * np.cos(2 * np.pi * part))
+    return 0.5 - 0.5 * math.cos(2 * math.pi * part)
 
 
 def _look(state: IdleState, shapes: NDArray[np.float64], pose: NDArray[np.float64]) -> bool:
@@ -113,18 +127,10 @@ def _look(state: IdleState, shapes: NDArray[np.float64], pose: NDArray[np.float6
             state.gaze_wait = int(state.rng.uniform(0.35, 1.1) * FRAME_RATE)
         leap = bool(np.abs(state.gaze_target - before).max() > 5.0)
     state.gaze = state.gaze + 0.7 * (state.gaze_target - state.gaze)
-    side, down = (state.gaze - pose[:2]) / EYE_RANGE_DEG  # positive: to the viewer's right, down
-    for name, value in (
-        ("eyeLookOutLeft", side),
-        ("eyeLookInRight", side),
-        ("eyeLookInLeft", -side),
-        ("eyeLookOutRight", -side),
-        ("eyeLookDownLeft", down),
-        ("eyeLookDownRight", down),
-        ("eyeLookUpLeft", -down),
-        ("eyeLookUpRight", -down),
-    ):
-        shapes[ARKIT_INDEX[name]] = np.clip(value, 0.0, 1.0)
+    right, down = ((state.gaze - pose[:2]) / EYE_RANGE_DEG).tolist()  # to the viewer's right, down
+    for value, names in ((right, _TO_RIGHT), (-right, _TO_LEFT), (down, _DOWN), (-down, _UP)):
+        if value > 0.0:
+            shapes[names] = min(value, 1.0)
     return leap
 
 
@@ -139,8 +145,7 @@ def _blink(state: IdleState, shapes: NDArray[np.float64], phrase_ended: bool, ga
         pause = BLINK_SHORTEST_S + state.rng.gamma(2.0, (BLINK_PAUSE_S - BLINK_SHORTEST_S) / 2.0)
         state.blink_wait = len(BLINK) + 1 if state.rng.random() < DOUBLE_BLINK else int(pause * FRAME_RATE)
     if state.blink_frame < len(BLINK):
-        for side in ("Left", "Right"):
-            shapes[ARKIT_INDEX[f"eyeBlink{side}"]] = BLINK[state.blink_frame]
+        shapes[_LIDS] = BLINK[state.blink_frame]
         state.blink_frame += 1
 
 
@@ -149,8 +154,10 @@ def _raise_brows(state: IdleState, shapes: NDArray[np.float64], accent: bool, ex
     if accent and state.rng.random() < 0.35:
         state.brow_target = BROW_RAISE * float(state.rng.uniform(0.4, 1.0))
     state.brow_target *= 0.9
-    state.brow[0] += 0.35 * (state.brow_target - state.brow[0])
-    state.brow[1] += 0.35 * (state.brow[0] - state.brow[1])
-    lift = min(1.0, state.brow[1] * expressiveness)
-    shapes[ARKIT_INDEX["browInnerUp"]] = lift
-    shapes[ARKIT_INDEX["browOuterUpLeft"]] = shapes[ARKIT_INDEX["browOuterUpRight"]] = 0.7 * lift
+    first, second = state.brow
+    first += 0.35 * (state.brow_target - first)
+    second += 0.35 * (first - second)
+    state.brow = first, second
+    lift = min(1.0, second * expressiveness)
+    shapes[_INNER_BROWS] = lift
+    shapes[_OUTER_BROWS] = 0.7 * lift

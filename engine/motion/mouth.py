@@ -1,5 +1,6 @@
 """From the face motion network's output to a mouth that shuts when it must."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -45,18 +46,26 @@ CLOSURE_WHOLE: Final = 0.65
 """The network's certainty of a bilabial from which the lips approach, and at which they touch."""
 
 
+def certainty(logit: float) -> float:
+    """The probability, in [0, 1], that a logit stands for."""
+    return 0.5 + 0.5 * math.tanh(0.5 * logit)
+
+
 def shape_mouth(output: NDArray[np.float32]) -> NDArray[np.float32]:
     """Channels in [0, 1] from one output [channels + 2] (the last two: logits of closure and of speech).
 
     Where a bilabial is certain mouthClose equals jawOpen, which shuts the lips of every avatar.
     """
-    mouth = np.clip(output[: len(CHANNELS)] * _GAIN, 0.0, 1.0)
-    certainty = 1.0 / (1.0 + np.exp(-output[len(CHANNELS)]))
-    shut = np.clip((certainty - CLOSURE_BEGINS) / (CLOSURE_WHOLE - CLOSURE_BEGINS), 0.0, 1.0)
-    jaw, close = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]
-    mouth[[CHANNEL_INDEX[name] for name in PARTING]] *= 1.0 - shut
-    mouth[close] = np.minimum(np.maximum(mouth[close], shut * mouth[jaw]), mouth[jaw])
+    mouth = np.minimum(np.maximum(output[: len(CHANNELS)] * _GAIN, np.float32(0.0)), np.float32(1.0))
+    shut = min(
+        max((certainty(output[len(CHANNELS)]) - CLOSURE_BEGINS) / (CLOSURE_WHOLE - CLOSURE_BEGINS), 0.0), 1.0
+    )
+    if shut > 0.0:
+        mouth[_PARTING] *= np.float32(1.0 - shut)
+    mouth[_CLOSE] = min(max(mouth[_CLOSE], shut * mouth[_JAW]), mouth[_JAW])
     return np.asarray(mouth, np.float32)
 
 
+_JAW, _CLOSE = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]
+_PARTING: Final = np.array([CHANNEL_INDEX[name] for name in PARTING])
 _GAIN: Final = np.array([OPENING_GAIN if names[0] in OPENING else 1.0 for names in CHANNELS], np.float32)

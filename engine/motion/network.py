@@ -1,7 +1,9 @@
 """The face motion network as calls run it: one stream, one frame at a time, in NumPy.
 
-The network itself is defined and trained in ``engine/training/face_motion_net.py``. Here its layer norms' gains and the
-attention's scale are multiplied into the weights once, and a frame is some twenty products of a matrix and a vector.
+The network itself is defined and trained in ``engine/training/face_motion_net.py``. A frame is sixteen products of a
+matrix and a vector, and little between them, since constants are multiplied into the weights when they are read: gain
+and bias of the layer norms, the attention's scale, the halves of GELU. What is added to the residual stream is made
+to have mean zero, so that a layer norm need not take the mean away, and nothing else looks at it.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -18,10 +20,11 @@ from engine.speech.features import FEATURES
 
 Float = NDArray[np.float32]
 
-NORM_EPSILON: Final = np.float32(1e-5)
+NORM_EPSILON: Final = 1e-5
 """Added to the variance in a layer norm, as torch does."""
 
 ROOT_HALF: Final = np.float32(0.5**0.5)
+"""GELU of x is u (1 + erf u) sqrt(1/2), where u is x sqrt(1/2)."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,31 @@ class _Linear:
     weight: Float  # [inputs, outputs]
     bias: Float
 
+    def centred(self) -> "_Linear":
+        """This layer less the mean of its outputs."""
+        return _Linear(self.weight - self.weight.mean(axis=1, keepdims=True), self.bias - self.bias.mean())
+
     def __call__(self, x: Float) -> Float:
         return x @ self.weight + self.bias
+
+
+class _Gelu:
+    """Two linear layers with a GELU between them."""
+
+    def __init__(self, first: _Linear, second: _Linear) -> None:
+        self._first = _Linear(first.weight * ROOT_HALF, first.bias * ROOT_HALF)
+        self._second = _Linear(second.weight * ROOT_HALF, second.bias)
+
+    def __call__(self, x: Float) -> Float:
+        u = self._first(x)
+        return self._second(u + u * erf(u))
 
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
     query_key_value: _Linear
     out: _Linear
-    up: _Linear
-    down: _Linear
+    forward: _Gelu
     nearness: Float  # [heads, window], newest last
 
 
@@ -95,9 +113,9 @@ class FaceMotionNetwork:
             with safe_open(str(path), "np") as file:
                 self.config = FaceMotionConfig.from_metadata(file.metadata() or {})
                 tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}
-            self._embed = _embedding(tensors, self.config), _linear(tensors, "embed.2")
+            self._embed = _Gelu(_embedding(tensors, self.config), _linear(tensors, "embed.2").centred())
             self._layers = [_layer(tensors, number, self.config) for number in range(self.config.layers)]
-            self._head = _linear(tensors, "head.0", norm="norm"), _linear(tensors, "head.2")
+            self._head = _Gelu(_linear(tensors, "head.0", norm="norm"), _linear(tensors, "head.2"))
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise UnavailableError(
                 f"expected the weights of the face motion network at {path}: {error}"
@@ -120,34 +138,26 @@ class FaceMotionNetwork:
         state.features[-1] = features
         unseen = max(0, self.config.window - 1 - state.frames)
         state.frames = min(state.frames + 1, self.config.window)
-        first, second = self._embed
-        x = second(_gelu(first(state.features.ravel())))
+        x = self._embed(state.features.ravel())
         for layer, keys, values in zip(self._layers, state.keys, state.values, strict=True):
             query, keys[:, -1], values[:, -1] = layer.query_key_value(_normal(x)).reshape(3, len(keys), -1)
-            x = x + layer.out(
-                _attend(query, keys[:, unseen:], values[:, unseen:], layer.nearness[:, unseen:])
-            )
-            x = x + layer.down(_gelu(layer.up(_normal(x))))
-        first, second = self._head
-        return second(_gelu(first(_normal(x))))
+            mixed = _attend(query, keys[:, unseen:], values[:, unseen:], layer.nearness[:, unseen:])
+            x = x + layer.out(mixed)
+            x = x + layer.forward(_normal(x))
+        return self._head(_normal(x))
 
 
 def _attend(query: Float, keys: Float, values: Float, nearness: Float) -> Float:
     """Mix values [heads, W, D] by how well their keys fit the query [heads, D]: [heads * D]."""
     scores = np.matmul(keys, query[:, :, None])[:, :, 0] + nearness
-    parts = np.exp(scores - scores.max(axis=1, keepdims=True))
-    mixed = np.matmul(parts[:, None], values)[:, 0] / parts.sum(axis=1, keepdims=True)
+    parts = np.exp(scores - np.maximum.reduce(scores, axis=1, keepdims=True))
+    mixed = np.matmul(parts[:, None], values)[:, 0] / np.add.reduce(parts, axis=1, keepdims=True)
     return np.asarray(mixed.ravel(), np.float32)
 
 
 def _normal(x: Float) -> Float:
-    """A layer norm without gain and bias, which are in the weights that follow."""
-    centred = x - x.mean()
-    return np.asarray(centred / np.sqrt(centred @ centred / np.float32(len(x)) + NORM_EPSILON), np.float32)
-
-
-def _gelu(x: Float) -> Float:
-    return np.asarray(np.float32(0.5) * x * (np.float32(1.0) + erf(x * ROOT_HALF)), np.float32)
+    """A layer norm of x with mean zero, without gain and bias, which are in the weights that follow."""
+    return np.asarray(x * np.float32((float(x @ x) / len(x) + NORM_EPSILON) ** -0.5), np.float32)
 
 
 def _embedding(tensors: dict[str, Float], config: FaceMotionConfig) -> _Linear:
@@ -165,9 +175,11 @@ def _layer(tensors: dict[str, Float], number: int, config: FaceMotionConfig) -> 
     joined.bias[: config.width] *= scale
     return _Layer(
         joined,
-        _linear(tensors, f"{name}.out"),
-        _linear(tensors, f"{name}.up", norm=f"{name}.norm_forward"),
-        _linear(tensors, f"{name}.down"),
+        _linear(tensors, f"{name}.out").centred(),
+        _Gelu(
+            _linear(tensors, f"{name}.up", norm=f"{name}.norm_forward"),
+            _linear(tensors, f"{name}.down").centred(),
+        ),
         tensors[f"{name}.bias"][:, ::-1].copy(),
     )
 

@@ -1,5 +1,6 @@
 """The motion stage: speech in, the face and head of each video frame out."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.idle import IdleState, live, new_idle
-from engine.motion.mouth import SPREAD, shape_mouth
+from engine.motion.mouth import SPREAD, certainty, shape_mouth
 from engine.motion.network import FaceMotionNetwork, NetworkState
 from engine.motion.values import Motion
 from engine.speech.features import FeatureState, log_mel
@@ -155,7 +156,7 @@ class MotionStage:
         """Take one frame of sound; return the motion that it completes, if any."""
         output = self._infer(state, frame)
         if counted:
-            level = 10 * float(np.log10(np.mean(frame.astype(np.float64) ** 2) + 1e-9))
+            level = 10 * math.log10(float(frame @ frame) / FRAME_SAMPLES + 1e-9)
             state.ahead.append((hear_voice(state.voice, frame), level))
             if len(state.ahead) <= self._network.config.look_ahead:
                 return None
@@ -175,8 +176,7 @@ class MotionStage:
 
     def _speak(self, state: MotionState, output: NDArray[np.float32], voices: bool) -> NDArray[np.float32]:
         """The mouth's channels from the network's output: shut in silence, fading after ``clear``."""
-        certainty = 1.0 / (1.0 + float(np.exp(-output[-1])))
-        state.opened = voices and certainty > (SPEECH_ENDS if state.opened else SPEECH_BEGINS)
+        state.opened = voices and certainty(output[-1]) > (SPEECH_ENDS if state.opened else SPEECH_BEGINS)
         step = 1 / OPEN_FRAMES if state.opened else -1 / SHUT_FRAMES
         state.gate = min(1.0, max(0.0, state.gate + step))
         gate = np.float32(state.gate * state.gate * (3 - 2 * state.gate))

@@ -47,7 +47,9 @@ def log_mel(state: FeatureState, samples: NDArray[np.float32]) -> NDArray[np.flo
     """
     sound = np.concatenate([state.tail, samples])
     state.tail = sound[len(sound) - len(state.tail) :].copy()
-    windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW_SAMPLES)[::HOP_SAMPLES]
+    hops = len(samples) // HOP_SAMPLES
+    step = sound.itemsize
+    windows = np.ndarray((hops, WINDOW_SAMPLES), sound.dtype, sound, strides=(HOP_SAMPLES * step, step))
     spectrum = np.fft.rfft(windows * _WINDOW, FFT_SAMPLES, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     mel = np.log(power @ _FILTERS + np.float32(FLOOR))

@@ -37,11 +37,10 @@ class VoiceState:
 def hear_voice(state: VoiceState, samples: NDArray[np.float32]) -> bool:
     """Take one frame, float32 [640] at 16 kHz; return whether somebody speaks now."""
     pieces = samples.reshape(PIECES, PIECE_SAMPLES)
-    loudest = float(np.max(np.mean(pieces.astype(np.float64) ** 2, axis=1)))
-    voiced = 0
-    whole = (np.clip(pieces, -1.0, 1.0) * 32767).astype("<i2")
-    for piece in whole:
-        voiced += int(state.detector.is_speech(piece.tobytes(), SAMPLE_RATE))
+    loudest = float(np.einsum("ps,ps->p", pieces, pieces).max()) / PIECE_SAMPLES
+    whole = (np.minimum(np.maximum(pieces, -1.0), 1.0) * 32767).astype("<i2")
+    # The detector hears every piece, also one too soft to count: it follows the noise.
+    voiced = sum(state.detector.is_speech(piece.tobytes(), SAMPLE_RATE) for piece in whole)
     if loudest < 10 ** (QUIETEST_DBFS / 10):
         voiced = 0
     state.unvoiced_frames = 0 if voiced else min(state.unvoiced_frames + 1, HOLD_FRAMES)
