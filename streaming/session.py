@@ -61,6 +61,9 @@ GRACE_S: Final = 0.008
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
 
+HEARD_AGAIN_FRAMES: Final = 15
+"""What a worker that takes over hears again; the network remembers about so much."""
+
 MICROPHONE_KEPT_S: Final = 2.0
 """A microphone that has sent nothing for so long can be taken over by another."""
 
@@ -160,6 +163,8 @@ class AvatarSession:
         self._arrived = asyncio.Event()
         self._picture: NDArray[np.uint8] | None = None
         self._motion = b""
+        self._shown = b""  # the motion of the last frame
+        self._silent_frame = 0  # what the shared memory holds before this one was cleared
         self._next_block: int | None = None
         self._pumped_s = self.clock.origin_s
         self._tasks: list[asyncio.Task[None]] = []
@@ -186,6 +191,7 @@ class AvatarSession:
         if self._closed:
             return
         self._closed = True
+        self.tell({"type": "ended"})
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -238,8 +244,10 @@ class AvatarSession:
         return Handle(partial(_forget, self._listeners, callback))
 
     def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
-        """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak, and with
-        ``{"type": "error", "error": "..."}`` when the engine refuses something."""
+        """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
+        ``{"type": "cleared", "sample": n}`` when everything queued was thrown away and output sample n is the first
+        that is not heard, ``{"type": "error", "error": "..."}`` when the engine refuses something, and
+        ``{"type": "ended"}``."""
         self._events.append(callback)
         return Handle(partial(_forget, self._events, callback))
 
@@ -271,14 +279,28 @@ class AvatarSession:
             self._microphone_owner = None
 
     def route_microphone(self, callback: Callable[[int, NDArray[np.int16]], None] | None) -> None:
-        """Send microphone packets to ``callback(time stamp, int16 samples)``, both at 48 kHz, and not to the mouth."""
+        """Send microphone packets to ``callback(time stamp, int16 samples)``, both at 48 kHz, and not to the mouth.
+
+        Raises:
+            BusyError: they go to another one already.
+        """
+        if callback is not None and self._microphone_route is not None:
+            raise BusyError(
+                "expected nobody else to listen to the microphone of this avatar: try again later"
+            )
         self._microphone_route = callback
 
     # Control.
 
     def open_session(self) -> None:
-        """Open the engine session where the timeline is now; again after the worker was started anew."""
-        first_frame = -(-self.timeline.head // FRAME_SAMPLES)
+        """Open the engine session where the timeline is now; again when another worker took over.
+
+        That one hears the last moments once more, from the shared memory, so that it knows the voice and has the frame
+        that is due next at once; the head goes on from where it was last seen.
+        """
+        first_frame = self._silent_frame
+        if self._shown:
+            first_frame = max(first_frame, self.pacer.next_number(time.monotonic()) - HEARD_AGAIN_FRAMES)
         generation = self.pacer.clear()
         self._memory.free_all()
         self._send(
@@ -315,8 +337,11 @@ class AvatarSession:
     def clear(self) -> None:
         """Barge-in: what is queued is neither heard nor seen."""
         self._pump(time.monotonic())
-        self.timeline.clear(self._next_block * BLOCK if self._next_block is not None else self.timeline.head)
+        first = self._next_block * BLOCK if self._next_block is not None else self.timeline.head
+        self.timeline.clear(first)
+        self._silent_frame = -(-self.timeline.head // FRAME_SAMPLES)
         self._send(Clear(self.name, self.pacer.clear()))
+        self.tell({"type": "cleared", "sample": first * OUTPUT_PER_ANALYSIS})
 
     def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
         """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
@@ -407,6 +432,7 @@ class AvatarSession:
             self._judge(frame, number)
             if frame is not None:  # copied: a session can be closed while the encoder's thread is at work
                 self._picture = self._memory.picture(frame.slot).copy()
+                self._shown = frame.motion
                 self._memory.free(frame.slot)
                 self._motion = frame.motion
             if self._picture is None:

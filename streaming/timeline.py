@@ -27,6 +27,11 @@ MOST_AHEAD: Final = SAMPLE_RATE // 10
 FADE: Final = 240
 """Output samples (5 ms) over which a cut is faded."""
 
+EDGE: Final = 96
+"""Output samples (2 ms) over which queued speech that runs dry ends, and begins again, so that it does not click."""
+
+_RAMP: Final = np.linspace(0.0, 1.0, EDGE, dtype=np.float32)
+
 
 class AudioTimeline:
     """Joins microphone, uploaded speech and silence, numbered from the session's begin.
@@ -44,12 +49,19 @@ class AudioTimeline:
         self._decimator = Decimator()
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
+        self._speech_samples = 0
+        self._speaking = False
         self._pcm = PcmDecoder()
 
     @property
     def queued_seconds(self) -> float:
         """Uploaded speech that is still to be played."""
-        return sum(map(len, self._speech)) / (OUTPUT_PER_ANALYSIS * SAMPLE_RATE)
+        return self._speech_samples / (OUTPUT_PER_ANALYSIS * SAMPLE_RATE)
+
+    @property
+    def next_speech(self) -> int:
+        """Number of the output sample at which speech that is queued now will begin."""
+        return self.head * OUTPUT_PER_ANALYSIS + self._speech_samples
 
     def hear(self, timestamp: int, samples: NDArray[np.int16], now_s: float) -> None:
         """Take one microphone packet: mono int16, time stamp at 48 kHz."""
@@ -61,9 +73,10 @@ class AudioTimeline:
         self.microphone.add(timestamp, payload, decoder, position=position, now_s=now_s)
 
     def play(self, samples: NDArray[np.int16]) -> None:
-        """Queue uploaded speech: mono int16 at 48 kHz."""
+        """Queue speech: mono int16 at 48 kHz; silence fills it up to a multiple of three samples."""
         if len(samples):
-            self._speech.append(samples)
+            self._speech.append(np.pad(samples, (0, -len(samples) % OUTPUT_PER_ANALYSIS)))
+            self._speech_samples += len(self._speech[-1])
 
     def advance(self, now_s: float) -> NDArray[np.float32]:
         """Extend the line to ``now_s``; returns the new 16 kHz samples, which follow the former ones."""
@@ -72,6 +85,8 @@ class AudioTimeline:
         pieces: list[NDArray[np.float32]] = []
         while self._speech and self.head < target:
             pieces.append(self._append(self._next_speech((target - self.head) * OUTPUT_PER_ANALYSIS)))
+        if self._speaking and self.head < target:
+            self._fade_out()
         if self.microphone.active(now_s) and not self._speech:
             pieces.append(self._from_microphone(now_s))
         else:
@@ -83,6 +98,8 @@ class AudioTimeline:
     def clear(self, from_sample: int) -> None:
         """Forget queued speech and silence everything from ``from_sample`` on, with a short fade."""
         self._speech.clear()
+        self._speech_samples = 0
+        self._speaking = False
         count = (self.head - from_sample) * OUTPUT_PER_ANALYSIS
         if count <= 0:
             return
@@ -109,7 +126,20 @@ class AudioTimeline:
         if len(piece) > most:
             self._speech.appendleft(piece[most:])
             piece = piece[:most]
-        return np.pad(piece, (0, -len(piece) % OUTPUT_PER_ANALYSIS))
+        self._speech_samples -= len(piece)
+        if not self._speaking:
+            self._speaking = True
+            ramp = _RAMP[: len(piece)]
+            piece = piece.copy()
+            piece[: len(ramp)] = (piece[: len(ramp)] * ramp).astype(np.int16)
+        return piece
+
+    def _fade_out(self) -> None:
+        """Let the end of the speech, which has not been sent yet, run out: it may stop in the middle of a wave."""
+        self._speaking = False
+        end = self.head * OUTPUT_PER_ANALYSIS
+        index = np.arange(end - EDGE, end) % len(self._history)
+        self._history[index] = (self._history[index] * _RAMP[::-1]).astype(np.int16)
 
     def _from_microphone(self, now_s: float) -> NDArray[np.float32]:
         """What has arrived; a hole that is too old is filled."""

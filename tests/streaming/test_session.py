@@ -175,3 +175,22 @@ async def test_a_session_knows_since_when_nobody_is_there(bench: Bench) -> None:
     bench.session.leave(bench)
     bench.session.leave(bench)
     assert bench.session.empty_since_s is not None
+
+
+async def test_those_who_ask_are_told_what_is_thrown_away_and_that_it_is_over(bench: Bench) -> None:
+    told: list[dict[str, Any]] = []
+    bench.session.on_event(told.append)
+    bench.session.play(np.full(48_000, 0.5, np.float32))
+    bench.pass_time(0.2)
+    bench.session.clear()
+    await bench.session.close()
+    assert told == [{"type": "cleared", "sample": 3 * bench.session.timeline.head}, {"type": "ended"}]
+    assert bench.session.queued_seconds == 0.0
+
+
+async def test_the_microphone_is_routed_to_one_at_a_time(bench: Bench) -> None:
+    bench.session.route_microphone(lambda timestamp, samples: None)
+    with pytest.raises(BusyError, match="nobody else"):
+        bench.session.route_microphone(lambda timestamp, samples: None)
+    bench.session.route_microphone(None)
+    bench.session.route_microphone(lambda timestamp, samples: None)

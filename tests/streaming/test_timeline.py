@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
 from streaming.concealment import JOIN
-from streaming.timeline import MAX_WAIT_S, AudioTimeline
+from streaming.timeline import EDGE, MAX_WAIT_S, AudioTimeline
 
 
 def timeline() -> AudioTimeline:
@@ -28,7 +28,7 @@ def test_speech_is_played_from_now_on_and_numbered_alike_at_both_rates() -> None
     line.play(ramp(1600))
     analysis = [line.advance(0.5 + step / 100) for step in range(1, 21)]
     assert line.head == 16_000 * 7 // 10
-    np.testing.assert_array_equal(line.read(8000, 1600), ramp(1600))
+    np.testing.assert_array_equal(line.read(8000, 1600)[EDGE:-EDGE], ramp(1600)[EDGE:-EDGE])
     assert not line.read(9600, 100).any()
     loudest = int(np.argmax(np.concatenate(analysis)))
     assert abs(loudest - 1600) < 20  # the ramp is loudest at its end
@@ -42,7 +42,7 @@ def test_speech_has_the_word_before_the_microphone() -> None:
         line.advance(number * 0.02 + 0.02)
     line.advance(0.4)
     heard = line.read(0, 3200)
-    assert (heard[:4800] == 7).all()
+    assert (heard[EDGE : 4800 - EDGE] == 7).all()
     assert (heard[4800 + JOIN :] == 900).all()
 
 
@@ -88,9 +88,27 @@ def test_clear_silences_what_was_not_sent_and_forgets_the_rest() -> None:
     line.clear(from_sample=6400)
     line.advance(1.0)
     heard = line.read(0, 16_000)
-    assert (heard[: 6400 * 3] == 5000).all()
+    assert (heard[EDGE : 6400 * 3] == 5000).all()
     assert not heard[6400 * 3 + 240 :].any()
     assert line.queued_seconds == 0.0
+
+
+def test_speech_in_pieces_goes_on_without_a_seam_and_a_hole_does_not_click() -> None:
+    line = timeline()
+    wave = (8000 * np.sin(np.arange(9600) / 20)).astype(np.int16)
+    for piece in np.split(wave[:4800], [9, 960, 4002]):
+        line.play(piece)
+    begin = line.next_speech
+    line.advance(0.15)  # runs dry
+    assert line.next_speech == 3 * line.head == 7200
+    line.play(wave[4800:])
+    line.advance(0.3)
+    heard = line.read(0, 4800).astype(int)
+    assert begin == 4800
+    np.testing.assert_array_equal(heard[EDGE : 4800 - EDGE], wave[EDGE : 4800 - EDGE])
+    assert not heard[4800:7200].any()
+    np.testing.assert_array_equal(heard[7200 + EDGE : 12_000 - EDGE], wave[4800 + EDGE : -EDGE])
+    assert np.abs(np.diff(heard[100:])).max() <= np.abs(np.diff(wave.astype(int))).max() + 8000 // EDGE + 1
 
 
 def test_the_past_beyond_the_history_is_silence() -> None:
