@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from engine.errors import InputError
+from streaming.barge_in import BargeIn, level_dbfs
 from streaming.clock import MediaClock
+from streaming.concealment import SpeechDecoder
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import PACKET_SAMPLES, Codec
 from streaming.feeds import AudioFeed, Kind, Outlet, VideoFeed
@@ -37,7 +39,6 @@ from streaming.messages import (
     unpack_motion,
 )
 from streaming.metrics import Metrics
-from streaming.microphone import MicrophoneBuffer
 from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
 from streaming.settings import ServeSettings, most_av_offset_ms
 from streaming.shared import SessionMemory
@@ -61,8 +62,8 @@ GRACE_S: Final = 0.008
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
 
-HEARD_AGAIN_FRAMES: Final = 15
-"""What a worker that takes over hears again; the network remembers about so much."""
+HEARD_AGAIN_FRAMES: Final = 24
+"""What a worker that takes over hears again: as much as the face motion network attends to."""
 
 MICROPHONE_KEPT_S: Final = 2.0
 """A microphone that has sent nothing for so long can be taken over by another."""
@@ -159,11 +160,12 @@ class AvatarSession:
         self._microphone_owner: object | None = None
         self._microphone_s = float("-inf")
         self._microphone_route: Callable[[int, NDArray[np.int16]], None] | None = None
+        self._barge_in: BargeIn | None = None
+        self._said_dbfs: float | None = None
         self._playout_reporter: object | None = None
         self._arrived = asyncio.Event()
         self._picture: NDArray[np.uint8] | None = None
-        self._motion = b""
-        self._shown = b""  # the motion of the last frame
+        self._motion = b""  # of the frame that was shown last
         self._silent_frame = 0  # what the shared memory holds before this one was cleared
         self._next_block: int | None = None
         self._pumped_s = self.clock.origin_s
@@ -271,7 +273,6 @@ class AvatarSession:
             )
         self._microphone_owner = owner
         self._microphone_s = now_s
-        self.timeline.microphone = MicrophoneBuffer()
 
     def release_microphone(self, owner: object) -> None:
         """Let others speak."""
@@ -279,7 +280,10 @@ class AvatarSession:
             self._microphone_owner = None
 
     def route_microphone(self, callback: Callable[[int, NDArray[np.int16]], None] | None) -> None:
-        """Send microphone packets to ``callback(time stamp, int16 samples)``, both at 48 kHz, and not to the mouth.
+        """Send the microphone's sound to ``callback(number of the first sample, samples)`` and not to the mouth.
+
+        Both at 48 kHz, int16 [3 n]; in order, lost packets filled. Numbers go on without a gap while the microphone is
+        on.
 
         Raises:
             BusyError: they go to another one already.
@@ -289,6 +293,17 @@ class AvatarSession:
                 "expected nobody else to listen to the microphone of this avatar: try again later"
             )
         self._microphone_route = callback
+        self.timeline.microphone_aside = callback is not None
+
+    @property
+    def barge_in(self) -> bool:
+        """Whether ``clear`` is called when the user begins to speak while something from ``play`` is heard."""
+        return self._barge_in is not None
+
+    @barge_in.setter
+    def barge_in(self, on: bool) -> None:
+        if on != self.barge_in:
+            self._barge_in = BargeIn() if on else None
 
     # Control.
 
@@ -298,9 +313,8 @@ class AvatarSession:
         That one hears the last moments once more, from the shared memory, so that it knows the voice and has the frame
         that is due next at once; the head goes on from where it was last seen.
         """
-        first_frame = self._silent_frame
-        if self._shown:
-            first_frame = max(first_frame, self.pacer.next_number(time.monotonic()) - HEARD_AGAIN_FRAMES)
+        due_next = self.pacer.next_number(time.monotonic())
+        first_frame = max(self._silent_frame, due_next - HEARD_AGAIN_FRAMES)
         generation = self.pacer.clear()
         self._memory.free_all()
         self._send(
@@ -319,6 +333,8 @@ class AvatarSession:
                 shown=self._motion,
             )
         )
+        if self.timeline.head > first_frame * FRAME_SAMPLES:
+            self._send(Audio(self.name, self.timeline.head))
 
     def set_style(self, expressiveness: float, head_motion: float) -> None:
         """Change expressiveness and head motion, both 0 to 2."""
@@ -346,11 +362,14 @@ class AvatarSession:
     def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
         """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
         self._microphone_s = now_s = time.monotonic()
-        if self._microphone_route is not None:
-            self._microphone_route(timestamp, samples)
-            return
         self.timeline.hear(timestamp, samples, now_s)
         self._pump(now_s)  # at once: what waits for the next turn is taken from the drawing's time
+
+    def hear_packet(self, timestamp: int, payload: bytes, decoder: SpeechDecoder) -> None:
+        """Take one encoded microphone packet with its time stamp at 48 kHz; ``decoder`` is its sender's own."""
+        self._microphone_s = now_s = time.monotonic()
+        self.timeline.hear_packet(timestamp, payload, decoder, now_s)
+        self._pump(now_s)
 
     @property
     def queued_seconds(self) -> float:
@@ -432,7 +451,6 @@ class AvatarSession:
             self._judge(frame, number)
             if frame is not None:  # copied: a session can be closed while the encoder's thread is at work
                 self._picture = self._memory.picture(frame.slot).copy()
-                self._shown = frame.motion
                 self._memory.free(frame.slot)
                 self._motion = frame.motion
             if self._picture is None:
@@ -486,6 +504,8 @@ class AvatarSession:
             self._next_block = block
             for listener in tuple(self._listeners):
                 listener(first, samples)
+            if self._barge_in is not None:
+                self._said_dbfs = level_dbfs(samples)
             if self._sound.outlets:
                 packet = await loop.run_in_executor(self._executor, self._sound.encode, samples, first)
                 self._sound.publish(packet)
@@ -509,6 +529,23 @@ class AvatarSession:
             self._send(Audio(self.name, self.timeline.head))
             self._heard.append((self.timeline.head, now_s))
         self._metrics.gap_samples.inc(self.timeline.gap_samples - gap)
+        number, heard = self.timeline.microphone_sound
+        if len(heard):
+            if self._microphone_route is not None:
+                self._microphone_route(number, heard)
+            self._watch_user(heard)
+
+    def _watch_user(self, heard: NDArray[np.int16]) -> None:
+        """Stop what was to be played when the user begins to speak into it."""
+        if self._barge_in is None:
+            return
+        change = self._barge_in.add(heard, self._said_dbfs)
+        if change is None:
+            return
+        self.tell({"type": change})
+        sent = self._next_block * BLOCK if self._next_block is not None else 0
+        if change == "user_speaking" and (self.queued_seconds or self.timeline.spoken_to > sent):
+            self.clear()
 
     def _judge(self, frame: ReadyFrame | None, number: int) -> None:
         """Feed the ladder with frames that should have been drawn."""

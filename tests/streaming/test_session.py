@@ -1,5 +1,7 @@
 """What a session tells the worker, and who may speak; no time passes but by moving the clock's origin."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.conventions import FRAME_SAMPLES
+from engine.motion.values import rest
 from streaming.messages import (
     Audio,
     Clear,
@@ -18,9 +21,16 @@ from streaming.messages import (
     SetOrigin,
     SetStyle,
     ToWorker,
+    pack_motion,
 )
 from streaming.metrics import Metrics
-from streaming.session import MICROPHONE_KEPT_S, STOOD_STILL_S, AvatarSession, BusyError
+from streaming.session import (
+    HEARD_AGAIN_FRAMES,
+    MICROPHONE_KEPT_S,
+    STOOD_STILL_S,
+    AvatarSession,
+    BusyError,
+)
 from streaming.settings import ServeSettings
 from streaming.shared import SLOTS, SessionMemory
 
@@ -80,6 +90,36 @@ async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_s
     assert 0 <= after.first_frame * FRAME_SAMPLES - bench.session.timeline.head < FRAME_SAMPLES
     assert (after.avatar_path, after.expressiveness, after.head_motion) == ("/b.avatar", 0.5, 1.5)
     assert after.generation > before.generation
+
+
+async def test_a_worker_that_takes_over_hears_the_last_moments_again(bench: Bench) -> None:
+    bench.session.open_session()
+    bench.pass_time(10.0)
+    bench.session.hear(0, np.zeros(960, np.int16))  # lets the timeline grow to now
+    due_next = bench.session.pacer.next_number(time.monotonic())
+    bench.session.open_session()
+    opened = bench.last(OpenSession)
+    assert (
+        0 <= opened.first_frame - (due_next - HEARD_AGAIN_FRAMES) <= 25
+    )  # the machine may be busy meanwhile
+    assert bench.said[-1] == Audio(bench.session.name, bench.session.timeline.head)
+
+
+async def test_it_goes_on_from_the_motion_that_was_shown_last(bench: Bench) -> None:
+    bench.session.start()
+    assert bench.last(OpenSession).shown == b""
+    worker = SessionMemory(SIZE, bench.last(OpenSession).memory)
+    shown = pack_motion(rest(0))
+    left = asyncio.Event()
+    bench.session.watch(lambda picture: left.set())
+    number = bench.session.pacer.next_number(time.monotonic()) + 1
+    worker.fill(0, np.zeros((SIZE * 3 // 2, SIZE), np.uint8))
+    generation = bench.last(OpenSession).generation
+    bench.session.frame_done(FrameDone(bench.session.name, number, 0, generation, 0.0, {}, False, shown))
+    await left.wait()
+    bench.session.open_session()
+    assert bench.last(OpenSession).shown == shown
+    worker.close()
 
 
 async def test_sound_lies_in_the_memory_before_the_worker_is_told(bench: Bench) -> None:
