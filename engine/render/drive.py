@@ -17,9 +17,6 @@ CAMERA_DISTANCE: Final = 6.0
 BREATH_LIFT: Final = 0.012
 """How far a full breath lifts the chest, in head widths."""
 
-_REST: Final = 1e-4
-"""Blendshape weights below this move nothing that can be seen."""
-
 
 def head_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> Float:
     """The rotation of a head pose, float32 [3, 3]: the head pitches, then yaws, then rolls.
@@ -51,12 +48,12 @@ class Driver:
         self._moving = np.unique(avatar.delta_vertex)
         place = np.zeros(len(avatar.positions), np.intp)
         place[self._moving] = np.arange(len(self._moving))
-        self._deltas = np.zeros((len(ARKIT_NAMES), len(self._moving), 3), np.float32)
-        for k, delta in enumerate(self._deltas):
+        deltas = np.zeros((len(ARKIT_NAMES), len(self._moving), 3), np.float32)
+        for k, delta in enumerate(deltas):
             these = slice(start[k], start[k + 1])
             np.add.at(delta, place[avatar.delta_vertex[these]], avatar.delta_value[these])
-        self._sum = np.empty((len(self._moving), 3), np.float32)
-        self._scaled = np.empty_like(self._sum)
+        self._deltas = deltas.reshape(len(ARKIT_NAMES), -1)
+        self._still = avatar.positions[self._moving]
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
 
@@ -65,11 +62,7 @@ class Driver:
         motion = motion.clamped()
         shape, turned = self._shape, self._turned
         shape[:] = self._neutral
-        self._sum.fill(0)
-        for k in np.flatnonzero(motion.blendshapes > _REST):
-            np.multiply(self._deltas[k], motion.blendshapes[k], out=self._scaled)
-            self._sum += self._scaled
-        shape[self._moving] += self._sum
+        shape[self._moving] = self._still + (motion.blendshapes @ self._deltas).reshape(-1, 3)
         shape[:, 1] -= self._breath * np.float32(motion.breath)
 
         yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
