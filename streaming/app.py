@@ -34,6 +34,7 @@ from streaming.server import (
 )
 from streaming.session import AvatarSession, BusyError
 from streaming.tokens import Scope
+from streaming.websocket.route import add_websocket
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
 SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
@@ -97,6 +98,7 @@ def build_app(server: Server) -> FastAPI:
     _add_state(app, server, files)
     _add_avatars(app, server)
     _add_calls(app, server)
+    add_websocket(app, server)
     _add_not_built(app)
     app.mount("/static", files, name="static")
     return app
@@ -280,7 +282,6 @@ def _speaker(server: Server, call: str) -> AvatarSession:
 def _add_not_built(app: FastAPI) -> None:
     @app.api_route("/whip", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
     @app.api_route("/whep/{avatar}", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
-    @app.get("/ws", include_in_schema=False)
     async def not_built(request: Request) -> None:
         raise UnavailableError(
             f"{request.url.path} is not built yet: use POST /api/calls (docs/protocol.md) or a later version"

@@ -19,6 +19,7 @@ from streaming.log import QUIET
 from streaming.origins import is_loopback
 from streaming.server import Server
 from streaming.settings import ServeSettings
+from streaming.websocket.protocol import MAX_MESSAGE_BYTES
 
 SHUTDOWN_S = 3
 """How long open requests may take to end after Ctrl-C."""
@@ -29,7 +30,7 @@ RESTART_S = 3.0
 logger = logging.getLogger(__name__)
 
 
-def serve(settings: ServeSettings) -> None:
+def serve(settings: ServeSettings, make_server: Callable[[ServeSettings], Server] = Server) -> None:
     """Serve until interrupted; logs the address once calls are taken.
 
     Raises:
@@ -37,7 +38,7 @@ def serve(settings: ServeSettings) -> None:
             read.
         UnavailableError: the engine worker does not start, or the port is taken.
     """
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, make_server))
 
 
 class _HttpServer(uvicorn.Server):
@@ -68,7 +69,7 @@ class _HttpServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-async def _serve(settings: ServeSettings) -> None:
+async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings], Server]) -> None:
     for chatty in QUIET:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if settings.tls_cert is not None and settings.tls_key is not None:
@@ -79,7 +80,7 @@ async def _serve(settings: ServeSettings) -> None:
                 "ANYBODY WHO REACHES %s CAN USE THIS SERVER: set tokens (--token, --token-file), or listen on 127.0.0.1",
                 settings.host,
             )
-        server = Server(settings)
+        server = make_server(settings)
         # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
         await server.start()
         try:
@@ -87,7 +88,9 @@ async def _serve(settings: ServeSettings) -> None:
             gc.freeze()  # what lives now lives long: later collections are short
             config = uvicorn.Config(
                 build_app(server),
-                ws="none",  # nothing speaks WebSocket yet; a handshake at /ws gets its 501 this way
+                ws="websockets-sansio",
+                ws_max_size=MAX_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # sound and JPEG do not get smaller, but late
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -55,6 +55,7 @@ class ServeSettings(BaseModel):
         the page from here.
     avatar: an avatar bundle that is offered beside the bundled portraits, as the default.
     max_sessions, max_viewers: how many avatars can live at a time, and how many see them, all sessions together.
+    max_websockets: how many agents and renderers can be connected at a time.
     idle_timeout_s: how long a session waits for somebody to come (back) after the last one left.
     standby: keep a second engine worker warm, which takes over when the first one dies.
     upload_lifetime_s: after how long an uploaded avatar is deleted.
@@ -81,6 +82,7 @@ class ServeSettings(BaseModel):
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
     max_viewers: Annotated[int, Field(ge=1, le=1000)] = 32
+    max_websockets: Annotated[int, Field(ge=1, le=1000)] = 16
     idle_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
     standby: bool = True
     badge: bool = True

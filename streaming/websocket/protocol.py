@@ -12,7 +12,8 @@ from engine.errors import InputError
 PROTOCOL: Final = 1
 """Version that ``ready`` carries; raised when a client would have to change."""
 
-SAMPLE_RATES: Final = (16_000, 24_000, 48_000)
+SAMPLE_RATES: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""What synthesisers give; 16, 24 and 48 kHz become 48 kHz by a whole number."""
 
 MAX_TEXT: Final = 4_000
 """Characters of one JSON message."""
@@ -76,7 +77,7 @@ class Start(_Message):
     """Sound follows, in this form; ends what was being said in another form."""
 
     type: Literal["start"]
-    sample_rate: Literal[16_000, 24_000, 48_000]
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
     format: Literal["s16", "f32"]
     mode: Literal["queue", "live"] = "queue"
     listen: bool = False

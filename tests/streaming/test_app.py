@@ -218,4 +218,4 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
 async def test_later_ways_in_say_that_they_are_not_there(client: httpx.AsyncClient) -> None:
     refused(await client.post("/whip"), 501, "not built yet")
     refused(await client.post("/whep/grace_hopper"), 501, "not built yet")
-    refused(await client.get("/ws"), 501, "not built yet")
+    refused(await client.get("/ws"), 426, "WebSocket")
