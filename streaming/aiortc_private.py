@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from aiortc import rtp
 from aiortc.clock import current_ntp_time
-from aiortc.codecs import HEADER_EXTENSIONS
-from aiortc.jitterbuffer import JitterFrame
+from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
 PLAYOUT_DELAY_URI: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
@@ -28,6 +27,16 @@ def register_playout_delay() -> None:
     extensions = HEADER_EXTENSIONS["video"]
     if all(extension.uri != PLAYOUT_DELAY_URI for extension in extensions):
         extensions.append(RTCRtpHeaderExtensionParameters(id=_PLAYOUT_DELAY_ID, uri=PLAYOUT_DELAY_URI))
+
+
+def ask_for_copies() -> None:
+    """Let our answers say that Opus may carry a copy of the packet before; safe to call again.
+
+    A browser sends copies to those who ask for them, when their receiver reports speak of losses.
+    """
+    for codec in CODECS["audio"]:
+        if codec.mimeType == "audio/opus":
+            codec.parameters.update(minptime=10, useinbandfec=1)
 
 
 class _PlayoutDelayMap(rtp.HeaderExtensionsMap):
@@ -142,27 +151,31 @@ def ntp_now() -> int:
 
 
 class ImmediateBuffer:
-    """In place of aiortc's audio jitter buffer: every packet is decoded as it comes.
+    """In place of aiortc's audio jitter buffer: every packet is handed over as it comes, still encoded.
 
-    The original holds four packets back (80 ms) and adds the length of every loss for good. Order and gaps are
-    the microphone buffer's work, which has the time stamps. Packets that come twice are dropped.
+    The original holds four packets back (80 ms) and adds the length of every loss for good. Order, gaps and
+    decoding are the microphone buffer's work. aiortc's own decoder gets nothing. Packets that come twice are dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[int, bytes], None]) -> None:
+        """``hear(timestamp, payload)``; the time stamp does not wrap around."""
+        self._hear = hear
+        self._unwrapper = _Unwrapper()
         self._seen: dict[int, None] = {}
 
-    def add(self, packet: _Private) -> tuple[bool, JitterFrame | None]:
-        """Return the packet as a frame, and never ask for a keyframe."""
+    def add(self, packet: _Private) -> tuple[bool, None]:
+        """Hand the packet over; ask for no keyframe and give no frame to decode."""
         if packet.sequence_number in self._seen:
             return False, None
         self._seen[packet.sequence_number] = None
         if len(self._seen) > 256:
             del self._seen[next(iter(self._seen))]
-        return False, JitterFrame(data=packet._data, timestamp=packet.timestamp)
+        self._hear(self._unwrapper.map(packet.timestamp), packet._data)
+        return False, None
 
 
 class _Unwrapper:
-    """In place of aiortc's time stamp mapper, which takes any step back for a wrap-around."""
+    """Time stamps without wrap-around; unlike aiortc's mapper it takes a step back for what it is."""
 
     def __init__(self) -> None:
         self._last: int | None = None
@@ -176,9 +189,7 @@ class _Unwrapper:
         return self._last
 
 
-def hear_at_once(receiver: _Private) -> None:
-    """Let a receiver of audio pass packets on as they come; call before media flows."""
+def hear_at_once(receiver: _Private, hear: Callable[[int, bytes], None]) -> None:
+    """Let a receiver of audio call ``hear(timestamp, payload)`` for each packet as it comes; call before media flows."""
     assert hasattr(receiver, "_RTCRtpReceiver__jitter_buffer")
-    assert hasattr(receiver, "_RTCRtpReceiver__timestamp_mapper")
-    receiver._RTCRtpReceiver__jitter_buffer = ImmediateBuffer()
-    receiver._RTCRtpReceiver__timestamp_mapper = _Unwrapper()
+    receiver._RTCRtpReceiver__jitter_buffer = ImmediateBuffer(hear)

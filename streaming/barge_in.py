@@ -120,3 +120,8 @@ class BargeIn:
         if unlike == 0:
             return False
         return LIKE_ITSELF[0] < float(np.max(likeness[max(unlike, PITCH[0]) :], initial=0.0)) < LIKE_ITSELF[1]
+
+
+def level_dbfs(samples: NDArray[np.int16]) -> float:
+    """Level of mono int16 sound: root mean square, 0 dB for the loudest square wave."""
+    return float(10 * np.log10(np.mean((samples / 32768.0) ** 2) + 1e-12))

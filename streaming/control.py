@@ -13,6 +13,7 @@ _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "playout": {"audio_ms": (-math.inf, math.inf), "video_ms": (-math.inf, math.inf)},
     "avatar": {},
     "clear": {},
+    "barge_in": {},
 }
 
 
@@ -45,4 +46,6 @@ def parse_control(text: Any) -> dict[str, Any]:
             raise ControlError(f"expected {name} between {low:g} and {high:g}, got {value:g}")
     if kind == "avatar" and not isinstance(message.get("id"), str):
         raise ControlError("expected an avatar id as text")
+    if kind == "barge_in" and not isinstance(message.get("on"), bool):
+        raise ControlError("expected true or false as on of a barge_in message")
     return message

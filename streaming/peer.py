@@ -8,10 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-import numpy as np
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
-from aiortc.mediastreams import MediaStreamError
 
 from engine.errors import InputError
 from streaming import aiortc_private
@@ -19,6 +17,7 @@ from streaming.control import ControlError, parse_control
 from streaming.encoder import AUDIO_CLOCK, VIDEO_CLOCK, Codec
 from streaming.feeds import Outlet
 from streaming.offers import OfferError, checked_offer
+from streaming.opus import open_decoder
 from streaming.session import AvatarSession, BusyError
 from streaming.tracks import PacketTrack
 
@@ -55,6 +54,7 @@ class Peer:
             RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
         )
         self._tracks: list[PacketTrack] = []
+        self._decoder = open_decoder()
         self._channel: Any = None
         self._events = session.on_event(self.tell)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -74,6 +74,7 @@ class Peer:
         """
         offer = checked_offer(offer, view=self.views)
         aiortc_private.register_playout_delay()
+        aiortc_private.ask_for_copies()
         # The transceivers come before the offer: preferences that are set after it are ignored.
         begin_ntp = self._begin_ntp()
         if "m=audio" in offer:
@@ -84,7 +85,6 @@ class Peer:
                 self._add_video(begin_ntp)
             else:
                 connection.addTransceiver("video", "inactive")  # nobody looks at the speaker's own picture
-        connection.on("track", self._on_track)
         connection.on("datachannel", self._on_channel)
         connection.on("connectionstatechange", self._on_connection_state)
         try:
@@ -124,7 +124,7 @@ class Peer:
             transceiver.direction = "sendrecv" if self.publishes else "sendonly"
         else:
             transceiver = self._connection.addTransceiver("audio", "recvonly")
-        aiortc_private.hear_at_once(transceiver.receiver)
+        aiortc_private.hear_at_once(transceiver.receiver, self._hear)
         transceiver.setCodecPreferences(
             [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
         )
@@ -165,32 +165,18 @@ class Peer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _on_track(self, track: Any) -> None:
-        if track.kind == "audio" and self.publishes:
-            self._spawn(self._listen(track), "microphone")
-
-    async def _listen(self, track: Any) -> None:
-        """Hand the microphone's packets to the session, unless somebody else is speaking."""
-        while True:
-            try:
-                frame = await track.recv()
-            except MediaStreamError:
-                return
-            try:
-                self.session.claim_microphone(self)
-            except BusyError as error:
-                if not self._refused_told:
-                    self._refused_told = self.tell({"type": "error", "error": str(error)})
-                continue
-            self._refused_told = False
-            channels = len(frame.layout.channels)
-            samples = frame.to_ndarray().reshape(-1, channels)  # packed int16
-            mono = (
-                samples[:, 0]
-                if channels == 1
-                else (samples.astype(np.int32).sum(1) // channels).astype(np.int16)
-            )
-            self.session.hear(frame.pts, mono)
+    def _hear(self, timestamp: int, payload: bytes) -> None:
+        """Hand a packet of the microphone to the session, unless somebody else is speaking."""
+        if not self.publishes or self._gone:
+            return
+        try:
+            self.session.claim_microphone(self)
+        except BusyError as error:
+            if not self._refused_told:
+                self._refused_told = self.tell({"type": "error", "error": str(error)})
+            return
+        self._refused_told = False
+        self.session.hear_packet(timestamp, payload, self._decoder)
 
     def _on_channel(self, channel: Any) -> None:
         if channel.label != "control":
@@ -215,6 +201,8 @@ class Peer:
                     self._set_avatar(message["id"])
                 case "clear":
                     session.clear()
+                case "barge_in":
+                    session.barge_in = message["on"]
         except (ControlError, InputError) as error:
             self.tell({"type": "error", "error": str(error)})
 

@@ -50,8 +50,15 @@ class AudioTimeline:
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
         self._speech_samples = 0
-        self._speaking = False
+        self._spoken = 0  # output samples of speech since the last silence
         self._pcm = PcmDecoder()
+        self.spoken_to = 0  # the sample up to which uploaded speech was last heard
+        self.microphone_aside = False  # the microphone is not heard on the line
+        self.microphone_sound = (
+            0,
+            np.zeros(0, np.int16),
+        )  # what the last advance took: first output sample, sound
+        self._microphone_head = 0
 
     @property
     def queued_seconds(self) -> float:
@@ -85,21 +92,25 @@ class AudioTimeline:
         pieces: list[NDArray[np.float32]] = []
         while self._speech and self.head < target:
             pieces.append(self._append(self._next_speech((target - self.head) * OUTPUT_PER_ANALYSIS)))
-        if self._speaking and self.head < target:
+            self.spoken_to = self.head
+        if self._spoken and self.head < target:
             self._fade_out()
-        if self.microphone.active(now_s) and not self._speech:
-            pieces.append(self._from_microphone(now_s))
-        else:
+        aside = self.microphone_aside or bool(self._speech)
+        if not aside:
+            self._microphone_head = self.head
+        heard = self._from_microphone(now_s)
+        if not aside:
+            pieces.append(self._append(heard))
+        if aside or not self.microphone.active(now_s):
             pieces.append(self._append_silence(target - self.head))
-            self.microphone.skip(self.head * OUTPUT_PER_ANALYSIS)
         assert sum(map(len, pieces)) == self.head - before
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        return np.concatenate(pieces)
 
     def clear(self, from_sample: int) -> None:
         """Forget queued speech and silence everything from ``from_sample`` on, with a short fade."""
         self._speech.clear()
         self._speech_samples = 0
-        self._speaking = False
+        self._spoken = 0
         count = (self.head - from_sample) * OUTPUT_PER_ANALYSIS
         if count <= 0:
             return
@@ -127,35 +138,41 @@ class AudioTimeline:
             self._speech.appendleft(piece[most:])
             piece = piece[:most]
         self._speech_samples -= len(piece)
-        if not self._speaking:
-            self._speaking = True
-            ramp = _RAMP[: len(piece)]
-            piece = piece.copy()
-            piece[: len(ramp)] = (piece[: len(ramp)] * ramp).astype(np.int16)
-        return piece
+        ramp = _RAMP[self._spoken : self._spoken + len(piece)]
+        self._spoken += len(piece)
+        return np.concatenate([(piece[: len(ramp)] * ramp).astype(np.int16), piece[len(ramp) :]])
 
     def _fade_out(self) -> None:
         """Let the end of the speech, which has not been sent yet, run out: it may stop in the middle of a wave."""
-        self._speaking = False
+        self._spoken = 0
         end = self.head * OUTPUT_PER_ANALYSIS
         index = np.arange(end - EDGE, end) % len(self._history)
         self._history[index] = (self._history[index] * _RAMP[::-1]).astype(np.int16)
 
-    def _from_microphone(self, now_s: float) -> NDArray[np.float32]:
-        """What has arrived; a hole that is too old is filled."""
+    def _from_microphone(self, now_s: float) -> NDArray[np.int16]:
+        """What has arrived; a hole that is too old is filled. Nothing while the microphone is off."""
 
         def position(when_s: float) -> int:
             return self.clock.sample_at(when_s) * OUTPUT_PER_ANALYSIS
 
+        if not self.microphone.active(now_s):
+            self._microphone_head = max(self._microphone_head, self.clock.sample_at(now_s))
+            first = self._microphone_head * OUTPUT_PER_ANALYSIS
+            self.microphone.skip(first)
+            self.microphone_sound = (first, np.zeros(0, np.int16))
+            return self.microphone_sound[1]
+        first = self._microphone_head * OUTPUT_PER_ANALYSIS
         concealed = self.microphone.concealed
         heard = self.microphone.take(
-            self.head * OUTPUT_PER_ANALYSIS,
+            first,
             position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
             overtaken=position(now_s - OVERTAKEN_WAIT_S),
             given_up=position(now_s - MAX_WAIT_S),
         )
         self.gap_samples += (self.microphone.concealed - concealed) // OUTPUT_PER_ANALYSIS
-        return self._append(heard)
+        self.microphone_sound = (first, heard)
+        self._microphone_head += len(heard) // OUTPUT_PER_ANALYSIS
+        return heard
 
     def _append_silence(self, samples: int) -> NDArray[np.float32]:
         return self._append(np.zeros(max(0, samples) * OUTPUT_PER_ANALYSIS, np.int16))

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 from aiortc import RTCPeerConnection, rtp
 from aiortc.codecs import HEADER_EXTENSIONS
-from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpParameters,
+)
 
 from streaming import aiortc_private as private
 
@@ -129,18 +133,45 @@ def test_both_media_share_one_clock() -> None:
     assert audio.media_ntp(48_000 * 7) == video.media_ntp(90_000 * 7) == 12 << 32
 
 
-async def test_a_receiver_passes_packets_on_at_once_and_once(connection: RTCPeerConnection) -> None:
+async def test_a_receiver_hands_packets_over_at_once_and_once(connection: RTCPeerConnection) -> None:
     receiver: Any = connection.addTransceiver("audio").receiver
-    private.hear_at_once(receiver)
+    heard: list[tuple[int, bytes]] = []
+    private.hear_at_once(receiver, lambda timestamp, payload: heard.append((timestamp, payload)))
     buffer = receiver._RTCRtpReceiver__jitter_buffer
     given = [buffer.add(packet(n, n * 960)) for n in (10, 12, 11, 12, 13)]
-    assert [frame.data if frame else None for _, frame in given] == [b"10", b"12", b"11", None, b"13"]
-    assert not any(asked for asked, _ in given)
+    assert heard == [(n * 960, b"%d" % n) for n in (10, 12, 11, 13)]
+    assert given == [(False, None)] * 5  # no keyframe is asked for, and nothing goes to aiortc's decoder
+
+
+async def test_what_comes_over_the_transport_is_handed_over(connection: RTCPeerConnection) -> None:
+    receiver: Any = connection.addTransceiver("audio").receiver
+    heard: list[tuple[int, bytes]] = []
+    private.hear_at_once(receiver, lambda timestamp, payload: heard.append((timestamp, payload)))
+    opus = RTCRtpCodecParameters(mimeType="audio/opus", clockRate=48_000, channels=2, payloadType=111)
+    receiver._RTCRtpReceiver__codecs[111] = opus
+    arrived = rtp.RtpPacket(payload_type=111, sequence_number=5, timestamp=4800, payload=b"opus")
+    await receiver._handle_rtp_packet(arrived, arrival_time_ms=0)
+    assert heard == [(4800, b"opus")]
 
 
 async def test_time_stamps_are_unwrapped_both_ways(connection: RTCPeerConnection) -> None:
     receiver: Any = connection.addTransceiver("audio").receiver
-    private.hear_at_once(receiver)
-    mapper = receiver._RTCRtpReceiver__timestamp_mapper
+    heard: list[int] = []
+    private.hear_at_once(receiver, lambda timestamp, payload: heard.append(timestamp))
     top = (1 << 32) - 960
-    assert [mapper.map(t) for t in (top, 960, 0, 1920)] == [top, top + 1920, top + 960, top + 2880]
+    for number, timestamp in enumerate((top, 960, 0, 1920)):
+        receiver._RTCRtpReceiver__jitter_buffer.add(packet(number, timestamp))
+    assert heard == [top, top + 1920, top + 960, top + 2880]
+
+
+async def test_answers_ask_for_copies_of_lost_packets(connection: RTCPeerConnection) -> None:
+    private.ask_for_copies()
+    offerer = RTCPeerConnection()
+    try:
+        offerer.addTransceiver("audio", "sendonly")
+        await offerer.setLocalDescription(await offerer.createOffer())
+        await connection.setRemoteDescription(offerer.localDescription)
+        await connection.setLocalDescription(await connection.createAnswer())
+        assert "useinbandfec=1" in connection.localDescription.sdp
+    finally:
+        await offerer.close()

@@ -11,6 +11,7 @@ from streaming.control import ControlError, parse_control
         {"type": "style", "expressiveness": 0, "head_motion": 2.0},
         {"type": "avatar", "id": "x"},
         {"type": "clear"},
+        {"type": "barge_in", "on": True},
         {"type": "playout", "audio_ms": 1.5e12, "video_ms": -3},
     ],
 )
@@ -26,6 +27,7 @@ def test_every_message_of_the_protocol_is_understood(message: dict[str, object])
         ("{", "cannot be parsed"),
         ("[1]", '"type"'),
         ('{"type": "dance"}', "style, playout, avatar, clear"),
+        ('{"type": "barge_in", "on": 1}', "true or false"),
         ('{"type": "style", "expressiveness": 1}', "head_motion"),
         ('{"type": "style", "expressiveness": true, "head_motion": 1}', "expressiveness"),
         ('{"type": "style", "expressiveness": 2.1, "head_motion": 1}', "between 0 and 2"),

@@ -33,6 +33,7 @@ from streaming.session import (
 )
 from streaming.settings import ServeSettings
 from streaming.shared import SLOTS, SessionMemory
+from tests.streaming.voices import bundled_speech, packets_of
 
 SIZE = 256
 
@@ -196,16 +197,59 @@ async def test_one_speaks_at_a_time_until_they_fall_silent_or_leave(bench: Bench
         bench.session.claim_microphone(second)
 
 
+def voice_packets(count: int) -> list[np.ndarray]:
+    """Packets of the bundled speech from where it has begun."""
+    return list(packets_of(bundled_speech()[24_000 : 24_000 + count * 960]))
+
+
 async def test_a_routed_microphone_does_not_move_the_mouth(bench: Bench) -> None:
     bench.session.open_session()
-    taken: list[int] = []
-    bench.session.route_microphone(lambda timestamp, samples: taken.append(timestamp))
-    bench.session.hear(960, np.full(960, 9000, np.int16))
-    assert taken == [960]
-    assert not bench.session.timeline.microphone.active(bench.session.clock.origin_s)
+    taken: list[tuple[int, np.ndarray]] = []
+    bench.session.route_microphone(lambda first, samples: taken.append((first, samples)))
+    sound = voice_packets(20)
+    for number, packet in enumerate(sound):
+        bench.session.hear(960 * number, packet)
+        bench.pass_time(0.02)
+    numbers = [first for first, _ in taken]
+    assert numbers == list(np.cumsum([numbers[0]] + [len(samples) for _, samples in taken])[:-1])
+    heard = np.concatenate([samples for _, samples in taken])
+    whole = np.concatenate(sound)
+    begin = len(heard) - len(whole)
+    assert begin >= 0
+    np.testing.assert_array_equal(heard[begin + 480 :], whole[480:])
+    assert not bench.session.timeline.read(0, bench.session.timeline.head).any()
     bench.session.route_microphone(None)
-    bench.session.hear(1920, np.full(960, 9000, np.int16))
-    assert taken == [960]
+    bench.session.hear(960 * 20, sound[0])
+    assert len(np.concatenate([samples for _, samples in taken])) == len(heard)
+    assert bench.session.timeline.read(0, bench.session.timeline.head).any()
+
+
+@pytest.mark.parametrize("routed", [False, True])
+async def test_a_user_who_speaks_interrupts_what_is_played_when_that_is_wanted(
+    bench: Bench, routed: bool
+) -> None:
+    bench.session.open_session()
+    events: list[str] = []
+    bench.session.on_event(lambda event: events.append(event["type"]))
+    if routed:
+        bench.session.route_microphone(lambda first, samples: None)
+    sound = voice_packets(50)
+
+    def speak(first: int) -> None:
+        for number, packet in enumerate(sound, first):
+            bench.session.hear(960 * number, packet)
+            bench.pass_time(0.02)
+
+    bench.session.play(np.full(48_000 * 10, 0.1, np.float32))
+    speak(0)
+    assert bench.session.queued_seconds > 8.0
+    assert events == []
+    bench.session.barge_in = True
+    speak(50)
+    assert bench.session.queued_seconds == 0.0
+    assert events == ["cleared", "user_speaking"] or events == ["user_speaking", "cleared"]
+    speak(100)  # nothing is queued any more: nothing to interrupt
+    assert events.count("cleared") == 1
 
 
 async def test_a_session_knows_since_when_nobody_is_there(bench: Bench) -> None:
