@@ -162,9 +162,11 @@ class EngineWorker:
                 return
             logger.error("the engine worker died: another one takes its place")
             self.restarts += 1
-            attempt = 0 if time.monotonic() - began_s > STABLE_S else attempt + 1
-            if attempt or self.standby_pid is None:
+            if time.monotonic() - began_s > STABLE_S:
+                attempt = 0
+            if self.standby_pid is None:  # one that is ready has waited for long enough
                 await asyncio.sleep(RESTART_S[min(attempt, len(RESTART_S) - 1)])
+            attempt += 1
 
     def _begin_standby(self) -> None:
         if self._standing_by is not None:
