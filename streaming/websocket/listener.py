@@ -1,14 +1,12 @@
 """The user's voice for an agent that listens: sound at 16 kHz, and when the user begins and ends to speak."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.barge_in import BargeIn
+from streaming.barge_in import BargeIn, level_dbfs
 from streaming.decimator import OUTPUT_PER_ANALYSIS, Decimator
-from streaming.encoder import AUDIO_CLOCK
 from streaming.session import AvatarSession
 from streaming.websocket.outbox import Outbox
 from streaming.websocket.protocol import Kind, pack
@@ -28,10 +26,7 @@ class Listener:
         self._on_speaking = on_speaking
         self._detector = BargeIn()
         self._decimator = Decimator()
-        self._rest = np.zeros(0, np.int16)
-        self._offset: int | None = None  # number of a sample minus its time stamp
-        self._next = 0
-        self._avatar_dbfs: float | None = None
+        self._said_dbfs: float | None = None
         session.route_microphone(self._hear)
         self._handle = session.listen(self._on_sound)
 
@@ -41,28 +36,16 @@ class Listener:
         self._session.route_microphone(None)
 
     def _on_sound(self, first: int, samples: NDArray[np.int16]) -> None:
-        """What the avatar says now, and what may come back through the user's microphone."""
-        self._avatar_dbfs = 10 * math.log10(float(np.mean((samples / 32768.0) ** 2)) + 1e-12)
+        """What the avatar says now may come back through the user's microphone."""
+        self._said_dbfs = level_dbfs(samples)
 
-    def _hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
-        """One packet. What was lost on the way is missing in the samples' numbers; another stream follows on."""
-        if self._offset is None or abs(timestamp + self._offset - self._next) > AUDIO_CLOCK:
-            self._offset = self._next - timestamp
-        number = timestamp + self._offset
-        if number < self._next:
-            return
-        if number > self._next:
-            self._rest = self._rest[:0]
-        sound = np.concatenate([self._rest, samples])
-        whole = len(sound) - len(sound) % OUTPUT_PER_ANALYSIS
-        first = (number - len(self._rest)) // OUTPUT_PER_ANALYSIS
-        self._rest = sound[whole:]
-        self._next = number + len(samples)
-        analysis = self._decimator.add(sound[:whole])
+    def _hear(self, first: int, samples: NDArray[np.int16]) -> None:
+        """The next sound of the microphone, numbered on the session's line at 48 kHz."""
+        analysis = self._decimator.add(samples)
         body = (np.clip(analysis, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
-        self._outbox.sound(pack(Kind.USER_SOUND, 0, 0, 0, first, body))
-        event = self._detector.add(sound[:whole], self._avatar_dbfs)
-        if event is not None:
-            self._outbox.event(event)
-        if event == "user_speaking":
+        self._outbox.sound(pack(Kind.USER_SOUND, 0, 0, 0, first // OUTPUT_PER_ANALYSIS, body))
+        change = self._detector.add(samples, self._said_dbfs)
+        if change is not None:
+            self._outbox.event(change)
+        if change == "user_speaking":
             self._on_speaking()

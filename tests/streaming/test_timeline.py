@@ -102,6 +102,7 @@ def test_speech_in_pieces_goes_on_without_a_seam_and_a_hole_does_not_click() -> 
     line.advance(0.15)  # runs dry
     assert line.next_speech == 3 * line.head == 7200
     line.play(wave[4800:])
+    line.advance(0.150_3)  # a few samples first
     line.advance(0.3)
     heard = line.read(0, 4800).astype(int)
     assert begin == 4800

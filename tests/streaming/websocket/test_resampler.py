@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from streaming.websocket.protocol import SAMPLE_RATES
 from streaming.websocket.resampler import Resampler
 
 
@@ -20,12 +21,12 @@ def convert(resampler: Resampler, samples: NDArray[np.float32], cuts: list[int])
     return np.concatenate([*pieces, end])
 
 
-@pytest.mark.parametrize("rate", [16_000, 24_000, 48_000])
+@pytest.mark.parametrize("rate", SAMPLE_RATES)
 def test_a_sine_stays_where_it_is_however_it_is_cut(rate: int) -> None:
     cuts = np.cumsum(np.random.default_rng(3).integers(1, 700, 100))
     output = convert(Resampler(rate), sine(rate, 0.5), [int(cut) for cut in cuts if cut < rate // 2])
-    assert len(output) == 24_000
-    np.testing.assert_allclose(output[300:-300], sine(48_000, 0.5)[300:-300], atol=1e-3)
+    assert abs(len(output) - 24_000) < 3
+    np.testing.assert_allclose(output[300:23_700], sine(48_000, 0.5)[300:-300], atol=1e-3)
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 48_000])
@@ -35,14 +36,14 @@ def test_an_impulse_is_not_shifted(rate: int) -> None:
     assert int(np.argmax(convert(Resampler(rate), samples, [7, 800]))) == 2400
 
 
-@pytest.mark.parametrize("rate", [16_000, 24_000, 48_000])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 44_100, 48_000])
 def test_no_more_than_a_millisecond_is_held_back(rate: int) -> None:
     resampler = Resampler(rate)
     taken = given = 0
     for _ in range(50):
         taken += rate // 100
         given += len(resampler.add(np.full(rate // 100, 0.1, np.float32)))
-        assert 0 <= taken * 48_000 // rate - given <= 48 + 2
+        assert 0 <= taken * 48_000 // rate - given <= 48 + 3
 
 
 def test_after_a_flush_the_next_utterance_begins_afresh() -> None:
