@@ -43,7 +43,12 @@ class Metrics:
         )
         self.gap_samples = Counter(
             "vividlive_microphone_gap_samples",
-            "Samples at 16 kHz of silence in place of lost sound",
+            "Samples at 16 kHz that were made up in place of sound that was lost or came too late",
+            registry=registry,
+        )
+        self.recovered_samples = Counter(
+            "vividlive_microphone_recovered_samples",
+            "Samples at 16 kHz of lost packets, from the copies that the next ones carried",
             registry=registry,
         )
         self.latency = Histogram(
@@ -90,6 +95,7 @@ class Metrics:
             ["call"],
             registry=registry,
         )
+        self.tasks = Gauge("vividlive_tasks", "Tasks on the event loop", registry=registry)
         self.stalls = Counter(
             "vividlive_loop_stalls", "Times that the event loop stood still for over 20 ms", registry=registry
         )

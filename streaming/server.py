@@ -29,7 +29,7 @@ from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFaile
 from streaming.metrics import Metrics
 from streaming.peer import Peer
 from streaming.session import AvatarSession
-from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms
+from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms, look_ahead_ms
 from streaming.stall import watch_for_stalls
 from streaming.supervisor import EngineWorker
 
@@ -78,7 +78,7 @@ class Server:
             (settings.data_dir or default_data_dir()) / "avatars", settings.upload_lifetime_s
         )
         self.worker = EngineWorker(
-            EngineOptions(settings.engine, settings.size, settings.badge),
+            EngineOptions(settings.engine, settings.size, settings.badge, look_ahead_ms(settings.latency_ms)),
             warm_avatar=lambda: str(self.store.bundle(self.store.default)),
             on_message=self._on_message,
             on_ready=self._on_worker_ready,
@@ -242,10 +242,12 @@ class Server:
     ) -> tuple[str, str]:
         """Answer the offer of somebody who joins a session; returns the call's id and the answer.
 
-        A session that nobody has joined before ends when the offer cannot be answered.
+        Who joins to speak only takes the microphone at once. A session that nobody has joined before ends when the
+        offer cannot be answered.
 
         Raises:
             OfferError, FullError
+            BusyError: somebody else is speaking, and the call was to speak only.
         """
         self._check_open()
         if len(self.calls) >= self.settings.max_viewers:
@@ -265,6 +267,8 @@ class Server:
         self.metrics.calls.set(len(self.calls))
         session.enter(peer)
         try:
+            if publish and not view:
+                session.claim_microphone(peer)
             return name, await peer.answer(offer)
         except BaseException:
             await self.close_call(name)
@@ -440,6 +444,7 @@ class Server:
             await asyncio.sleep(HOUSEKEEPING_S)
             now_s = time.monotonic()
             self.worker.check_alive(now_s)
+            self.metrics.tasks.set(len(asyncio.all_tasks()))
             self.metrics.worker_up.set(self.worker.running)
             self.metrics.worker_restarts.inc(self.worker.restarts - self._restarts)
             self._restarts = self.worker.restarts

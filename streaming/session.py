@@ -15,7 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
 from streaming.barge_in import BargeIn, level_dbfs
 from streaming.clock import MediaClock
@@ -40,7 +40,7 @@ from streaming.messages import (
 )
 from streaming.metrics import Metrics
 from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
-from streaming.settings import ServeSettings, most_av_offset_ms
+from streaming.settings import ServeSettings, look_ahead_ms, most_av_offset_ms
 from streaming.shared import SessionMemory
 from streaming.timeline import AudioTimeline
 
@@ -142,6 +142,7 @@ class AvatarSession:
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self.ladder = Ladder()
         self._budget_s = latency_ms / 1e3
+        self._look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000
         self._size = settings.size
         self._metrics = metrics
         self._executor = executor
@@ -523,12 +524,14 @@ class AvatarSession:
             self._send(SetOrigin(self.name, self.clock.origin_s))
         self._pumped_s = now_s
         gap, first = self.timeline.gap_samples, self.timeline.head
+        recovered = self.timeline.recovered_samples
         samples = self.timeline.advance(now_s)
         if len(samples):
             self._memory.write_audio(first, samples)
             self._send(Audio(self.name, self.timeline.head))
             self._heard.append((self.timeline.head, now_s))
         self._metrics.gap_samples.inc(self.timeline.gap_samples - gap)
+        self._metrics.recovered_samples.inc(self.timeline.recovered_samples - recovered)
         number, heard = self.timeline.microphone_sound
         if len(heard):
             if self._microphone_route is not None:
@@ -563,7 +566,7 @@ class AvatarSession:
 
     def _heard_late(self, number: int) -> bool:
         """Whether the sound for a frame came so late that drawing faster would not have helped."""
-        needed = (number + 1) * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+        needed = (number + 1) * FRAME_SAMPLES + self._look_ahead
         heard_s = next((when_s for end, when_s in self._heard if end >= needed), None)
         return heard_s is None or heard_s > self.clock.time_of(needed) + LATE_SOUND_S
 

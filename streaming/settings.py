@@ -7,16 +7,19 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from engine.conventions import FRAME_RATE, LOOK_AHEAD_SAMPLES, SAMPLE_RATE
+from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
 from streaming.ice import ice_server
 from streaming.origins import parse_origin
 from streaming.tokens import Token, parse_token
 
 FRAME_MS: Final = 1000.0 / FRAME_RATE
-LOOK_AHEAD_MS: Final = 1000.0 * LOOK_AHEAD_SAMPLES / SAMPLE_RATE
 
 DEFAULT_LATENCY_MS: Final = 160.0
+
+SHORT_LATENCY_MS: Final = 150.0
+"""Below this latency the motion listens less far ahead: of frame and look-ahead the longer one would leave less than
+30 ms for everything else."""
 
 ROOM_MS: Final = 10.0
 """Room for moments that are slower than the quickest, when the latency is chosen by the machine's speed."""
@@ -101,9 +104,18 @@ class ServeSettings(BaseModel):
     photo_check: str = "engine.avatar.photo_file:open_photo"
 
 
-def latency_floor_ms(frame_ms: float, encode_ms: float) -> float:
+def look_ahead_ms(latency_ms: float | None) -> int:
+    """How far the motion listens ahead at a latency; None is the default latency."""
+    return (
+        min(LOOK_AHEADS_MS)
+        if latency_ms is not None and latency_ms < SHORT_LATENCY_MS
+        else max(LOOK_AHEADS_MS)
+    )
+
+
+def latency_floor_ms(look_ahead: float, frame_ms: float, encode_ms: float) -> float:
     """The shortest latency that can be kept: one frame, the look-ahead, and the compute as measured."""
-    return FRAME_MS + LOOK_AHEAD_MS + frame_ms + encode_ms
+    return FRAME_MS + look_ahead + frame_ms + encode_ms
 
 
 def fitting_latency_ms(asked_ms: float | None, frame_ms: float, encode_ms: float) -> float:
@@ -112,12 +124,13 @@ def fitting_latency_ms(asked_ms: float | None, frame_ms: float, encode_ms: float
     Raises:
         SettingError: what was asked for is below the floor; names the floor.
     """
-    floor_ms = latency_floor_ms(frame_ms, encode_ms)
+    look_ahead = look_ahead_ms(asked_ms)
+    floor_ms = latency_floor_ms(look_ahead, frame_ms, encode_ms)
     if asked_ms is None:
         return max(DEFAULT_LATENCY_MS, math.ceil((floor_ms + ROOM_MS) / 10.0) * 10.0)
     if asked_ms < floor_ms:
         raise SettingError(
-            f"expected a latency of at least {floor_ms:.0f} ms ({FRAME_MS:.0f} frame + {LOOK_AHEAD_MS:.0f} look-ahead "
+            f"expected a latency of at least {floor_ms:.0f} ms ({FRAME_MS:.0f} frame + {look_ahead} look-ahead "
             f"+ {frame_ms + encode_ms:.0f} compute as measured), got {asked_ms:.0f} ms: ask for more, or use a faster "
             "machine"
         )

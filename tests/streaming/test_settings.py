@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from engine.errors import PhotoError, SettingError
 from streaming.engine_port import load_object
-from streaming.settings import ServeSettings, fitting_latency_ms, most_av_offset_ms
+from streaming.settings import ServeSettings, fitting_latency_ms, look_ahead_ms, most_av_offset_ms
 
 
 def test_a_latency_that_can_be_kept_is_kept() -> None:
@@ -11,8 +11,15 @@ def test_a_latency_that_can_be_kept_is_kept() -> None:
 
 
 def test_a_latency_below_the_floor_is_refused_with_the_floor() -> None:
-    with pytest.raises(SettingError, match=r"at least 143 ms \(40 frame \+ 80 look-ahead \+ 23 compute"):
-        fitting_latency_ms(140.0, frame_ms=20.0, encode_ms=3.0)
+    with pytest.raises(SettingError, match=r"at least 163 ms \(40 frame \+ 80 look-ahead \+ 43 compute"):
+        fitting_latency_ms(160.0, frame_ms=40.0, encode_ms=3.0)
+
+
+def test_a_short_latency_is_met_by_listening_less_far_ahead() -> None:
+    assert (look_ahead_ms(None), look_ahead_ms(160.0), look_ahead_ms(120.0)) == (80, 80, 40)
+    assert fitting_latency_ms(120.0, frame_ms=20.0, encode_ms=3.0) == 120.0
+    with pytest.raises(SettingError, match=r"at least 103 ms \(40 frame \+ 40 look-ahead \+ 23 compute"):
+        fitting_latency_ms(100.0, frame_ms=20.0, encode_ms=3.0)
 
 
 def test_without_a_wish_it_is_the_default_or_what_the_machine_needs() -> None:
