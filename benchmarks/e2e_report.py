@@ -9,11 +9,7 @@ sent twice, only the browser which of them never came.
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,21 +17,20 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from benchmarks.live_page import (
-    PORTRAITS,
-    ROOT,
     SPEECH,
     find_chromium,
     launched,
     opened,
     served,
     start_talking,
+    wait_for_portraits,
     wait_until_live,
 )
+from benchmarks.machine import commit, machine, spread
 
 FRAME_RATE: Final = 25
 TICKS_PER_FRAME: Final = 90_000 // FRAME_RATE
 SETTLE_S: Final = 5.0
-PORTRAITS_LIMIT_S: Final = 120.0
 MAX_REPEATED: Final = 0.02
 MIN_RATE: Final = 24.5
 EXIT_BAR_MISSED: Final = 3
@@ -78,7 +73,7 @@ def _seen(frames: list[list[float]], samples: list[dict[str, Any]]) -> dict[str,
         "decoded_per_second": (samples[-1]["decoded"] - samples[0]["decoded"]) / seconds,
         "missing_share": float(skipped.sum()) / due,
         "freezes": samples[-1]["freezes"] - samples[0]["freezes"],
-        "sound_after_picture_ms": _spread(offsets),
+        "sound_after_picture_ms": spread(offsets),
     }
 
 
@@ -87,50 +82,12 @@ def _said(stats: list[dict[str, Any]]) -> dict[str, Any]:
     repeated = stats[-1]["repeated"] - stats[0]["repeated"]
     names = sorted({name for message in stats for name in message["stages"]})
     return {
-        "fps": _spread([message["fps"] for message in stats]),
+        "fps": spread([message["fps"] for message in stats]),
         "repeated_share": repeated / frames,
-        "latency_ms": _spread([message["latency_ms"] for message in stats]),
+        "latency_ms": spread([message["latency_ms"] for message in stats]),
         "ladder": sorted({message["ladder"] for message in stats}),
-        "stages": {
-            name: _spread([m["stages"][name] for m in stats if name in m["stages"]]) for name in names
-        },
+        "stages": {name: spread([m["stages"][name] for m in stats if name in m["stages"]]) for name in names},
     }
-
-
-def _spread(values: list[float]) -> dict[str, float] | None:
-    if not values:
-        return None
-    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return {"p5": round(float(low), 2), "median": round(float(median), 2), "p95": round(float(high), 2)}
-
-
-def _machine() -> dict[str, Any]:
-    cpu = next(
-        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
-    )
-    cores = sum(line.startswith("processor") for line in _lines("/proc/cpuinfo"))
-    return {"cpu": cpu or platform.processor(), "cores": cores, "system": platform.platform()}
-
-
-def _wait_for_portraits(url: str) -> None:
-    """The server makes the avatars of the bundled portraits while it already takes calls; measure after that."""
-    portraits = len(list(PORTRAITS.iterdir()))
-    end = time.monotonic() + PORTRAITS_LIMIT_S
-    while time.monotonic() < end:
-        with urllib.request.urlopen(f"{url}/api/avatars", timeout=10) as answer:
-            if sum(avatar["bundled"] for avatar in json.load(answer)["avatars"]) >= portraits:
-                return
-        time.sleep(1.0)
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().splitlines() if file.exists() else []
-
-
-def _output(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    return done.stdout.strip()
 
 
 def main() -> int:
@@ -153,9 +110,9 @@ def main() -> int:
         result = measure(given.url, given.seconds, talk=not given.silent)
     else:
         with served() as url:
-            _wait_for_portraits(url)
+            wait_for_portraits(url)
             result = measure(url, given.seconds, talk=not given.silent)
-    result = {"machine": _machine(), "commit": _output("git", "rev-parse", "--short", "HEAD")} | result
+    result = {"machine": machine(), "commit": commit()} | result
     text = json.dumps(result, indent=2) + "\n"
     if given.json == "-":
         sys.stdout.write(text)

@@ -1,5 +1,6 @@
 """Starts the server and opens its page in Chromium: what the end-to-end tests and the end-to-end report share."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -8,8 +9,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,6 +24,7 @@ PROBE: Final = Path(__file__).with_name("live_probe.js")
 
 START_LIMIT_S: Final = 180.0
 STOP_LIMIT_S: Final = 15.0
+PORTRAITS_LIMIT_S: Final = 120.0
 
 CHROMIUM_FLAGS: Final = (
     "--headless=new",
@@ -43,6 +46,14 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server of ours: where it answers, and its process number."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def served(*options: str) -> Iterator[str]:
     """Run ``vividlive serve`` on a free port; yields its address.
@@ -50,14 +61,25 @@ def served(*options: str) -> Iterator[str]:
     Raises:
         RuntimeError: it ended, or did not become healthy; the message holds the end of its log.
     """
-    port = _free_port()
+    with running("vividlive", "serve", *options) as server:
+        yield server.url
+
+
+@contextmanager
+def running(module: str, *options: str) -> Iterator[Running]:
+    """Run a server, ``python -m module options --port P``, on a free port, until it is left.
+
+    Raises:
+        RuntimeError: it ended, or did not become healthy; the message holds the end of its log.
+    """
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "vividlive", "serve", "--port", str(port), *options]
+    command = [sys.executable, "-m", module, *options, "--port", str(port)]
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
         try:
             _wait_until_healthy(server, url, log)
-            yield url
+            yield Running(url, server.pid)
         finally:
             server.terminate()
             try:
@@ -89,15 +111,24 @@ def launched(
 
 @contextmanager
 def opened(
-    browser: Browser, url: str, *, width: int = 1280, height: int = 860, dark: bool = False
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1280,
+    height: int = 860,
+    dark: bool = False,
+    scripts: Sequence[Path] = (),
 ) -> Iterator[Page]:
-    """Open the page as a new visitor; ``window.probe`` (live_probe.js) is there for measuring."""
+    """Open the page as a new visitor; ``window.probe`` (live_probe.js, then ``scripts``) is there for measuring."""
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        bypass_csp=bool(scripts),  # which load their audio worklet from themselves
     )
     try:
         page = context.new_page()
-        page.add_init_script(path=PROBE)
+        for script in (PROBE, *scripts):
+            page.add_init_script(path=script)
         page.goto(url)
         yield page
         page.goto("about:blank")  # as a person who leaves: the page ends its call
@@ -117,7 +148,18 @@ def start_talking(page: Page, *, headphones: bool = True) -> None:
     page.wait_for_selector('[data-testid="start"].talking')
 
 
-def _free_port() -> int:
+def wait_for_portraits(url: str) -> None:
+    """The server makes the avatars of the bundled portraits while it already takes calls; measure after that."""
+    portraits = len(list(PORTRAITS.iterdir()))
+    end = time.monotonic() + PORTRAITS_LIMIT_S
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{url}/api/avatars", timeout=10) as answer:
+            if sum(avatar["bundled"] for avatar in json.load(answer)["avatars"]) >= portraits:
+                return
+        time.sleep(1.0)
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,7 @@
 /** Looks at the page from outside its own code: peer connection, control messages, picture, sound. Tests and reports only. */
 
 (() => {
-  const probe = { peer: null, sent: [], received: [] };
+  const probe = { peer: null, channel: null, sent: [], received: [] };
   window.probe = probe;
 
   window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -12,6 +12,7 @@
 
     createDataChannel(...options) {
       const channel = super.createDataChannel(...options);
+      probe.channel = channel;
       const send = channel.send.bind(channel);
       channel.send = (text) => {
         probe.sent.push(JSON.parse(text));

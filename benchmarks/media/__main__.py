@@ -1,0 +1,100 @@
+"""``python -m benchmarks.media MEASURE... [--json PATH|-]``: see --help."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.live_page import find_chromium, running, wait_for_portraits
+from benchmarks.machine import commit, machine
+from benchmarks.media import endurance, events
+from benchmarks.media.latency import latency
+from benchmarks.media.marked_call import marked_call
+from benchmarks.media.viewers import viewers
+
+RUNS: Final = 3
+RUN_S: Final = 30.0
+SETTLE_MS: Final = 8_000
+
+
+def measure_latency(*options: str) -> list[dict[str, Any]]:
+    """Three runs of 30 s, each with a server and a browser of its own."""
+    results = []
+    for _ in range(RUNS):
+        with marked_call(*options) as call:
+            call.page.wait_for_timeout(SETTLE_MS)
+            results.append(latency(call, RUN_S))
+    return results
+
+
+def measure_events() -> dict[str, Any]:
+    """Barge-in, another face, an agent's first word, a dead worker."""
+    with marked_call(talk=False) as call, tempfile.TemporaryDirectory() as folder:
+        call.page.wait_for_timeout(SETTLE_MS)
+        return {
+            "clear": events.clear(call, 8),
+            "swap": events.swap(call, 6),
+            "push": events.push(call, 10),
+            "kill": events.kill(call, 3, Path(folder)),
+        }
+
+
+def measure_viewers() -> dict[str, Any]:
+    """One, four and sixteen viewers of one avatar."""
+    with marked_call() as call:
+        call.page.wait_for_timeout(SETTLE_MS)
+        return viewers(call, (1, 4, 16), RUN_S)
+
+
+def measure_connects() -> dict[str, Any]:
+    """Two hundred calls, one after the other, with the shipped server."""
+    with running("vividlive", "serve") as server:
+        wait_for_portraits(server.url)
+        return endurance.connects(server.url, server.pid, 200)
+
+
+def measure_long_call() -> dict[str, Any]:
+    """Half an hour."""
+    with marked_call() as call:
+        call.page.wait_for_timeout(SETTLE_MS)
+        return endurance.long_call(call, 30)
+
+
+MEASURES: Final[dict[str, Callable[[], Any]]] = {
+    "latency": measure_latency,
+    "latency-120": lambda: measure_latency("--latency-ms", "120"),
+    "events": measure_events,
+    "viewers": measure_viewers,
+    "connects": measure_connects,
+    "long-call": measure_long_call,
+}
+
+
+def main() -> int:
+    """Measure what is asked for; results are added to those that the file holds already."""
+    parser = argparse.ArgumentParser(description="Measure the media path in a real browser.")
+    parser.add_argument("measures", nargs="+", choices=MEASURES)
+    parser.add_argument("--json", default="-", help="where the results go; - is stdout")
+    given = parser.parse_args()
+    if find_chromium() is None:
+        print(
+            "expected a Chromium on this machine: scripts/install_chromium.sh installs one", file=sys.stderr
+        )
+        return 2
+    path = None if given.json == "-" else Path(given.json)
+    results: dict[str, Any] = json.loads(path.read_text()) if path is not None and path.exists() else {}
+    for name in given.measures:
+        results[name] = {"machine": machine(), "commit": commit(), "result": MEASURES[name]()}
+        text = json.dumps(results, indent=2) + "\n"
+        if path is not None:
+            path.write_text(text)
+    if path is None:
+        sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

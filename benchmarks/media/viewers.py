@@ -1,0 +1,112 @@
+"""Many viewers of one avatar: their frame rate, and what each costs the media process.
+
+python -m benchmarks.media.viewers URL SESSION COUNT SECONDS    (used by the benchmark, in a process of its own)
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from typing import Any, Final
+
+import numpy as np
+import psutil
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from benchmarks.live_page import ROOT
+from benchmarks.media.marked_call import MarkedCall
+
+FRAME_RATE: Final = 25
+CONNECT_S: Final = 4.0
+
+
+class SilentViewer:
+    """Receives a session's packets and decodes nothing."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.timestamps: set[int] = set()
+        self.packets = 0
+        for kind in ("audio", "video"):
+            receiver: Any = self.connection.addTransceiver(kind, "recvonly").receiver
+            receiver._handle_rtp_packet = self._count(kind)
+
+    async def call(self, url: str, session: str) -> None:
+        """Join a session as a viewer."""
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        body = {"sdp": self.connection.localDescription.sdp, "session": session, "view_only": True}
+        answer = await asyncio.to_thread(post, f"{url}/api/calls", body)
+        await self.accept(answer["sdp"])
+
+    async def accept(self, answer: str) -> None:
+        """Take the server's answer."""
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    def _count(self, kind: str) -> Any:
+        async def handle(packet: Any, arrival_time_ms: int) -> None:
+            self.packets += 1
+            if kind == "video":
+                self.timestamps.add(packet.timestamp)
+
+        return handle
+
+
+def viewers(call: MarkedCall, counts: tuple[int, ...], seconds: float) -> dict[str, Any]:
+    """One browser, and silent viewers beside it: frames a second of each, share of a core of the media process."""
+    server = psutil.Process(call.pid)
+    session = call.page.evaluate("probe.call.session")
+    results = []
+    for count in counts:
+        others = count - 1
+        watching = _start(call.url, session, others, seconds) if others else None
+        call.page.wait_for_timeout(1000 * CONNECT_S)
+        before = sum(server.cpu_times()[:2])
+        frames = call.note(seconds).frames
+        used_s = sum(server.cpu_times()[:2]) - before
+        rates = [len({frame["number"] for frame in frames}) / seconds]
+        if watching is not None:
+            out, _ = watching.communicate(timeout=60)
+            rates += json.loads(out)
+        results.append(
+            {
+                "viewers": count,
+                "browser_fps": round(rates[0], 2),
+                "slowest_other_fps": round(min(rates[1:]), 2) if others else None,
+                "media_process_core_share": round(used_s / seconds, 4),
+            }
+        )
+    slope = np.polyfit([r["viewers"] for r in results], [r["media_process_core_share"] for r in results], 1)[
+        0
+    ]
+    return {"seconds": seconds, "counts": results, "core_share_of_one_viewer": round(float(slope), 4)}
+
+
+def _start(url: str, session: str, count: int, seconds: float) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "benchmarks.media.viewers", url, session, str(count), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def post(url: str, body: dict[str, Any]) -> Any:
+    """Post JSON; returns the JSON that comes back."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+async def _watch(url: str, session: str, count: int, seconds: float) -> list[float]:
+    watching = [SilentViewer() for _ in range(count)]
+    for viewer in watching:
+        await viewer.call(url, session)
+    await asyncio.sleep(CONNECT_S)
+    for viewer in watching:
+        viewer.timestamps.clear()
+    await asyncio.sleep(max(1.0, seconds - CONNECT_S))
+    rates = [len(viewer.timestamps) / max(1.0, seconds - CONNECT_S) for viewer in watching]
+    for viewer in watching:
+        await viewer.connection.close()
+    return rates
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_watch(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))))
