@@ -35,6 +35,7 @@ from streaming.server import (
 from streaming.session import AvatarSession, BusyError
 from streaming.tokens import Scope
 from streaming.websocket.route import add_websocket
+from streaming.whip import add_whip
 
 WEB_CLIENT: Final = Path(__file__).parent.parent / "web_client"
 SAMPLE_SPEECH: Final = Path(__file__).parent.parent / "engine" / "assets" / "speech" / "hello.wav"
@@ -99,7 +100,7 @@ def build_app(server: Server) -> FastAPI:
     _add_avatars(app, server)
     _add_calls(app, server)
     add_websocket(app, server)
-    _add_not_built(app)
+    add_whip(app, server)
     app.mount("/static", files, name="static")
     return app
 
@@ -277,12 +278,3 @@ def _speaker(server: Server, call: str) -> AvatarSession:
     if not peer.publishes:
         raise ViewOnlyError("expected a call that may speak, got one that only views")
     return peer.session
-
-
-def _add_not_built(app: FastAPI) -> None:
-    @app.api_route("/whip", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
-    @app.api_route("/whep/{avatar}", methods=["GET", "POST", "OPTIONS"], include_in_schema=False)
-    async def not_built(request: Request) -> None:
-        raise UnavailableError(
-            f"{request.url.path} is not built yet: use POST /api/calls (docs/protocol.md) or a later version"
-        )

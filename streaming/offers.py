@@ -1,4 +1,4 @@
-"""Checks a browser's offer before anything is built for it."""
+"""Checks an offer before anything is built for it, and writes out what it leaves to convention."""
 
 from typing import Final
 
@@ -8,15 +8,32 @@ from engine.errors import InputError
 
 MAX_OFFER_BYTES: Final = 64_000
 
+MEDIA: Final = ("audio", "video", "application")
+"""Kinds of m-lines that can be answered, one of each."""
+
+WHAT_PARSING_RAISES: Final = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+    StopIteration,
+)
+"""How aiortc's parser fails on text that is no SDP."""
+
 
 class OfferError(InputError):
     """An offer that cannot be answered: HTTP 400."""
 
 
 def checked_offer(text: str, *, view: bool = True) -> str:
-    """Return the offer, without candidates that only the browser's own machine could resolve.
+    """Return the offer as aiortc needs it, or refuse it; checking twice changes nothing.
 
-    With ``view`` it must ask for video, in a codec that we encode; without, it must send audio.
+    With ``view`` it must ask for sound, or for video in a codec that we encode; without, it must send sound.
+
+    Left out of what is returned are candidates that only the browser's own machine could resolve, and the word that
+    there are no more of them: others are learned from the browser's checks. m-lines that share another one's
+    transport and say nothing of their own (bundle-only, RFC 9143 section 7.1.3) get its ICE and DTLS attributes.
 
     Raises:
         OfferError: it is no SDP, or lacks something that a call needs.
@@ -27,31 +44,94 @@ def checked_offer(text: str, *, view: bool = True) -> str:
         raise OfferError("expected an SDP offer that begins with v=0")
     try:
         offer = sdp.SessionDescription.parse(text)
-    except (ValueError, IndexError, KeyError, AttributeError, AssertionError, TypeError) as error:
+    except WHAT_PARSING_RAISES as error:
         raise OfferError("expected an SDP offer, got text that cannot be parsed as one") from error
+    _check_media(offer)
+    _check_codecs(offer, view)
+    shared = _bundled(offer)
+    session, sections = sdp.grouplines(text)
+    lines = session
+    for media, section in zip(offer.media, sections, strict=True):
+        lines = lines + section + _left_out(media, shared)
+    kept = [line for line in lines if line and line != "a=end-of-candidates" and not _local_candidate(line)]
+    return "\r\n".join(kept) + "\r\n"
+
+
+def _check_media(offer: sdp.SessionDescription) -> None:
     kinds = [media.kind for media in offer.media]
-    needed = "video" if view else "audio"
-    for kind, most in (("audio", 1), ("video", 1), ("application", 1)):
-        if kinds.count(kind) > most or (kind == needed and kind not in kinds):
+    for kind in kinds:
+        if kind not in MEDIA:
+            raise OfferError(f"expected audio, video and application m-lines in the offer, got {kind[:20]!r}")
+        if kinds.count(kind) > 1:
             raise OfferError(f"expected one {kind} m-line in the offer, got {kinds.count(kind)}")
+    mids = [media.rtp.muxId for media in offer.media]
+    if not all(mids) or len(set(mids)) < len(mids):
+        raise OfferError("expected an a=mid of its own for each m-line of the offer")
     for media in offer.media:
-        if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
-            raise OfferError(f"expected ICE credentials for {media.kind} in the offer, got none")
-        if media.dtls is None or not media.dtls.fingerprints:
-            raise OfferError(f"expected a DTLS fingerprint for {media.kind} in the offer, got none")
-        if media.kind != "application" and not media.rtcp_mux:
-            raise OfferError(f"expected rtcp-mux for {media.kind} in the offer")
-        if media.kind == "video" and view:
-            if media.direction not in ("recvonly", "sendrecv"):
-                raise OfferError(f"expected video recvonly in the offer, got {media.direction}")
-            if not any(codec.mimeType.lower() in ("video/h264", "video/vp8") for codec in media.rtp.codecs):
-                raise OfferError("expected H.264 or VP8 among the video codecs of the offer")
-        if media.kind == "audio" and not view and media.direction not in ("sendonly", "sendrecv"):
-            raise OfferError(f"expected audio sendonly in the offer, got {media.direction}")
-        if media.kind == "audio" and not any(c.mimeType.lower() == "audio/opus" for c in media.rtp.codecs):
-            raise OfferError("expected Opus among the audio codecs of the offer")
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\r\n".join(line for line in lines if not _local_candidate(line))
+        if media.kind == "application" and (media.profile == "DTLS/SCTP" or media.sctp_port is None):
+            raise OfferError("expected a data channel with an a=sctp-port in the offer, got one without")
+
+
+def _check_codecs(offer: sdp.SessionDescription, view: bool) -> None:
+    media = {media.kind: media for media in offer.media}
+    if view:
+        wanted = [
+            kind
+            for kind in ("audio", "video")
+            if kind in media and (media[kind].direction or "sendrecv") in ("recvonly", "sendrecv")
+        ]
+        if not wanted:
+            raise OfferError("expected audio or video recvonly in the offer, got neither")
+    elif "audio" not in media:
+        raise OfferError("expected one audio m-line in the offer, got 0")
+    elif (media["audio"].direction or "sendrecv") not in ("sendonly", "sendrecv"):
+        raise OfferError(f"expected audio sendonly in the offer, got {media['audio'].direction}")
+    if "audio" in media and not _has_codec(media["audio"], "audio/opus"):
+        raise OfferError("expected Opus among the audio codecs of the offer")
+    if view and "video" in media and not _has_codec(media["video"], "video/h264", "video/vp8"):
+        raise OfferError("expected H.264 or VP8 among the video codecs of the offer")
+
+
+def _has_codec(media: sdp.MediaDescription, *names: str) -> bool:
+    return any(codec.mimeType.lower() in names for codec in media.rtp.codecs)
+
+
+def _bundled(offer: sdp.SessionDescription) -> sdp.MediaDescription:
+    """The m-line whose transport all others share.
+
+    Raises:
+        OfferError: they have several, or the transport is not described.
+    """
+    first = offer.media[0]
+    if len(offer.media) > 1:
+        bundles = [group.items for group in offer.group if group.semantic == "BUNDLE"]
+        if len(bundles) != 1 or sorted(bundles[0]) != sorted(media.rtp.muxId for media in offer.media):
+            raise OfferError("expected all m-lines of the offer in one BUNDLE group")
+        first = next(media for media in offer.media if media.rtp.muxId == bundles[0][0])
+    if first.ice is None or not first.ice.usernameFragment or not first.ice.password:
+        raise OfferError(f"expected ICE credentials for {first.kind} in the offer, got none")
+    if first.dtls is None or not first.dtls.fingerprints:
+        raise OfferError(f"expected a DTLS fingerprint and a=setup for {first.kind} in the offer, got none")
+    if first.kind != "application" and not first.rtcp_mux:
+        raise OfferError(f"expected rtcp-mux for {first.kind} in the offer")
+    return first
+
+
+def _left_out(media: sdp.MediaDescription, shared: sdp.MediaDescription) -> list[str]:
+    """The lines that an m-line lacks, because they go without saying."""
+    lines = []
+    assert shared.dtls is not None and shared.ice is not None and media.ice is not None
+    if not media.ice.usernameFragment or not media.ice.password:
+        lines += [f"a=ice-ufrag:{shared.ice.usernameFragment}", f"a=ice-pwd:{shared.ice.password}"]
+    if media.dtls is None or not media.dtls.fingerprints:
+        lines += [f"a=fingerprint:{each.algorithm} {each.value}" for each in shared.dtls.fingerprints]
+        lines += [f"a=setup:{sdp.DTLS_ROLE_SETUP[shared.dtls.role]}"]
+    if media.kind != "application":
+        if media.direction is None:
+            lines.append("a=sendrecv")
+        if not media.rtcp_mux:
+            lines.append("a=rtcp-mux")
+    return lines
 
 
 def _local_candidate(line: str) -> bool:

@@ -20,13 +20,21 @@ from streaming.offers import OfferError, checked_offer
 from streaming.opus import open_decoder
 from streaming.session import AvatarSession, BusyError
 from streaming.tracks import PacketTrack
+from streaming.trickle import Fragment
 
 STATS_S: Final = 1.0
+
+MAX_CANDIDATES: Final = 64
+"""So many remote candidates are looked at; each costs checks."""
 
 CODECS: Final[dict[str, Codec]] = {"video/H264": "h264", "video/VP8": "vp8"}
 """What video is offered as, the preferred one first: H.264 costs half as much to encode."""
 
 logger = logging.getLogger(__name__)
+
+
+class IceRestartError(InputError):
+    """A peer wants new ICE credentials, which aiortc cannot take: HTTP 422."""
 
 
 class Peer:
@@ -53,6 +61,7 @@ class Peer:
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
         )
+        self._offer = ""
         self._tracks: list[PacketTrack] = []
         self._decoder = open_decoder()
         self._channel: Any = None
@@ -72,15 +81,15 @@ class Peer:
         Raises:
             OfferError: it cannot be answered.
         """
-        offer = checked_offer(offer, view=self.views)
+        self._offer = offer = checked_offer(offer, view=self.views)
         aiortc_private.register_playout_delay()
         aiortc_private.ask_for_copies()
         # The transceivers come before the offer: preferences that are set after it are ignored.
         begin_ntp = self._begin_ntp()
-        if "m=audio" in offer:
+        if "\r\nm=audio " in offer:
             self._add_audio(begin_ntp)
         connection = self._connection
-        if "m=video" in offer:
+        if "\r\nm=video " in offer:
             if self.views:
                 self._add_video(begin_ntp)
             else:
@@ -94,6 +103,25 @@ class Peer:
             raise OfferError(f"expected an offer that can be answered: {error}") from error
         answer: str = connection.localDescription.sdp
         return answer
+
+    @property
+    def ice_user(self) -> str:
+        """Our ICE username fragment, which tells this ICE session from others; known once an answer was made."""
+        return str(self._ice_transport.iceGatherer.getLocalParameters().usernameFragment)
+
+    async def trickle(self, fragment: Fragment) -> None:
+        """Take candidates that the other end found after its offer.
+
+        Raises:
+            IceRestartError: they are for another ICE session than the offer's.
+        """
+        if fragment.user is not None and f"a=ice-ufrag:{fragment.user}\r\n" not in self._offer:
+            raise IceRestartError(
+                "expected candidates for the ICE session of the offer, got an ICE restart: make a new call"
+            )
+        known = len(self._ice_transport.getRemoteCandidates())
+        for candidate in fragment.candidates[: max(0, MAX_CANDIDATES - known)]:
+            await self._ice_transport.addRemoteCandidate(candidate)
 
     async def close(self) -> None:
         """Hang up."""
@@ -112,6 +140,11 @@ class Peer:
             return False
         self._channel.send(json.dumps(message))
         return True
+
+    @property
+    def _ice_transport(self) -> Any:
+        """All media share one (``streaming.offers``)."""
+        return self._connection.getTransceivers()[0].receiver.transport.transport
 
     def _begin_ntp(self) -> int:
         """NTP time of the session's media time zero."""

@@ -15,7 +15,12 @@ from streaming import aiortc_private
 class Caller:
     """Offers a call as the page does; keeps what it gets."""
 
-    def __init__(self, microphone: Any = None, codec: str | None = None) -> None:
+    def __init__(
+        self,
+        microphone: Any = None,
+        codec: str | None = None,
+        kinds: tuple[str, ...] = ("audio", "video", "application"),
+    ) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.messages: list[dict[str, Any]] = []
         self.pictures: list[tuple[int, NDArray[np.uint8]]] = []  # pts at 90 kHz, luma
@@ -23,13 +28,16 @@ class Caller:
         self.changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         aiortc_private.register_playout_delay()
-        self.connection.addTransceiver(microphone or "audio", "sendrecv")
-        video = self.connection.addTransceiver("video", "recvonly")
-        if codec is not None:
-            known = RTCRtpSender.getCapabilities("video").codecs
-            video.setCodecPreferences([c for c in known if c.mimeType == codec])
-        self.control = self.connection.createDataChannel("control")
-        self.control.on("message", self._on_message)
+        if "audio" in kinds:
+            self.connection.addTransceiver(microphone or "audio", "sendrecv")
+        if "video" in kinds:
+            video = self.connection.addTransceiver("video", "recvonly")
+            if codec is not None:
+                known = RTCRtpSender.getCapabilities("video").codecs
+                video.setCodecPreferences([c for c in known if c.mimeType == codec])
+        if "application" in kinds:
+            self.control = self.connection.createDataChannel("control")
+            self.control.on("message", self._on_message)
         self.connection.on("track", self._on_track)
 
     async def offer(self) -> str:
