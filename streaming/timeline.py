@@ -46,6 +46,7 @@ class AudioTimeline:
         self.microphone = MicrophoneBuffer()
         self.head = 0
         self.gap_samples = 0  # for which the microphone sent nothing in time, and something was made up
+        self.recovered_samples = 0  # that were lost, but for the copies in later packets
         self._decimator = Decimator()
         self._history = np.zeros(HISTORY * OUTPUT_PER_ANALYSIS, np.int16)
         self._speech: deque[NDArray[np.int16]] = deque()
@@ -162,7 +163,7 @@ class AudioTimeline:
             self.microphone_sound = (first, np.zeros(0, np.int16))
             return self.microphone_sound[1]
         first = self._microphone_head * OUTPUT_PER_ANALYSIS
-        concealed = self.microphone.concealed
+        concealed, recovered = self.microphone.concealed, self.microphone.recovered
         heard = self.microphone.take(
             first,
             position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
@@ -170,6 +171,7 @@ class AudioTimeline:
             given_up=position(now_s - MAX_WAIT_S),
         )
         self.gap_samples += (self.microphone.concealed - concealed) // OUTPUT_PER_ANALYSIS
+        self.recovered_samples += (self.microphone.recovered - recovered) // OUTPUT_PER_ANALYSIS
         self.microphone_sound = (first, heard)
         self._microphone_head += len(heard) // OUTPUT_PER_ANALYSIS
         return heard
