@@ -1,0 +1,1 @@
+"""The avatar as a camera for any conferencing program: canvas, background, virtual devices, PipeWire nodes."""

@@ -1,0 +1,126 @@
+"""What is seen behind the person: a colour, a picture, or the avatar's own background out of focus."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.avatar import Avatar
+from engine.avatar.parts import Image
+from engine.avatar.photo_file import open_photo
+from engine.errors import SettingError
+
+BLUR: Final = "blur"
+BLUR_SHARE: Final = 1 / 30
+"""Standard deviation of the blur over the canvas' height."""
+
+CLEAR_OF_PERSON: Final = 0.02
+"""The own background is taken no nearer to the person than this, over the side."""
+
+
+def make_background(choice: str, avatar: Avatar, width: int, height: int) -> Image:
+    """A picture of the canvas' size, uint8 [H, W, 3] RGB.
+
+    choice: "blur", a colour as "#RRGGBB", or the path of a picture, which is cropped to fill the canvas.
+
+    Raises:
+        SettingError: the choice is none of these.
+        PhotoError: the picture cannot be used.
+    """
+    if choice == BLUR:
+        return _blurred(_without_person(avatar), width, height)
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", choice):
+        return np.full((height, width, 3), tuple(bytes.fromhex(choice[1:])), np.uint8)
+    if choice.startswith("#") or not Path(choice).is_file():
+        raise SettingError(
+            f"expected a background of blur, a colour as #RRGGBB, or a picture file, got {choice!r}"
+        )
+    return _filling(open_photo(choice), width, height)
+
+
+def dressed(avatar: Avatar, background: Image) -> Avatar:
+    """The avatar before another background: the middle square, as high as the picture, uint8 [H, W, 3] RGB."""
+    height, width = background.shape[:2]
+    left = (width - height) // 2 // 2 * 2
+    square = background[:, left : left + height]
+    return replace(avatar, background=_packed(_scaled(square, avatar.side, avatar.side)))
+
+
+def _without_person(avatar: Avatar) -> NDArray[np.float32]:
+    """The avatar's background with everything of the person painted over, float32 [side, side, 3]."""
+    side = avatar.side
+    reach = 2 * round(CLEAR_OF_PERSON * side) + 1
+    person = cv2.dilate(_coverage(avatar), np.ones((reach, reach), np.uint8))
+    plate = avatar.background.view(np.uint8).reshape(side, side, 4)[..., :3].astype(np.float32)
+    free = 1.0 - person
+    return _filled(plate * free[:, :, None], np.asarray(free, np.float32))
+
+
+def _coverage(avatar: Avatar) -> NDArray[np.float32]:
+    """How much of each pixel the person at rest covers, float32 [side, side]: what a white background leaves dark
+    that a black one does, too."""
+    from engine.motion.values import rest
+    from engine.render.geometric import GeometricRenderer
+    from engine.timing import StageTimer
+
+    side = avatar.side
+    black, white = (
+        GeometricRenderer(
+            replace(avatar, background=_packed(np.full((side, side, 3), level, np.uint8))), side
+        )
+        .render(rest(0), StageTimer())
+        .view(np.uint8)
+        .reshape(side, side, 4)[..., :3]
+        .astype(np.float32)
+        for level in (0, 255)
+    )
+    return np.asarray(np.clip(1.0 - (white - black).mean(axis=2) / 255.0, 0.0, 1.0), np.float32)
+
+
+def _filled(image: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill what has no weight from ever coarser averages of what has (pull-push); ``image`` is weighted already."""
+    height, width = weight.shape
+    known = np.asarray(image / np.maximum(weight, 1e-6)[:, :, None], np.float32)
+    if min(height, width) <= 2:
+        return known
+    half = ((width + 1) // 2, (height + 1) // 2)
+    coarse = _filled(
+        np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.float32),
+        np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA), np.float32),
+    )
+    guess = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(guess + weight[:, :, None] * (known - guess), np.float32)
+
+
+def _blurred(plate: NDArray[np.float32], width: int, height: int) -> Image:
+    """The plate over the canvas' whole width, its lower part cut off, out of focus."""
+    wide = cv2.resize(plate, (width, width), interpolation=cv2.INTER_LINEAR)[:height]
+    soft = cv2.GaussianBlur(wide, (0, 0), BLUR_SHARE * height)
+    return np.asarray(np.clip(np.rint(soft), 0, 255), np.uint8)
+
+
+def _filling(picture: Image, width: int, height: int) -> Image:
+    """A picture scaled and cropped, its middle kept, to fill the canvas."""
+    scale = max(width / picture.shape[1], height / picture.shape[0])
+    size = (max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale)))
+    scaled = _scaled(picture, *size)
+    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+
+
+def _scaled(picture: Image, width: int, height: int) -> Image:
+    smaller = height < picture.shape[0]
+    scaled = cv2.resize(
+        picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    )
+    return np.asarray(scaled, np.uint8)
+
+
+def _packed(rgb: Image) -> NDArray[np.uint32]:
+    """RGB as opaque RGBX, uint32 [H, W]."""
+    opaque = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+    return np.ascontiguousarray(opaque).view(np.uint32)[:, :, 0]
