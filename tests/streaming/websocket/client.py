@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,17 @@ from websockets.exceptions import ConnectionClosed
 from streaming.websocket.protocol import Kind, unpack
 
 Media = tuple[Kind, int, int, int, int, bytes]
+
+
+async def until(holds: Callable[[], Any], changed: asyncio.Event | None = None) -> Any:
+    """Wait until something holds, and return it; gives up long after it should."""
+    changed = changed if changed is not None else asyncio.Event()
+    async with asyncio.timeout(60):
+        while not (found := holds()):
+            changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), 0.05)
+    return found
 
 
 class Client:
@@ -56,14 +68,9 @@ class Client:
     async def say(self, samples: NDArray[Any]) -> None:
         await self.socket.send(samples.astype("<i2" if samples.dtype.kind == "i" else "<f4").tobytes())
 
-    async def until(self, holds: Any) -> Any:
-        """Wait until something holds here or in the server, and return it; gives up long after it should."""
-        async with asyncio.timeout(30):
-            while not (found := holds()):
-                self._changed.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), 0.05)
-        return found
+    async def until(self, holds: Callable[[], Any]) -> Any:
+        """Wait until something holds here or in the server, and return it."""
+        return await until(holds, self._changed)
 
     async def event(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The first event with these fields, when it is there."""
