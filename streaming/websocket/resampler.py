@@ -17,8 +17,8 @@ class Resampler:
     """Streaming conversion to 48 kHz by FFmpeg's resampler.
 
     Convention: float32 [T] in, float32 [T * 48000 / rate] out, in multiples of three samples, so that each piece
-    ends where a 16 kHz sample ends. Output sample p is input time p / 48000 s: there is no shift. Up to 1 ms
-    (16 samples of the filter at 16 kHz) and two output samples are held back until more sound or ``flush`` comes.
+    ends where a 16 kHz sample ends. Output sample p is input time p / 48000 s: there is no shift. The filter's last
+    16 input samples (1 ms at 16 kHz) and two output samples are held back until more sound or ``flush`` comes.
     """
 
     def __init__(self, rate: int) -> None:
