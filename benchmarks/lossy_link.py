@@ -32,7 +32,8 @@ from benchmarks.machine import commit, machine
 SAMPLE_S: Final = 0.25
 SETTLE_S: Final = 5.0
 NORMAL_MS: Final = 10.0
-"""A microphone that leads the clock by no more than this has its usual delay."""
+LASTING: Final = 8
+"""The delay is normal again when so many samples in a row (2 s) are no further than this from what they were."""
 
 
 class LossyLink:
@@ -152,13 +153,14 @@ def measure(url: str, *, loss: float, jitter_ms: float, seconds: float) -> dict[
     leads = phases["after"].pop("leads")
     for phase in ("before", "during"):
         phases[phase].pop("leads")
-    off = [when_s for when_s, lead_ms in leads if abs(lead_ms - usual_ms) > NORMAL_MS]
+    normal = [abs(lead_ms - usual_ms) <= NORMAL_MS for _, lead_ms in leads]
+    again_s = next((leads[n][0] for n in range(len(leads) - LASTING) if all(normal[n : n + LASTING])), None)
     return {
         "loss": loss,
         "jitter_ms": jitter_ms,
         "seconds": seconds,
         "phases": phases,
-        "normal_again_after_s": round(max(off, default=0.0), 2),
+        "normal_again_after_s": again_s if again_s is None else round(again_s, 2),
     }
 
 

@@ -263,8 +263,10 @@ class MicrophoneBuffer:
 
     def _corrected(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The sound, longer or shorter where the placement is being moved."""
+        if not self._shift and self._off_since is None:
+            return samples
         quiet = float(np.sqrt(np.mean(samples.astype(np.float32) ** 2))) < QUIET
-        if not self._shift and self._off_since is not None and quiet:
+        if not self._shift and quiet:
             self._shift = -self._lowest_fifth()
         if not self._shift:
             return samples
