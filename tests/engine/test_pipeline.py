@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES, SAMPLE_RATE
+from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
 from engine.motion.stage import MotionStyle
 from engine.pipeline import Engine, EngineSettings, Frame, Session
@@ -71,13 +71,17 @@ def test_pieces_of_any_length_give_the_same_pictures(
         np.testing.assert_array_equal(frame.samples, other.samples)
 
 
+@pytest.mark.parametrize("look_ahead_ms", [80, 40])
 def test_a_frame_is_ready_as_soon_as_its_look_ahead_is_in(
-    engine: Engine, avatar: Avatar, speech: np.ndarray
+    avatar: Avatar, speech: np.ndarray, look_ahead_ms: int
 ) -> None:
+    engine = Engine(EngineSettings(size=256, look_ahead_ms=look_ahead_ms))
+    assert engine.look_ahead_samples == SAMPLE_RATE * look_ahead_ms // 1000
     session = engine.session(avatar)
-    session.push_audio(speech[: 3 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES - 1])
+    needed = 3 * FRAME_SAMPLES + engine.look_ahead_samples
+    session.push_audio(speech[: needed - 1])
     assert [motion.number for motion in session.motions()] == [0, 1]
-    session.push_audio(speech[3 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES - 1 :][:1])
+    session.push_audio(speech[needed - 1 : needed])
     assert [motion.number for motion in session.motions()] == [2]
 
 
@@ -185,6 +189,8 @@ def test_other_samples_are_refused_and_nothing_is_lost(
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingError, match="256, 512, 768"):
         EngineSettings(size=500)
+    with pytest.raises(SettingError, match="80 or 40 ms, got 60"):
+        EngineSettings(look_ahead_ms=60)
     with pytest.raises(UnavailableError, match="not built yet"):
         EngineSettings(quality="neural")
     with pytest.raises(SettingError, match="expressiveness"):

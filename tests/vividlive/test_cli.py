@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.conventions import SAMPLE_RATE
+from engine.conventions import ARKIT_INDEX, SAMPLE_RATE
 from engine.motion.motion_file import COLUMNS, read_motion
 
 ASSETS = Path(__file__).parents[2] / "engine" / "assets"
@@ -103,6 +103,23 @@ def test_the_same_seed_gives_the_same_table(vividlive: Command, speech: Path, tm
     assert tables[0] == tables[1] != tables[2]
 
 
+def test_less_look_ahead_gives_another_mouth_and_the_same_life(
+    vividlive: Command, speech: Path, tmp_path: Path
+) -> None:
+    tables = []
+    for look_ahead_ms in (80, 40):
+        table = tmp_path / f"{look_ahead_ms}.csv"
+        words = ("motion", "--audio", speech, "--out", table, "--look-ahead-ms", look_ahead_ms)
+        assert vividlive(*words).code == 0
+        tables.append(read_motion(table))
+    jaws, poses = (
+        [[getattr(motion, name)[at] for motion in motions] for motions in tables]
+        for name, at in (("blendshapes", ARKIT_INDEX["jawOpen"]), ("pose", 0))
+    )
+    assert poses[0] == poses[1]
+    assert jaws[0] != jaws[1] and np.corrcoef(jaws)[0, 1] > 0.7
+
+
 def test_doctor_says_which_kernels_run(vividlive: Command) -> None:
     done = vividlive("doctor", "--json", "-")
     assert done.code == 0
@@ -130,6 +147,8 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--quality", "best"], "geometric"),
         (["render", "--avatar", HOPPER, "--motion", HOPPER, "--out", "v.mp4"], "motion table"),
         (["motion", "--audio", "none.wav", "--out", "m.csv"], "none.wav"),
+        (["motion", "--audio", HOPPER, "--out", "m", "--look-ahead-ms", "60"], "80 or 40 ms"),
+        (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--look-ahead-ms", "0"], "80 or 40 ms"),
         (["track", "none.mp4", "--out", "m.csv"], "none.mp4"),
         (["avatar", "none.jpg", "--out", "a.avatar"], "none.jpg"),
         (["serve", "--latency-ms", "60"], "expected a latency of at least"),
@@ -137,7 +156,9 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["serve", "--port", "99999"], "65535"),
         (["train", "synth-speech", "--out", "x", "--hours", "0"], "hours"),
         (["train", "face-motion", "--data", "none", "--out", "x"], "none"),
+        (["train", "face-motion", "--data", "x", "--out", "x", "--look-ahead-ms", "50"], "frames of 40 ms"),
         (["evaluate", "smell", "x"], "lips"),
+        (["evaluate", "lips", "x", "--look-ahead-ms", "60"], "80 or 40 ms"),
         (["bench", "stages"], "not built yet"),
         (["webcam"], "not built yet"),
     ],

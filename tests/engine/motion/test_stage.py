@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
-from engine.motion.stage import MotionStage, MotionStyle
+from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
 
 ASSETS = Path(__file__).parents[3] / "engine" / "assets"
 MOUTH = [index for name, index in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw", "tongue"))]
 
 
-@pytest.fixture(scope="module")
-def stage() -> MotionStage:
-    return MotionStage()
+@pytest.fixture(scope="module", params=LOOK_AHEADS_MS, ids="{} ms".format)
+def stage(request: pytest.FixtureRequest) -> MotionStage:
+    return MotionStage(WEIGHTS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,17 @@ def test_any_chunking_gives_the_same_bits(stage: MotionStage, speech: NDArray[np
     assert equal(run(stage, pieces), whole)
 
 
+def test_the_shipped_weights_have_the_look_ahead_they_are_named_for() -> None:
+    for look_ahead_ms in LOOK_AHEADS_MS:
+        assert MotionStage(WEIGHTS[look_ahead_ms]).look_ahead_samples == SAMPLE_RATE * look_ahead_ms // 1000
+
+
 def test_sound_beyond_the_look_ahead_changes_no_earlier_frame(
     stage: MotionStage, speech: NDArray[np.float32]
 ) -> None:
     before = run(stage, [speech])
     for frame in (5, 20, 41):
-        first = FRAME_SAMPLES * (frame + 1) + LOOK_AHEAD_SAMPLES
+        first = FRAME_SAMPLES * (frame + 1) + stage.look_ahead_samples
         changed = speech.copy()
         changed[first:] = np.random.default_rng(frame).normal(0, 0.3, len(speech) - first)
         after = run(stage, [changed])
@@ -96,7 +101,7 @@ def test_a_frame_comes_out_as_soon_as_its_look_ahead_is_in(
     stage: MotionStage, speech: NDArray[np.float32]
 ) -> None:
     state = stage.new_state(0)
-    needed = FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+    needed = FRAME_SAMPLES + stage.look_ahead_samples
     assert stage.step(state, speech[: needed - 1]) == []
     assert [motion.number for motion in stage.step(state, speech[needed - 1 : needed])] == [0]
 
@@ -133,7 +138,7 @@ def test_clear_shuts_the_mouth_within_100_ms(stage: MotionStage, speech: NDArray
     motions = stage.step(state, speech)
     wide = max(range(len(motions)), key=lambda number: opening(motions[number]))
     state = stage.new_state(0)
-    shown = stage.step(state, speech[: FRAME_SAMPLES * (wide + 1) + LOOK_AHEAD_SAMPLES])
+    shown = stage.step(state, speech[: FRAME_SAMPLES * (wide + 1) + stage.look_ahead_samples])
     assert opening(shown[-1]) > 0.1
     stage.clear(state)
     assert not state.speaking
