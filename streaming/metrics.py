@@ -1,5 +1,7 @@
 """What Prometheus can read from ``/metrics``."""
 
+from contextlib import suppress
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -19,7 +21,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         milliseconds = (1, 2, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 200, 300, 500)
-        self.calls = Gauge("vividlive_calls", "Calls that are open", registry=registry)
+        self.sessions = Gauge("vividlive_sessions", "Avatars that live", registry=registry)
+        self.calls = Gauge("vividlive_calls", "WebRTC calls that are open", registry=registry)
         self.worker_up = Gauge(
             "vividlive_worker_up", "Whether the engine worker is running", registry=registry
         )
@@ -29,7 +32,7 @@ class Metrics:
         self.sent = Counter("vividlive_frames_sent", "Frames sent, repeated ones included", registry=registry)
         self.repeated = Counter(
             "vividlive_frames_repeated",
-            "Frames sent again because the due one was missing",
+            "Deadline misses: frames sent again because the due one was missing",
             registry=registry,
         )
         self.late = Counter(
@@ -74,26 +77,27 @@ class Metrics:
             "vividlive_encode_ms", "Time to encode one frame", buckets=milliseconds, registry=registry
         )
         self.keyframes = Counter("vividlive_keyframes", "Keyframes sent", registry=registry)
-        self.ladder = Gauge(
-            "vividlive_ladder_level",
-            "0 full, 1 no supersampling, 2 half rate, 3 repeat",
-            ["call"],
-            registry=registry,
+        self._of_sessions: list[Gauge] = []
+
+        def of_session(name: str, meaning: str) -> Gauge:
+            gauge = Gauge(f"vividlive_{name}", meaning, ["session"], registry=registry)
+            self._of_sessions.append(gauge)
+            return gauge
+
+        self.ladder = of_session("ladder_level", "0 full, 1 no supersampling, 2 half rate, 3 repeat")
+        self.bitrate = of_session("video_bitrate", "Encoder target, bits a second")
+        self.viewers = of_session("viewers", "Who sees and hears the session, WebSockets included")
+        self.frames_waiting = of_session("frames_waiting", "Frames that are ready before they are due")
+        self.packets_waiting = of_session(
+            "packets_waiting", "Packets that the slowest viewer has yet to send, sound and picture together"
         )
-        self.bitrate = Gauge(
-            "vividlive_video_bitrate", "Encoder target, bits a second", ["call"], registry=registry
+        self.sound_queued = of_session("sound_queued_s", "Seconds of sound that are still to be spoken")
+        self.av_lead = of_session("av_offset_ms", "How much sooner sound leaves than its picture")
+        self.av_error = of_session(
+            "av_error_ms", "How much later a page plays sound than its picture, as it says itself"
         )
-        self.av_offset = Gauge(
-            "vividlive_av_offset_ms",
-            "How much sooner sound leaves than its picture",
-            ["call"],
-            registry=registry,
-        )
-        self.microphone_lead = Gauge(
-            "vividlive_microphone_lead_ms",
-            "How far microphone packets come ahead of the clock; negative when late",
-            ["call"],
-            registry=registry,
+        self.microphone_lead = of_session(
+            "microphone_lead_ms", "How far microphone packets come ahead of the clock; negative when late"
         )
         self.tasks = Gauge("vividlive_tasks", "Tasks on the event loop", registry=registry)
         self.stalls = Counter(
@@ -104,17 +108,15 @@ class Metrics:
         )
 
     def count_frames(self, before: PacerCounts, after: PacerCounts) -> None:
-        """Add what a call's pacer counted since ``before``."""
+        """Add what a session's pacer counted since ``before``."""
         for name in ("sent", "repeated", "late", "dropped", "passed"):
             getattr(self, name).inc(getattr(after, name) - getattr(before, name))
 
-    def forget_call(self, call: str) -> None:
-        """Drop the series of a call that has ended."""
-        for gauge in (self.ladder, self.bitrate, self.av_offset, self.microphone_lead):
-            try:
-                gauge.remove(call)
-            except KeyError:
-                pass
+    def forget_session(self, session: str) -> None:
+        """Drop the series of a session that has ended."""
+        for gauge in self._of_sessions:
+            with suppress(KeyError):
+                gauge.remove(session)
 
     def text(self) -> bytes:
         """The page in Prometheus's text format."""

@@ -56,6 +56,11 @@ class FramePacer:
         self._late: ReadyFrame | None = None
         self._next = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many frames are ready before they are due."""
+        return len(self._waiting)
+
     def due(self, number: int) -> float:
         """Monotonic time at which a frame leaves."""
         return self.clock.frame_due(number, self.budget_s)

@@ -246,7 +246,7 @@ class Peer:
 
     async def _on_connection_state(self) -> None:
         state = self._connection.connectionState
-        logger.info("session %s: peer %s", self.session.label, state)
+        logger.info("peer %s", state, extra={"session": self.session.label})
         if state in ("failed", "closed") and not self._gone:
             self._gone = True
             await self._on_gone()

@@ -25,6 +25,7 @@ from streaming.avatars import (
 from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
 from streaming.engine_port import EngineOptions, load_object
+from streaming.log import label
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.peer import Peer
@@ -160,7 +161,7 @@ class Server:
         )
         self.sessions[name] = session
         session.start()
-        logger.info("session %s: opened with avatar %s", session.label, entry.id)
+        logger.info("opened with avatar %s", label(entry.id), extra={"session": session.label})
         return session
 
     def session(self, name: str) -> AvatarSession:
@@ -204,7 +205,10 @@ class Server:
         await session.close()
         counts = session.pacer.counts
         logger.info(
-            "session %s: closed after %d frames, %d repeated", session.label, counts.sent, counts.repeated
+            "closed after %d frames, %d repeated",
+            counts.sent,
+            counts.repeated,
+            extra={"session": session.label},
         )
 
     def set_avatar(self, session: AvatarSession, avatar: str) -> None:
@@ -450,9 +454,11 @@ class Server:
             self._restarts = self.worker.restarts
             for name, peer in list(self.calls.items()):
                 if not peer.connected and now_s - peer.opened_s > CONNECT_S:
-                    logger.info("session %s: a peer never connected", peer.session.label)
+                    logger.info("a peer never connected", extra={"session": peer.session.label})
                     await self.close_call(name)
+            self.metrics.sessions.set(len(self.sessions))
             for name, session in list(self.sessions.items()):
+                session.measure()
                 empty_s = session.empty_since_s
                 if empty_s is not None and now_s - empty_s > self.settings.idle_timeout_s:
                     await self.close_session(name)
@@ -478,7 +484,7 @@ class Server:
             if session is not None:
                 session.frame_done(message)
             return
-        logger.error("session %s: %s", message.session[:4], message.error)
+        logger.error("%s", message.error, extra={"session": label(message.session)})
         if session is not None:
             session.tell({"type": "error", "error": message.error})
             if message.fatal:

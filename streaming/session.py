@@ -25,6 +25,7 @@ from streaming.encoder import PACKET_SAMPLES, Codec
 from streaming.feeds import AudioFeed, Kind, Outlet, VideoFeed
 from streaming.ladder import Ladder
 from streaming.lipsync import AvOffset
+from streaming.log import label
 from streaming.messages import (
     Audio,
     Clear,
@@ -131,9 +132,7 @@ class AvatarSession:
     ) -> None:
         """``avatar`` is the avatar's id and the path of its bundle."""
         self.name = name
-        self.label = name[
-            :4
-        ]  # who reads the metrics must not learn the whole name, which is the key to the session
+        self.label = label(name)
         self.avatar_id, self._avatar_path = avatar
         self.opened_s = time.monotonic()
         self.latency_ms = latency_ms
@@ -201,7 +200,7 @@ class AvatarSession:
         self._send(CloseSession(self.name))
         self.pacer.clear()
         self._memory.close()
-        self._metrics.forget_call(self.label)
+        self._metrics.forget_session(self.label)
 
     # Who takes part.
 
@@ -382,7 +381,8 @@ class AvatarSession:
         if self._playout_reporter is None:
             self._playout_reporter = reporter
         if reporter is self._playout_reporter:
-            self._metrics.av_offset.labels(self.label).set(self.av_offset.report(audio_ms, video_ms))
+            self._metrics.av_lead.labels(self.label).set(self.av_offset.report(audio_ms, video_ms))
+            self._metrics.av_error.labels(self.label).set(video_ms - audio_ms)
 
     def want_keyframe(self, kind: Codec) -> None:
         """A viewer cannot go on without a whole picture."""
@@ -410,10 +410,27 @@ class AvatarSession:
         if self.pacer.offer(frame):
             self._arrived.set()
 
+    def measure(self) -> None:
+        """Set the gauges of this session; called once a second."""
+        if self._closed:
+            return
+        sound = [len(outlet) for outlet in self._sound.outlets]
+        pictures = [len(outlet) for feed in self._pictures.values() for outlet in feed.outlets]
+        for gauge, value in (
+            (
+                self._metrics.viewers,
+                max(len(sound), len(pictures), len(self._watchers), len(self._listeners)),
+            ),
+            (self._metrics.frames_waiting, self.pacer.waiting),
+            (self._metrics.packets_waiting, max(sound, default=0) + max(pictures, default=0)),
+            (self._metrics.sound_queued, self.queued_seconds),
+            (self._metrics.microphone_lead, self.timeline.microphone.lead_ms),
+        ):
+            gauge.labels(self.label).set(value)
+
     def stats(self) -> SessionStats:
         """What happened in the last second."""
         now_s = time.monotonic()
-        self._metrics.microphone_lead.labels(self.label).set(self.timeline.microphone.lead_ms)
         recent = [entry for entry in self._recent if entry[0] > now_s - 1.0]
         stages: dict[str, list[float]] = {}
         for _, _, times in recent:
@@ -560,7 +577,9 @@ class AvatarSession:
         if frame is not None and frame.number == number:
             slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3
         if self.ladder.add(slack_ms, time.monotonic()) != level:
-            logger.info("session %s: %s -> %s", self.label, level.label, self.ladder.level.label)
+            logger.info(
+                "quality: %s -> %s", level.label, self.ladder.level.label, extra={"session": self.label}
+            )
             self._send(SetLevel(self.name, int(self.ladder.level)))
         self._metrics.ladder.labels(self.label).set(int(self.ladder.level))
 

@@ -113,7 +113,7 @@ class Connection:
             session.leave(self)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
-                logger.error("session %s: a WebSocket failed", session.label, exc_info=result)
+                logger.error("a WebSocket failed", exc_info=result, extra={"session": session.label})
         await self._close()
 
     async def _close(self) -> None:
