@@ -43,7 +43,7 @@ from streaming.metrics import Metrics
 from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
 from streaming.settings import ServeSettings, look_ahead_ms, most_av_offset_ms
 from streaming.shared import SessionMemory
-from streaming.timeline import AudioTimeline
+from streaming.timeline import DRAIN_S, AudioTimeline
 
 PUMP_S: Final = 0.01
 """How often the timeline is extended: on multiples of this, where frames end."""
@@ -516,6 +516,9 @@ class AvatarSession:
             await sleep_until(self.clock.time_of(block * BLOCK) + self._audio_delay_s())
             if self.timeline.head < (block + 1) * BLOCK:
                 self._pump(time.monotonic())
+                if self.timeline.draining(time.monotonic()):
+                    await asyncio.sleep(DRAIN_S)
+                    self._pump(time.monotonic())
             samples = self.timeline.read(block * BLOCK, BLOCK)
             first = block * PACKET_SAMPLES
             block += 1

@@ -21,6 +21,12 @@ MAX_WAIT_S: Final = 0.06
 OVERTAKEN_WAIT_S: Final = 0.01
 """How long a microphone packet is waited for when later ones are there."""
 
+STALL_S: Final = 0.03
+"""A line that nobody extended for so long stood still with the whole process, which has not read its packets either."""
+
+DRAIN_S: Final = 0.01
+"""How long reading them takes; until then nothing is made up in their place."""
+
 MOST_AHEAD: Final = SAMPLE_RATE // 10
 """Samples that microphone packets may lie ahead of the clock: 100 ms."""
 
@@ -60,6 +66,9 @@ class AudioTimeline:
             np.zeros(0, np.int16),
         )  # what the last advance took: first output sample, sound
         self._microphone_head = 0
+        self._advanced_s = clock.origin_s
+        self._drained_s = clock.origin_s
+        self._stalled_s = clock.origin_s
 
     @property
     def queued_seconds(self) -> float:
@@ -89,6 +98,9 @@ class AudioTimeline:
     def advance(self, now_s: float) -> NDArray[np.float32]:
         """Extend the line to ``now_s``; returns the new 16 kHz samples, which follow the former ones."""
         before = self.head
+        if now_s - self._advanced_s > STALL_S:
+            self._stalled_s, self._drained_s = self._advanced_s, now_s + DRAIN_S
+        self._advanced_s = now_s
         target = self.clock.sample_at(now_s)
         pieces: list[NDArray[np.float32]] = []
         while self._speech and self.head < target:
@@ -99,13 +111,18 @@ class AudioTimeline:
         aside = self.microphone_aside or bool(self._speech)
         if not aside:
             self._microphone_head = self.head
-        heard = self._from_microphone(now_s)
+        waited_s = self._stalled_s if self.draining(now_s) else now_s
+        heard = self._from_microphone(now_s, waited_s)
         if not aside:
             pieces.append(self._append(heard))
-        if aside or not self.microphone.active(now_s):
+        if aside or not self.microphone.active(waited_s):
             pieces.append(self._append_silence(target - self.head))
         assert sum(map(len, pieces)) == self.head - before
         return np.concatenate(pieces)
+
+    def draining(self, now_s: float) -> bool:
+        """Whether packets that came while the process stood still are being read."""
+        return now_s < self._drained_s
 
     def clear(self, from_sample: int) -> None:
         """Forget queued speech and silence everything from ``from_sample`` on, with a short fade."""
@@ -150,13 +167,16 @@ class AudioTimeline:
         index = np.arange(end - EDGE, end) % len(self._history)
         self._history[index] = (self._history[index] * _RAMP[::-1]).astype(np.int16)
 
-    def _from_microphone(self, now_s: float) -> NDArray[np.int16]:
-        """What has arrived; a hole that is too old is filled. Nothing while the microphone is off."""
+    def _from_microphone(self, now_s: float, waited_s: float) -> NDArray[np.int16]:
+        """What has arrived; a hole that is too old is filled. Nothing while the microphone is off.
+
+        waited_s: the time until which packets that had come were read.
+        """
 
         def position(when_s: float) -> int:
             return self.clock.sample_at(when_s) * OUTPUT_PER_ANALYSIS
 
-        if not self.microphone.active(now_s):
+        if not self.microphone.active(waited_s):
             self._microphone_head = max(self._microphone_head, self.clock.sample_at(now_s))
             first = self._microphone_head * OUTPUT_PER_ANALYSIS
             self.microphone.skip(first)
@@ -167,8 +187,8 @@ class AudioTimeline:
         heard = self.microphone.take(
             first,
             position(now_s) + MOST_AHEAD * OUTPUT_PER_ANALYSIS,
-            overtaken=position(now_s - OVERTAKEN_WAIT_S),
-            given_up=position(now_s - MAX_WAIT_S),
+            overtaken=position(waited_s - OVERTAKEN_WAIT_S),
+            given_up=position(waited_s - MAX_WAIT_S),
         )
         self.gap_samples += (self.microphone.concealed - concealed) // OUTPUT_PER_ANALYSIS
         self.recovered_samples += (self.microphone.recovered - recovered) // OUTPUT_PER_ANALYSIS

@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
 from streaming.concealment import JOIN
-from streaming.timeline import EDGE, MAX_WAIT_S, AudioTimeline
+from streaming.timeline import DRAIN_S, EDGE, MAX_WAIT_S, AudioTimeline
 
 
 def timeline() -> AudioTimeline:
@@ -119,3 +119,32 @@ def test_the_past_beyond_the_history_is_silence() -> None:
         line.advance(float(second))
     assert not line.read(0, 320).any()
     assert line.read(line.head - 320, 320).all()
+
+
+def test_after_a_stall_of_the_process_packets_are_read_before_anything_is_made_up() -> None:
+    line = timeline()
+    for number in range(20):
+        line.hear(number * 960, np.full(960, 900, np.int16), number * 0.02)
+        line.advance(number * 0.02)
+        line.advance(number * 0.02 + 0.01)
+    back_s = 20 * 0.02 + 0.25  # a quarter of a second in which nothing was read
+    line.advance(back_s)
+    for number in range(20, 33):
+        read_s = back_s + 0.0005 * (number - 19)
+        line.hear(number * 960, np.full(960, 900, np.int16), read_s)
+        line.advance(read_s)
+    line.advance(back_s + DRAIN_S + 0.001)
+    assert line.gap_samples == 0
+    assert line.head == 33 * 320
+    assert (line.read(0, line.head)[JOIN:] == 900).all()
+
+
+def test_a_microphone_that_stopped_while_the_process_stood_still_is_made_up_and_ends() -> None:
+    line = timeline()
+    for number in range(20):
+        line.hear(number * 960, np.full(960, 900, np.int16), number * 0.02)
+        line.advance(number * 0.02 + 0.01)
+    line.advance(0.75)
+    assert line.head == 20 * 320
+    line.advance(0.75 + DRAIN_S + 0.001)
+    assert line.head >= 0.75 * 16_000
