@@ -1,6 +1,6 @@
-"""What a viewer sees when the engine worker is killed, when the avatar is changed, and what many sessions leave behind.
+"""What a viewer sees when the engine worker dies, when the avatar is changed, and what many sessions leave behind.
 
-    python -m benchmarks.worker_faults [--kills 3] [--swaps 10] [--opens 200] [--size 512] [--json PATH|-]
+    python -m benchmarks.worker_faults [--kills 3] [--hangs 1] [--swaps 10] [--opens 200] [--size 512] [--json PATH|-]
 
 The real engine and the whole media path but the network: microphone packets in, H.264 and Opus out. The bundles of
 the server's own avatars are used: run ``vividlive serve`` once before.
@@ -61,6 +61,7 @@ class Stage:
         self.failures: list[str] = []
         self.pictures: list[tuple[float, Picture]] = []
         self.sound: list[tuple[float, int]] = []
+        self.drawn: list[float] = []
         self.done: Callable[[FrameDone], None] = lambda done: None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -82,7 +83,8 @@ class Stage:
         session.listen(lambda first, block: self.sound.append((time.monotonic(), first)))
         session.start()
         self._tasks = [
-            asyncio.create_task(work) for work in (self._speak(), self._view("h264"), self._view("audio"))
+            asyncio.create_task(work)
+            for work in (self._speak(), self._view("h264"), self._view("audio"), self._keep_house())
         ]
         await until(lambda: self.worker.standby_pid and len(self.pictures) > 50)
 
@@ -112,6 +114,11 @@ class Stage:
             number += 1
             await asyncio.sleep(max(0.0, began_s + number * 0.02 - time.monotonic()))
 
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.worker.check_alive(time.monotonic())
+
     async def _view(self, kind: Any) -> None:
         assert self.session is not None
         outlet = self.session.packets(kind)
@@ -122,6 +129,7 @@ class Stage:
         if isinstance(message, SessionFailed):
             self.failures.append(message.error)
         elif isinstance(message, FrameDone):
+            self.drawn.append(time.monotonic())
             if self.session is not None and message.session == self.session.name:
                 self.session.frame_done(message)
             else:
@@ -141,29 +149,26 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def kill(stage: Stage) -> dict[str, Any]:
-    """Kill the worker that draws; what the viewer misses."""
+async def strike(stage: Stage, how: signal.Signals) -> dict[str, Any]:
+    """Kill the worker that draws, or let it hang; what the viewer misses."""
     await until(lambda: stage.worker.standby_pid)
     await asyncio.sleep(AFTER_S)
     began_s, pid = time.monotonic(), stage.worker.pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, how)
     await until(lambda: stage.worker.pid not in (None, pid) and stage.worker.running)
-    await until(lambda: time.monotonic() > began_s + AFTER_S and not stage.pictures[-1][1].repeated)
+    taken_s = time.monotonic()  # one whose frame was on its way may have left before
+    await until(lambda: any(picture.motion is not None for _, picture in stage.since(taken_s)))
+    await asyncio.sleep(max(0.0, began_s + AFTER_S - time.monotonic()))
     after = stage.since(began_s)
-    repeated = [number for number, (_, picture) in enumerate(after) if picture.repeated]
-    back_s = (
-        next((when for when, picture in after[repeated[0] :] if not picture.repeated), 0.0)
-        if repeated
-        else began_s
-    )
+    back_s = next(when for when, picture in after if when >= taken_s and picture.motion is not None)
     shown = [p.motion[52:] for _, p in stage.pictures[-len(after) - 25 :] if p.motion is not None]
     steps = np.abs(np.diff(shown, axis=0))
     blocks = [entry for entry in stage.sound if entry[0] >= began_s - 0.1]
     before = [entry for entry in stage.sound if began_s - AFTER_S <= entry[0] < began_s]
     return {
         "new_picture_ms": round((back_s - began_s) * 1e3, 1),
-        "repeated": len(repeated),
+        "repeated": sum(picture.repeated for _, picture in after),
         "largest_pose_step_deg": round(float(steps[:, :3].max()), 2),
         "usual_pose_step_deg": round(float(np.median(steps[:, :3].max(axis=1))), 2),
         "sound_gap_ms": longest_gap_ms(blocks),
@@ -198,11 +203,16 @@ async def opens(stage: Stage, count: int) -> dict[str, Any]:
     pid = stage.worker.pid
     assert pid is not None
     held: list[dict[str, float]] = []
+
+    async def settled() -> dict[str, float]:
+        await asyncio.sleep(1.0)
+        return holds(pid)
+
     seen: set[str] = set()
     stage.done = lambda done: seen.add(done.session)
     for number in range(count + 20):
         if number == 20:  # the first ones fill what is kept on purpose
-            held.append(holds(pid))
+            held.append(await settled())
         memory = SessionMemory(stage.settings.size)
         name = f"brief-{number}"
         avatar, now_s = str(stage.bundles[number % 2]), time.monotonic()
@@ -213,8 +223,7 @@ async def opens(stage: Stage, count: int) -> dict[str, Any]:
         await until(lambda name=name: name in seen)  # type: ignore[misc]
         stage.worker.send(CloseSession(name))
         memory.close()
-    await asyncio.sleep(1.0)
-    held.append(holds(pid))
+    held.append(await settled())
     return {"opens": count, "before": held[0], "after": held[1]}
 
 
@@ -225,7 +234,6 @@ def holds(pid: int) -> dict[str, float]:
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "threads": len(os.listdir(f"/proc/{pid}/task")),
         "shared_memories": maps.count("/dev/shm/"),
-        "segments": len([name for name in os.listdir("/dev/shm") if name.startswith("psm_")]),
         **memory_mb(pid),
     }
 
@@ -285,7 +293,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
                 return looks
 
-            calm = stage.since(stage.pictures[-1][0] - AFTER_S)
+            before = stage.since(stage.pictures[-1][0] - AFTER_S)
             result: dict[str, Any] = {
                 "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
                 "standby": {
@@ -294,7 +302,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 },
                 "worker": memory_mb(live),
                 "stages": asdict(stage.session.stats()),
-                "repeated_without_fault": sum(picture.repeated for _, picture in calm),
+                "repeated_without_fault": sum(picture.repeated for _, picture in before),
             }
             result["swaps_read_anew"] = [
                 await swap(stage, bundle, shows((number + 1) % 2)) for number, bundle in enumerate(fresh)
@@ -303,7 +311,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 await swap(stage, bundled[(number + 1) % 2], shows((number + 1) % 2))
                 for number in range(options.swaps)
             ]
-            result["kills"] = [await kill(stage) for _ in range(options.kills)]
+            result["longest_silence_s"] = round(float(np.diff(stage.drawn).max()), 3)
+            result["kills"] = [await strike(stage, signal.SIGKILL) for _ in range(options.kills)]
+            result["hangs"] = [await strike(stage, signal.SIGSTOP) for _ in range(options.hangs)]
             if options.opens:
                 result["sessions"] = await opens(stage, options.opens)
             result["failures"] = stage.failures
@@ -318,6 +328,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--hangs", type=int, default=1)
     parser.add_argument("--swaps", type=int, default=10)
     parser.add_argument("--opens", type=int, default=200)
     parser.add_argument("--size", type=int, default=512, choices=(256, 512, 768))

@@ -122,18 +122,20 @@ class EngineWorker:
         """Kill a worker that has hung; to be called about once a second."""
         beside = self._standby is not None and self._standby.ready
         limits = (
-            (self._live, SILENT_BESIDE_STANDBY_S if beside else SILENT_S),
-            (self._standby, SILENT_S),
+            ("engine worker", self._live, SILENT_BESIDE_STANDBY_S if beside else SILENT_S),
+            ("standby", self._standby, SILENT_S),
         )
         stood_still = now_s - self._checked_s > STOOD_STILL_S
         self._checked_s = now_s
-        for process, limit_s in limits:
+        for name, process, limit_s in limits:
             if process is None or not process.ready:
                 continue
             if stood_still:
                 process.excuse(now_s)
             elif process.silent_s(now_s) > limit_s:
-                logger.error("the engine worker has hung: it is killed")
+                logger.error(
+                    "the %s has said nothing for %.1f s: it is killed", name, process.silent_s(now_s)
+                )
                 process.kill()
 
     async def _keep_drawing(self, first_ready: asyncio.Future[None]) -> None:

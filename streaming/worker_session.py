@@ -46,6 +46,7 @@ class WorkerSession:
         self._end = self._heard
         self._session = port.session(prepared, opening.seed)
         self.set_style(opening.expressiveness, opening.head_motion)
+        self._new_face = True
         self._motions: Iterator[Motion] = iter(())
         self._pending: Motion | None = None
         self._goes_on_from = unpack_carriage(opening.shown) if opening.shown else None
@@ -56,8 +57,9 @@ class WorkerSession:
         self._session.set_style(self._port.style(expressiveness, head_motion))
 
     def set_avatar(self, prepared: Any) -> None:
-        """Draw another avatar from the next frame on."""
+        """Draw another avatar from the next frame on, whatever the ladder would skip."""
         self._session.set_avatar(prepared)
+        self._new_face = True
 
     def hear(self, end: int) -> None:
         """Sound up to sample ``end`` lies in the ring."""
@@ -82,7 +84,8 @@ class WorkerSession:
         while (motion := self._next_motion()) is not None:
             number = motion.number + self._first_frame
             late = self.clock.frame_due(number, self._budget_s) < now_s
-            if number % self.level.stride or (late and now_s - self._drawn_s < FROZEN_S):
+            skipped = number % self.level.stride and not self._new_face
+            if skipped or (late and now_s - self._drawn_s < FROZEN_S):
                 self._pending = None
                 continue
             slot = self.memory.free_slot()
@@ -92,6 +95,7 @@ class WorkerSession:
             if slot is None:  # nobody takes its pictures: what waits must not pile up
                 continue
             self._drawn_s = now_s
+            self._new_face = False
             motion = self._settle(motion, number)
             frame = self._session.render(motion, supersample=self.level.supersample)
             self.memory.fill(slot, frame.i420)

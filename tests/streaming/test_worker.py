@@ -142,6 +142,20 @@ def test_half_rate_draws_every_second_frame(bench: Bench) -> None:
     assert [done.number for done in bench.work()] == [0, 2, 4]
 
 
+def test_a_new_face_is_shown_at_once_at_any_rate(bench: Bench, tmp_path: Path) -> None:
+    other = tmp_path / "b.avatar"
+    other.write_text(json.dumps({"chroma": 200}))
+    bench.open()
+    bench.worker.handle(SetLevel("s", Level.REPEAT))
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    assert [done.number for done in bench.work()] == [0]
+    bench.worker.handle(SetAvatar("s", str(other)))
+    bench.hear(5 * FRAME_SAMPLES)
+    first, second = bench.work()
+    assert (first.number, second.number) == (1, 5)
+    assert (bench.memory.picture(first.slot)[SIZE:] == 200).all()
+
+
 def test_clear_keeps_numbers_and_silences_what_was_queued(bench: Bench) -> None:
     bench.open()
     bench.hear(2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES, LOUD)
