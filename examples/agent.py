@@ -55,7 +55,8 @@ class Agent:
                 case "user_silent":
                     self._go_on()
                 case "latency":
-                    print(f"  (mouth opened {event['frame_ms']:.0f} ms after the sound came)", flush=True)
+                    delay_ms = event["frame_ms"] - event["waited_ms"]
+                    print(f"  (its first frame left {delay_ms:.0f} ms after its sound)", flush=True)
                 case "error":
                     print(f"error: {event['error']}", flush=True)
             if not self._left and not self._pushed and not self._unheard:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 MOTION, JPEG, I420, SOUND, USER_SOUND = range(1, 6)
 """Kinds of binary messages."""
@@ -46,10 +47,15 @@ class AvatarSocket:
         self._played = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        # Pictures are larger than the usual limit, and compressing sound costs time and gains nothing.
-        self._socket: ClientConnection = await connect(
-            self._address, additional_headers=self._headers, max_size=1 << 24, compression=None
-        )
+        try:
+            # Pictures are larger than the usual limit, and compressing sound costs time and gains nothing.
+            self._socket: ClientConnection = await connect(
+                self._address, additional_headers=self._headers, max_size=1 << 24, compression=None
+            )
+        except OSError as error:
+            raise SystemExit(f"expected a Vividlive server at {self._address}: {error}") from error
+        except InvalidStatus as refusal:
+            raise SystemExit((refusal.response.body or b"refused").decode()) from refusal
         self.ready = json.loads(await self._socket.recv())
         return self
 

@@ -81,7 +81,11 @@ def sentences(text: str) -> Iterator[str]:
 
 def recording(path: Path) -> Sentence:
     """Read a WAV file with 16-bit mono sound."""
-    with wave.open(str(path)) as file:
+    try:
+        file = wave.open(str(path))
+    except (OSError, EOFError, wave.Error) as error:
+        raise SystemExit(f"expected a WAV file at {path}: {error}") from error
+    with file:
         if (file.getnchannels(), file.getsampwidth()) != (1, 2):
             raise SystemExit(
                 f"expected 16-bit mono in {path}: convert it with ffmpeg -i IN -ac 1 -c:a pcm_s16le OUT.wav"

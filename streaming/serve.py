@@ -41,6 +41,11 @@ def serve(settings: ServeSettings, make_server: Callable[[ServeSettings], Server
     asyncio.run(_serve(settings, make_server))
 
 
+def _answered(record: logging.LogRecord) -> bool:
+    """uvicorn complains of each WebSocket handshake that was refused with an HTTP answer: it misses its own flag."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
+
+
 class _HttpServer(uvicorn.Server):
     """Ends quietly on Ctrl-C, so that calls and processes can be ended after it."""
 
@@ -72,6 +77,7 @@ class _HttpServer(uvicorn.Server):
 async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings], Server]) -> None:
     for chatty in QUIET:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_answered)
     if settings.tls_cert is not None and settings.tls_key is not None:
         _check_certificate(settings.tls_cert, settings.tls_key)
     with _bind(settings.host, settings.port) as listener:

@@ -71,14 +71,20 @@ async def test_the_agent_says_its_recordings_and_ends(address: str) -> None:
     code, output = await run("agent.py", str(HELLO), str(HELLO), "--url", address)
     assert code == 0, output
     assert output.splitlines().count("hello") == 2
-    assert "mouth opened" in output
+    assert "first frame" in output
 
 
-async def test_the_agent_wants_something_to_say(address: str, tmp_path: Path) -> None:
+async def test_what_is_wrong_is_said_in_one_line(address: str, tmp_path: Path) -> None:
     stereo = tmp_path / "not.wav"
     stereo.write_bytes(HELLO.read_bytes().replace(b"\x01\x00\x01\x00", b"\x01\x00\x02\x00", 1))
-    code, output = await run("agent.py", str(stereo), "--url", address)
-    assert code == 1 and "expected 16-bit mono" in output
+    for arguments, words in (
+        (["agent.py", str(stereo), "--url", address], "expected 16-bit mono"),
+        (["agent.py", "missing.wav", "--url", address], "expected a WAV file"),
+        (["parrot.py", "--session", "none", "--url", address], "there is no session"),
+        (["parrot.py", "--url", "ws://127.0.0.1:9/ws"], "expected a Vividlive server"),
+    ):
+        code, output = await run(*arguments)
+        assert code == 1 and words in output and output.count("\n") == 1, output
 
 
 @pytest.mark.usefixtures("quiet")
@@ -96,7 +102,7 @@ async def test_the_agent_stops_for_the_user_and_then_goes_on(
         await User(session).speak(np.concatenate([hello(), np.zeros(40_000, np.int16)]))
         async with asyncio.timeout(60):
             await running
-    first, *rest = [line for line in capsys.readouterr().out.splitlines() if "mouth" not in line]
+    first, *rest = [line for line in capsys.readouterr().out.splitlines() if "frame" not in line]
     assert first.startswith("first") and first.endswith("-- interrupted")
     assert rest == ["second one two three"]
 

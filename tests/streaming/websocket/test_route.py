@@ -47,6 +47,13 @@ async def test_a_private_session_is_joined_by_its_name(join: Join, server: Serve
     client = await join(f"?session={session.name}")
     assert (await client.event("ready"))["session"] == session.name
     assert session.participants == 1
+    await client.start(listen=True)
+    await client.tell("subscribe", frames="jpeg", audio=True)
+    await client.event("subscribed")
+    await client.socket.close()
+    await client.until(lambda: session.participants == 0)
+    assert session._watchers == session._listeners == session._events == []  # nothing of it is left
+    assert not session.timeline.microphone_aside
 
 
 async def test_refusals_are_answers_with_one_line(address: str, server: Server) -> None:
