@@ -3,27 +3,34 @@
 Exit codes: 0 done, 1 internal error, 2 bad input (one line on stderr), 3 a stated bar was missed.
 """
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError, VividliveError
+from vividlive.bench_command import bench
 from vividlive.serve_command import serve
+from vividlive.terminal import (
+    EXIT_BAD_INPUT,
+    EXIT_BAR_MISSED,
+    EXIT_INTERNAL,
+    complain,
+    progress_bar,
+    stderr,
+    stdout,
+    warn,
+    write_json,
+)
 
 # Read when NumPy is first imported. On a busy machine its threads turn a fit of 0.3 s into seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-EXIT_INTERNAL, EXIT_BAD_INPUT, EXIT_BAR_MISSED = 1, 2, 3
 
 app = typer.Typer(
     help="One portrait and live speech become a talking-head video call.",
@@ -32,10 +39,8 @@ app = typer.Typer(
 )
 train = typer.Typer(help="Make training data and train the models that ship.")
 app.add_typer(train, name="train")
+app.add_typer(bench, name="bench")
 app.command()(serve)
-
-stdout = Console()
-stderr = Console(stderr=True)
 
 
 class RightsChoice(StrEnum):
@@ -81,9 +86,9 @@ def avatar(
     if sheet:
         write_sheet(made, sheet)
     if report:
-        _write_json(str(report), {"rights": made.rights, **quality_report(made)})
+        write_json(str(report), {"rights": made.rights, **quality_report(made)})
     for warning in made.report.get("warnings", []):
-        _warn(warning)
+        warn(warning)
     stdout.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", markup=False)
 
 
@@ -124,13 +129,13 @@ def render(
     motions = read_motion(motion) if motion else []
     person = Avatar.load(avatar) if avatar else _make_avatar(_given(photo), rights, face)
     engine = Engine(settings)
-    with _progress("rendering") as advance:
+    with progress_bar("rendering") as advance:
         if sound is not None:
             summary = render_speech(engine, person, sound, out, seed=seed, progress=advance)
         else:
             summary = render_motion(engine, person, motions, out, progress=advance)
     if json_path:
-        _write_json(json_path, summary.to_json())
+        write_json(json_path, summary.to_json())
     if json_path != "-":
         stages = ", ".join(f"{name} {ms:.2f}" for name, ms in summary.stage_ms.items())
         stdout.print(
@@ -178,7 +183,7 @@ def doctor(json_path: JsonOption = None) -> None:
 
     findings = examine()
     if json_path:
-        _write_json(json_path, findings)
+        write_json(json_path, findings)
     if json_path != "-":
         width = max(map(len, findings))
         for name, value in findings.items():
@@ -204,11 +209,11 @@ def evaluate(
         raise UnavailableError(f"evaluate {what} is not built yet: lips, silence and faces are")
     if what not in kinds:
         raise SettingError(f"expected lips, silence or faces, got {what!r}")
-    with _progress(f"evaluating {what}") as advance:
+    with progress_bar(f"evaluating {what}") as advance:
         maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
         result = kinds[what](path, progress=advance, maker=maker)
     if json_path:
-        _write_json(json_path, result.to_json())
+        write_json(json_path, result.to_json())
     if json_path != "-":
         (stdout if stdout.is_terminal else Console(width=160)).print(result.table())
     if not result.met:
@@ -229,7 +234,7 @@ def train_synth_speech(
     """Make speech with phone times to train on."""
     from engine.training.synth_speech import synth_speech
 
-    with _progress("speaking") as advance:
+    with progress_bar("speaking") as advance:
         made = synth_speech(out, hours=hours, seed=seed, kokoro_voices=kokoro_voices, progress=advance)
     stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
 
@@ -256,7 +261,7 @@ def train_face_motion(
     if look_ahead_ms < 0 or look_ahead_ms * FRAME_RATE % 1000:
         raise SettingError(f"expected a look-ahead of whole frames of 40 ms, got {look_ahead_ms} ms")
     config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
-    with _progress("training") as advance:
+    with progress_bar("training") as advance:
         numbers = face_motion.train_face_motion(
             data,
             out,
@@ -268,15 +273,9 @@ def train_face_motion(
             progress=advance,
         )
     if json_path:
-        _write_json(json_path, numbers)
+        write_json(json_path, numbers)
     if json_path != "-":
         stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def bench() -> None:
-    """Benchmarks (not built yet)."""
-    raise UnavailableError("bench is not built yet: `vividlive render --json -` times the stages of a render")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -290,22 +289,14 @@ def main() -> NoReturn:
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except VividliveError as error:
-        _complain(str(error))
+        complain(str(error))
         code = EXIT_BAD_INPUT
     except typer.Abort:
         code = EXIT_INTERNAL
     except typer.TyperException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         code = EXIT_BAD_INPUT
     sys.exit(code or 0)
-
-
-def _complain(message: str) -> None:
-    stderr.print(f"error: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _warn(message: str) -> None:
-    stderr.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _given(path: Path | None) -> Path:
@@ -317,25 +308,8 @@ def _make_avatar(photo: Path, rights: RightsChoice, face: int | None) -> Any:
     from engine.avatar.avatar import Avatar
 
     if rights is RightsChoice.unstated:
-        _warn("--rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)")
-    with _progress("making the avatar") as advance:
+        warn("--rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)")
+    with progress_bar("making the avatar") as advance:
         return Avatar.from_photo(
             photo, rights=rights.value, face=face, progress=lambda _step, fraction: advance(fraction)
         )
-
-
-def _write_json(path: str, value: Any) -> None:
-    text = json.dumps(value, indent=2)
-    if path == "-":
-        sys.stdout.write(text + "\n")
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr, on a terminal only; yields a function that takes the finished fraction."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(name, total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)

@@ -1,0 +1,137 @@
+"""How many avatars hold 25 frames a second: one engine worker, the shared media process, encoding, no browser."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.machine import commit, machine
+from benchmarks.stages import SPEECH, versions
+from engine.avatar.avatar import Avatar
+from engine.speech.audio_file import load_audio
+from streaming.engine_port import EngineOptions
+from streaming.messages import FrameDone, FromWorker
+from streaming.metrics import Metrics
+from streaming.session import AvatarSession
+from streaming.settings import ServeSettings
+from streaming.supervisor import EngineWorker
+
+SETTLE_S: Final = 3.0
+MISSES_BAR: Final = 0.01
+SESSIONS_BAR: Final = 2
+
+
+def measure(
+    avatar: Avatar,
+    *,
+    size: int = 512,
+    seconds: float = 20.0,
+    most: int = 8,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Add sessions one at a time until over 1 % of the frames are missed; JSON values.
+
+    A miss is a frame that left as a repetition of an older one because it was not ready.
+    """
+    with tempfile.TemporaryDirectory(prefix="vividlive-sessions-") as folder:
+        bundle = Path(folder) / "avatar.avatar"
+        avatar.save(bundle)
+        counts = asyncio.run(_measure(bundle, size, seconds, most, progress))
+    held = max((count["sessions"] for count in counts if count["missed_share"] < MISSES_BAR), default=0)
+    return {
+        "benchmark": "sessions",
+        "machine": machine(),
+        "commit": commit(),
+        "versions": versions(),
+        "settings": {
+            "size": size,
+            "seconds": seconds,
+            "quality": "geometric",
+            "workers": 1,
+            "encode": "h264",
+        },
+        "sessions": counts,
+        "held": held,
+    }
+
+
+def missed_bars(result: dict[str, Any]) -> list[str]:
+    """What the result misses, in words."""
+    if result["held"] >= SESSIONS_BAR:
+        return []
+    return [f"expected at least {SESSIONS_BAR} sessions with under 1 % misses, got {result['held']}"]
+
+
+async def _measure(
+    bundle: Path, size: int, seconds: float, most: int, progress: Callable[[float], None]
+) -> list[dict[str, Any]]:
+    settings = ServeSettings.model_validate({"size": size, "max_sessions": most})
+    sessions: dict[str, AvatarSession] = {}
+
+    def on_message(message: FromWorker) -> None:
+        if isinstance(message, FrameDone) and message.session in sessions:
+            sessions[message.session].frame_done(message)
+
+    worker = EngineWorker(
+        EngineOptions(size=size), lambda: str(bundle), on_message, on_ready=lambda: None, standby=False
+    )
+    speech = load_audio(SPEECH.read_bytes()).output
+    counts = []
+    await worker.start()
+    try:
+        with ThreadPoolExecutor(2) as executor:
+            for number in range(1, most + 1):
+                name = f"session-{number}"
+                session = AvatarSession(
+                    name, settings, Metrics(), executor, worker.send, ("bench", str(bundle)), number, 160.0
+                )
+                sessions[name] = session
+                session.start()
+                readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
+                session.enter(readers[0])
+                for one in sessions.values():
+                    one.play(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech))))
+                await asyncio.sleep(SETTLE_S)
+                before = [(one.pacer.counts.sent, one.pacer.counts.repeated) for one in sessions.values()]
+                for step in range(10):
+                    await asyncio.sleep(seconds / 10)
+                    progress((number - 1 + (step + 1) / 10) / most)
+                after = [(one.pacer.counts.sent, one.pacer.counts.repeated) for one in sessions.values()]
+                counts.append(_count(before, after, seconds))
+                for one in sessions.values():
+                    one.clear()
+                if counts[-1]["missed_share"] > 4 * MISSES_BAR:
+                    break
+            for session in sessions.values():
+                await session.close()
+            for task in asyncio.all_tasks():
+                if task.get_name().startswith("read-"):
+                    task.cancel()
+    finally:
+        await worker.stop()
+    return counts
+
+
+async def _read(session: AvatarSession, kind: Any) -> None:
+    """A viewer of packets."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.set_name(f"read-{kind}")
+    outlet = session.packets(kind)
+    while True:
+        await outlet.next()
+
+
+def _count(before: list[tuple[int, int]], after: list[tuple[int, int]], seconds: float) -> dict[str, Any]:
+    sent = [end[0] - start[0] for start, end in zip(before, after, strict=True)]
+    repeated = [end[1] - start[1] for start, end in zip(before, after, strict=True)]
+    return {
+        "sessions": len(sent),
+        "slowest_fps": round(min(sent) / seconds, 2),
+        "missed_share": round(sum(repeated) / max(1, sum(sent)), 4),
+        "worst_missed_share": round(max(r / max(1, s) for r, s in zip(repeated, sent, strict=True)), 4),
+    }

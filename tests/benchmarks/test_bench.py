@@ -1,0 +1,86 @@
+"""What the benchmarks compute from what they measure, and that they refuse what they cannot measure."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import kernel_times, sessions, stages
+from benchmarks.html_report import report
+from benchmarks.tables import compared, rows_of
+from engine.avatar.avatar import Avatar
+from engine.errors import InputError
+from kernels.build import backend
+from tests.engine.render.made_up import mouth_avatar
+
+
+@pytest.fixture
+def avatar() -> Avatar:
+    return mouth_avatar(20.0)
+
+
+def result(median_ms: float, size: int = 512) -> dict[str, Any]:
+    return {
+        "benchmark": "stages",
+        "machine": {"cpu": "<fast>", "cores": 2, "system": "x"},
+        "commit": "abc",
+        "settings": {"size": size},
+        "stages": [{"name": "drive", **stages.summary([1.0, 2.0, 3.0])}],
+        "frame": {"name": "frame", **stages.summary([median_ms] * 9 + [50.0])},
+    }
+
+
+def test_a_summary_holds_median_tail_and_share_of_the_frame() -> None:
+    made = stages.summary([8.0] * 99 + [100.0])
+    assert (made["median_ms"], made["max_ms"], made["share_of_frame"]) == (8.0, 100.0, 0.2)
+    assert 8.0 <= made["p95_ms"] <= made["p99_ms"] <= 100.0
+
+
+def test_bars_are_missed_by_what_is_slow() -> None:
+    assert stages.missed_bars(result(12.0)) == ["expected a frame's p99_ms of at most 25.0 ms, got 46.58 ms"]
+    assert len(stages.missed_bars(result(16.0))) == 2
+    assert sessions.missed_bars({"held": 2}) == []
+    assert "got 1" in sessions.missed_bars({"held": 1})[0]
+
+
+def test_two_results_are_compared_by_row_and_value() -> None:
+    lines = compared(result(10.0), result(5.0))
+    line = next(line for line in lines if line["row"] == "frame" and line["value"] == "median_ms")
+    assert (line["before"], line["after"], line["ratio"]) == (10.0, 5.0, 0.5)
+    with pytest.raises(InputError, match="frame size"):
+        compared(result(1.0), result(1.0, size=256))
+    with pytest.raises(InputError, match="expected a result"):
+        rows_of({"benchmark": "weather"})
+
+
+def test_the_report_is_one_page_with_every_row_and_nothing_unescaped() -> None:
+    page = report([result(10.0), result(12.0, size=256)])
+    assert page.count("<svg") == 2 and page.count("<td>drive</td>") == 2
+    assert "&lt;fast&gt;" in page and "<fast>" not in page
+    assert "http" not in page
+
+
+def test_stages_are_timed_from_sound_to_packet(avatar: Avatar) -> None:
+    seen: list[float] = []
+    measured = stages.measure(avatar, size=256, seconds=1.0, progress=seen.append)
+    names = {row["name"] for row in measured["stages"]}
+    assert {"motion", "drive", "rasterise", "composite", "detail", "colour", "encode"} <= names
+    engine_ms = sum(r["median_ms"] for r in measured["stages"] if r["name"] != "encode")
+    assert 0.5 * engine_ms < measured["frame"]["median_ms"] and measured["frame"]["median_ms"] > 0
+    assert seen[-1] == 1.0 and seen == sorted(seen)
+    assert len(rows_of(measured)) == len(measured["stages"]) + 1
+
+
+def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = kernel_times.measure(avatar, size=64, repeats=2)
+    assert {row["kernel"] for row in measured["kernels"]} == {"rasterise", "composite", "colour"}
+    assert all(row["median_ms"] > 0 for row in measured["kernels"])
+    if backend() != "cpu":
+        pytest.skip("no compiled kernels here: nothing is held against the definitions")
+
+    def wrong(image: np.ndarray, out: np.ndarray) -> None:
+        out[:] = 0
+
+    monkeypatch.setattr("benchmarks.kernel_times.colour_reference.rgbx_to_i420", wrong)
+    with pytest.raises(kernel_times.WrongAnswerError, match="colour"):
+        kernel_times.measure(avatar, size=64, repeats=2)

@@ -1,0 +1,44 @@
+"""What all commands write to the terminal: progress bars, JSON, warnings."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+EXIT_INTERNAL, EXIT_BAD_INPUT, EXIT_BAR_MISSED = 1, 2, 3
+
+stdout: Final = Console()
+stderr: Final = Console(stderr=True)
+
+
+def complain(message: str) -> None:
+    """One line on stderr: an error."""
+    stderr.print(f"error: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """One line on stderr: a warning."""
+    stderr.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write a value as JSON to a file, or to stdout for "-"."""
+    text = json.dumps(value, indent=2) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        Path(path).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, on a terminal only; yields a function that takes the finished fraction."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
