@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import av
 import numpy as np
@@ -247,7 +247,7 @@ class AvatarSession:
 
     def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
         """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
-        ``{"type": "cleared", "sample": n}`` when everything queued was thrown away and output sample n is the first
+        ``{"type": "cleared", "sample": n, "by": ...}`` when everything queued was thrown away and output sample n is the first
         that is not heard, ``{"type": "error", "error": "..."}`` when the engine refuses something, and
         ``{"type": "ended"}``."""
         self._events.append(callback)
@@ -350,14 +350,14 @@ class AvatarSession:
         """Speak a recording, mono float32 at 48 kHz, from now on."""
         self.timeline.play((np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16))
 
-    def clear(self) -> None:
-        """Barge-in: what is queued is neither heard nor seen."""
+    def clear(self, by: Literal["user", "other"] = "other") -> None:
+        """Barge-in: what is queued is neither heard nor seen. ``by``: whether it was the user's voice."""
         self._pump(time.monotonic())
         first = self._next_block * BLOCK if self._next_block is not None else self.timeline.head
         self.timeline.clear(first)
         self._silent_frame = -(-self.timeline.head // FRAME_SAMPLES)
         self._send(Clear(self.name, self.pacer.clear()))
-        self.tell({"type": "cleared", "sample": first * OUTPUT_PER_ANALYSIS})
+        self.tell({"type": "cleared", "sample": first * OUTPUT_PER_ANALYSIS, "by": by})
 
     def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
         """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
@@ -568,7 +568,7 @@ class AvatarSession:
         self.tell({"type": change})
         sent = self._next_block * BLOCK if self._next_block is not None else 0
         if change == "user_speaking" and (self.queued_seconds or self.timeline.spoken_to > sent):
-            self.clear()
+            self.clear("user")
 
     def _judge(self, frame: ReadyFrame | None, number: int) -> None:
         """Feed the ladder with frames that should have been drawn."""

@@ -68,7 +68,7 @@ class Connection:
         self._speaker: Speaker | None = None
         self._listener: Listener | None = None
         self._frames: FrameStream | None = None
-        self._clearing = "other"
+        self._clearing = False
         self._told_not_started = False
         self._ended = asyncio.Event()
 
@@ -162,7 +162,9 @@ class Connection:
                 self._start(message)
             case Clear():
                 self._authorise(Scope.PUBLISH)
-                self._clear("you")
+                self._clearing = True
+                self._session.clear()  # calls _on_event before it returns
+                self._clearing = False
             case EndOfUtterance():
                 if self._speaker is None:
                     raise MessageError(
@@ -185,8 +187,7 @@ class Connection:
         self._stop_speaking()
         self._told_not_started = False
         if start.listen:
-            on_speaking = (lambda: self._clear("user")) if start.barge_in else (lambda: None)
-            self._listener = Listener(self._session, self._outbox, on_speaking)
+            self._listener = Listener(self._session, self._outbox, self._on_user if start.barge_in else None)
         if start.mode == "live":
             self._speaker = LiveSpeaker(self._session, start, self)
         else:
@@ -205,13 +206,6 @@ class Connection:
             self._listener = None
         self._session.release_microphone(self)
 
-    def _clear(self, by: str) -> None:
-        if by == "user" and not self._playback.utterances.waiting:
-            return
-        self._clearing = by
-        self._session.clear()  # calls _on_event before it returns
-        self._clearing = "other"
-
     # What happens in the session.
 
     def _on_event(self, event: dict[str, Any]) -> None:
@@ -219,16 +213,19 @@ class Connection:
             case "state":
                 self._outbox.event("speaking" if event["speaking"] else "idle")
             case "cleared":
-                self._on_cleared(event["sample"])
+                self._on_cleared(event["sample"], "you" if self._clearing else event["by"])
             case "error":
                 self._outbox.event("error", code="engine", error=event["error"])
             case "ended":
                 self._ended.set()
 
-    def _on_cleared(self, sample: int) -> None:
-        by = self._clearing
-        waiting = self._playback.utterances.waiting
-        if by == "other" and not waiting:
+    def _on_user(self) -> None:
+        """The user begins to speak, and may interrupt."""
+        if self._playback.utterances.waiting:
+            self._session.clear("user")
+
+    def _on_cleared(self, sample: int, by: str) -> None:
+        if by != "you" and not self._playback.utterances.waiting:
             return
         self._playback.cleared(sample)
         if self._speaker is not None:

@@ -15,7 +15,9 @@ from streaming.websocket.protocol import Kind, pack
 class Listener:
     """Takes the session's microphone away from the mouth and gives it to the client, until it is closed."""
 
-    def __init__(self, session: AvatarSession, outbox: Outbox, on_speaking: Callable[[], None]) -> None:
+    def __init__(
+        self, session: AvatarSession, outbox: Outbox, on_speaking: Callable[[], None] | None
+    ) -> None:
         """``on_speaking`` is called when the user begins to speak.
 
         Raises:
@@ -47,5 +49,5 @@ class Listener:
         change = self._detector.add(samples, self._said_dbfs)
         if change is not None:
             self._outbox.event(change)
-        if change == "user_speaking":
+        if change == "user_speaking" and self._on_speaking is not None:
             self._on_speaking()

@@ -268,7 +268,8 @@ async def test_those_who_ask_are_told_what_is_thrown_away_and_that_it_is_over(be
     bench.pass_time(0.2)
     bench.session.clear()
     await bench.session.close()
-    assert told == [{"type": "cleared", "sample": 3 * bench.session.timeline.head}, {"type": "ended"}]
+    cleared = {"type": "cleared", "sample": 3 * bench.session.timeline.head, "by": "other"}
+    assert told == [cleared, {"type": "ended"}]
     assert bench.session.queued_seconds == 0.0
 
 
