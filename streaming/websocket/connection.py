@@ -191,7 +191,7 @@ class Connection:
         if start.mode == "live":
             self._speaker = LiveSpeaker(self._session, start, self)
         else:
-            self._speaker = QueueSpeaker(self._session, start, self._playback, self._outbox)
+            self._speaker = QueueSpeaker(self._session, start, self._playback)
 
     def _stop_speaking(self) -> None:
         """What was accepted is still played."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import AUDIO_CLOCK
 from streaming.session import AvatarSession
-from streaming.websocket.outbox import Outbox
 from streaming.websocket.pcm import PcmDecoder
 from streaming.websocket.playback import Playback
 from streaming.websocket.protocol import BUFFER_S, MessageError, Start
@@ -45,11 +44,10 @@ class Speaker(Protocol):
 class QueueSpeaker:
     """Utterances, played one after the other from now on, however fast they are pushed."""
 
-    def __init__(self, session: AvatarSession, start: Start, playback: Playback, outbox: Outbox) -> None:
+    def __init__(self, session: AvatarSession, start: Start, playback: Playback) -> None:
         self._session = session
         self._start = start
         self._playback = playback
-        self._outbox = outbox
         self._decoder = PcmDecoder(start.format)
         self._resampler = Resampler(start.sample_rate)
         self._refusing = False  # until the utterance ends, because the buffer was full
