@@ -43,6 +43,7 @@ LIMIT_S: Final = 60.0
 AFTER_S: Final = 2.0
 """How long after a fault or a change frames are counted."""
 
+IDLE_S: Final = 10.0
 SWAP_LIMIT_MS: Final = 300.0
 KILL_LIMIT_MS: Final = 2000.0
 EXIT_BAR_MISSED: Final = 3
@@ -278,7 +279,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             await stage.start()
             live, waiting = stage.worker.pid, stage.worker.standby_pid
             assert live is not None and waiting is not None and stage.session is not None
-            used, began_s = cpu_s(waiting), time.monotonic()
+            used = cpu_s(waiting)
+            await asyncio.sleep(IDLE_S)
+            used = cpu_s(waiting) - used
             faces = []
             for bundle in (bundled[1], bundled[0]):
                 stage.session.set_avatar(bundle.stem, str(bundle))
@@ -298,7 +301,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
                 "standby": {
                     **memory_mb(waiting),
-                    "cpu_share": round((cpu_s(waiting) - used) / (time.monotonic() - began_s), 4),
+                    "cpu_share": round(used / IDLE_S, 4),
                 },
                 "worker": memory_mb(live),
                 "stages": asdict(stage.session.stats()),
