@@ -1,9 +1,14 @@
-/** Places the first call while the rest of the page is still on its way: the picture is what everybody waits for. */
+/**
+ * Places the first call before the rest of the page is loaded: the picture is what everybody waits for. Then it loads
+ * the rest (main.js), while the server answers.
+ */
 
 import { getConfig } from "./api.js";
 import { Call, whyUnsupported } from "./call.js";
-import { part } from "./dom.js";
+import { Stage } from "./stage.js";
 import { kept, readAddress } from "./visit.js";
+
+export const stage = new Stage();
 
 /** What the address asks for, and what this tab remembers. */
 export const visit = readAddress();
@@ -21,5 +26,5 @@ export const wanted = {
 /** A promise of the first call; null where this browser can take none. */
 export const firstCall = whyUnsupported() ? null : Call.place({ ...wanted, config: firstConfig });
 
-firstCall?.then((call) => (part("avatar-video").srcObject = call.stream)).catch(() => {}); // The connection says why.
-firstConfig.catch(() => {});
+firstCall?.then((call) => stage.play(call.stream)).catch(() => {}); // The connection says why.
+firstConfig.catch(() => {}).then(() => setTimeout(() => import("./main.js"))); // After the offer, which comes next.

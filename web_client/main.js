@@ -5,7 +5,7 @@ import { Gallery } from "./avatars.js";
 import { whyUnsupported } from "./call.js";
 import { Connection } from "./connection.js";
 import { part, setIcon } from "./dom.js";
-import { firstCall, firstConfig, visit, wanted } from "./early.js";
+import { firstCall, firstConfig, stage, visit, wanted } from "./early.js";
 import { acceptDrops, kindOf } from "./drop.js";
 import { Meter } from "./meter.js";
 import { showMeter } from "./meter_view.js";
@@ -13,7 +13,6 @@ import { INSECURE, Microphone } from "./microphone.js";
 import { announce, hideNotice, tell, warn } from "./notice.js";
 import { Sound } from "./sound.js";
 import { SpeechFile } from "./speech.js";
-import { Stage } from "./stage.js";
 import { StyleSliders } from "./style_sliders.js";
 import { askForToken } from "./token.js";
 import { lifetime, megabytes, UploadDialog } from "./upload.js";
@@ -22,7 +21,6 @@ import { keep } from "./visit.js";
 const METER_INTERVAL_MS = 1_000;
 const GALLERY_INTERVAL_MS = 20_000; // Others upload, delete, and let their time run out.
 
-const stage = new Stage();
 const sound = new Sound();
 const gallery = new Gallery();
 const sliders = new StyleSliders();

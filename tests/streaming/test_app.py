@@ -175,7 +175,7 @@ async def test_a_bundled_avatar_cannot_be_deleted(client: httpx.AsyncClient) -> 
 
 async def test_bad_calls(client: httpx.AsyncClient) -> None:
     refused(await client.post("/api/calls", json={"sdp": "hello"}), 400, "SDP")
-    refused(await client.post("/api/calls", json={"sdp": "v=0\r\n"}), 400, "m-line")
+    refused(await client.post("/api/calls", json={"sdp": "v=0\r\n"}), 400, "got neither")
     refused(await client.post("/api/calls", json={}), 422, "sdp")
     refused(await client.post("/api/calls", content=b"{"), 422)
     refused(await client.post("/api/calls", json={"sdp": "v=0", "seed": -1}), 422, "seed")
@@ -192,11 +192,28 @@ async def test_no_more_calls_than_allowed(client: httpx.AsyncClient, server: Ser
     assert [answer.status_code for answer in answers] == [201, 201, 503]
     assert answers[2].headers["retry-after"] == "5"
     refused(answers[2], 503, "at most 2 avatars")
+    assert answers[2].json()["reason"] == "full"
     for answer in answers[:2]:
         assert (await client.delete(f"/api/calls/{answer.json()['call']}")).status_code == 204
     assert not server.calls
     for caller in callers:
         await caller.close()
+
+
+async def test_a_server_that_stops_takes_no_calls(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_stopping", False)  # as it was, afterwards
+    before = set(server.sessions)
+    await server.say_goodbye(3.0)
+    caller = Caller()
+    for joined in ({}, {"session": "grace_hopper"}):
+        answer = await client.post("/api/calls", json={"sdp": await caller.offer()} | joined)
+        refused(answer, 503, "stopping")
+        assert answer.json()["reason"] == "stopping"
+        assert answer.headers["retry-after"] == "5"
+    assert set(server.sessions) == before
+    await caller.close()
 
 
 async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Server) -> None:
@@ -213,9 +230,3 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)
     await client.delete(f"/api/calls/{call}")
     await caller.close()
-
-
-async def test_later_ways_in_say_that_they_are_not_there(client: httpx.AsyncClient) -> None:
-    refused(await client.post("/whip"), 501, "not built yet")
-    refused(await client.post("/whep/grace_hopper"), 501, "not built yet")
-    refused(await client.get("/ws"), 426, "WebSocket")
