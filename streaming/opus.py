@@ -157,7 +157,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     """Argument types of what is called; raises AttributeError when something is missing."""
     library.opus_decoder_get_size.argtypes = [ctypes.c_int]
     library.opus_decoder_init.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int]
-    library.opus_packet_has_lbrr.argtypes = [ctypes.c_char_p, ctypes.c_int32]  # since libopus 1.4
+    library.opus_packet_has_lbrr.argtypes = [ctypes.c_char_p, ctypes.c_int32]  # not in libopus 1.3
     library.opus_decode.argtypes = [
         ctypes.c_void_p,
         ctypes.c_char_p,
