@@ -123,7 +123,10 @@ class MicrophoneBuffer:
         self._watch(position)
         if packet.end <= self._next:
             self.late_packets += 1
-        elif timestamp + self._offset < max(self._at, position) + CAPACITY and len(self._waiting) < MOST_PACKETS:
+        elif (
+            timestamp + self._offset < max(self._at, position) + CAPACITY
+            and len(self._waiting) < MOST_PACKETS
+        ):
             self._waiting[timestamp] = packet
 
     def active(self, now_s: float) -> bool:
