@@ -83,7 +83,7 @@ class AvatarSocket:
         """All that the server says, until it hangs up."""
         async for message in self._socket:
             if isinstance(message, bytes):
-                yield Media(*HEADER.unpack_from(message), message[HEADER.size :])
+                yield Media(*HEADER.unpack_from(message), body=message[HEADER.size :])
                 continue
             event = json.loads(message)
             if event["type"] == "playback_position":
