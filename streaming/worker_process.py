@@ -4,6 +4,7 @@ import asyncio
 import logging
 import multiprocessing
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -46,6 +47,7 @@ class WorkerProcess:
         self._writable = select.poll() if hasattr(select, "poll") else None
         if self._writable is not None:
             self._writable.register(self._connection.fileno(), select.POLLOUT)
+        self._starting: asyncio.Task[None] | None = None
         self._unsent: deque[ToWorker] = deque()
         self._flushing: asyncio.TimerHandle | None = None
         self._heard_s = time.monotonic()
@@ -67,8 +69,9 @@ class WorkerProcess:
 
     async def start(self) -> None:
         """Start the process; it says when it is ready."""
+        self._starting = asyncio.create_task(asyncio.to_thread(self._spawn), name="engine-spawn")
         try:
-            await asyncio.to_thread(self._process.start)
+            await asyncio.shield(self._starting)
         except OSError as error:
             self.error = f"the engine worker cannot be started: {error}"
             self._gone()
@@ -96,18 +99,32 @@ class WorkerProcess:
 
     async def end(self) -> None:
         """Stop the process and wait until all of it is gone; one that was never started is no error."""
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         if self._process.pid is not None:
             self.send(Stop())
             await asyncio.to_thread(self._process.join, STOP_S)
             if self._process.is_alive():
                 self._process.kill()
                 await asyncio.to_thread(self._process.join)
+        if self._reader.ident is not None:
             await asyncio.to_thread(self._reader.join)
         if self._flushing is not None:
             self._flushing.cancel()
         self._unsent.clear()
         self._theirs.close()
         self._connection.close()
+
+    def _spawn(self) -> None:
+        """Start the process, deaf to Ctrl-C from its first moment: it is the media process that stops it."""
+        if not hasattr(signal, "pthread_sigmask"):
+            self._process.start()
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits it
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _flush(self) -> None:
         """Send what fits into the pipe: the event loop must not wait for a worker that has hung."""

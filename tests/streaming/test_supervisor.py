@@ -27,6 +27,7 @@ from streaming.messages import (
 )
 from streaming.shared import SessionMemory
 from streaming.supervisor import SILENT_BESIDE_STANDBY_S, EngineWorker
+from streaming.worker_process import WorkerProcess
 
 SIZE = 256
 OPTIONS = EngineOptions("tests.streaming.fake_engine:fake_engine", SIZE)
@@ -168,6 +169,32 @@ async def test_a_worker_that_was_busy_for_long_is_told_everything(single: Bench)
     os.kill(pid, signal.SIGCONT)
     await until(lambda: single.frames)
     memory.close()
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_a_worker_is_deaf_to_ctrl_c_from_its_first_moment(tmp_path: Path, urgent: bool) -> None:
+    avatar = tmp_path / "a.avatar"
+    avatar.write_text(json.dumps({"chroma": 100}))
+    process = WorkerProcess(OPTIONS, str(avatar), lambda message: None, urgent)
+    await process.start()
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    await process.settled.wait()
+    os.kill(process.pid, signal.SIGINT)
+    assert process.ready
+    await process.end()
+    assert process.ended.is_set()
+
+
+async def test_a_supervisor_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, standby=True)
+    starting = asyncio.create_task(bench.worker.start())
+    await until(lambda: bench.worker._live is not None)
+    process = bench.worker._live
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await bench.worker.stop()
+    assert process is not None and not process._process.is_alive()
 
 
 async def test_an_engine_that_cannot_be_made_is_said(tmp_path: Path) -> None:
