@@ -64,6 +64,26 @@ class Tab:
         """Open a page and wait until it has loaded."""
         self._tell("browsingContext.navigate", context=self._context, url=url, wait="complete")
 
+    def show(self, url: str, html: str) -> None:
+        """Open a page with other HTML than the server has for it, and wait until it has loaded."""
+        event = "network.beforeRequestSent"
+        self._tell("session.subscribe", events=[event])
+        pattern = {"type": "string", "pattern": url}
+        self._tell("network.addIntercept", phases=["beforeRequestSent"], urlPatterns=[pattern])
+        loaded = self._send("browsingContext.navigate", context=self._context, url=url, wait="complete")
+        while (told := self._receive()).get("method") != event or not told["params"]["isBlocked"]:
+            pass
+        self._tell("session.unsubscribe", events=[event])
+        headers = [{"name": "Content-Type", "value": {"type": "string", "value": "text/html; charset=utf-8"}}]
+        answered = self._send(
+            "network.provideResponse",
+            request=told["params"]["request"]["request"],
+            statusCode=200,
+            headers=headers,
+            body={"type": "string", "value": html},
+        )
+        self._results(answered, loaded)
+
     def evaluate(self, expression: str) -> Any:
         """Value of an expression, awaited, as JSON can have it.
 
@@ -96,16 +116,28 @@ class Tab:
         raise TimeoutError(f"expected {expression} within {limit_s:.0f} s")
 
     def _tell(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = self._send(method, **parameters)
+        return self._results(number)[number]
+
+    def _send(self, method: str, **parameters: Any) -> int:
         number = next(self._ids)
         self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._connection.recv(ANSWER_LIMIT_S))
-            if answer.get("id") != number:
-                continue  # an event, or the answer to what was given up
-            if answer["type"] == "error":
-                raise RuntimeError(f"{method}: {answer['error']}: {answer['message']}")
-            result: dict[str, Any] = answer["result"]
-            return result
+        return number
+
+    def _receive(self) -> dict[str, Any]:
+        received: dict[str, Any] = json.loads(self._connection.recv(ANSWER_LIMIT_S))
+        if received["type"] == "error":
+            raise RuntimeError(f"{received['error']}: {received['message']}")
+        return received
+
+    def _results(self, *numbers: int) -> dict[int, dict[str, Any]]:
+        """The answers to commands, in whatever order they and events come."""
+        results: dict[int, dict[str, Any]] = {}
+        while not set(numbers) <= set(results):
+            received = self._receive()
+            if received["type"] == "success":
+                results[received["id"]] = received["result"]
+        return results
 
 
 @contextmanager
