@@ -200,7 +200,8 @@ def _cors_headers(connection: HTTPConnection, origin: str) -> list[tuple[bytes, 
     }
     if connection.scope.get("method") == "OPTIONS":
         headers["access-control-allow-methods"] = "GET, POST, PATCH, DELETE, OPTIONS"
-        headers["access-control-allow-headers"] = "Authorization, Content-Type, If-Match"
+        # Some WHIP clients send the entity tag as ETag.
+        headers["access-control-allow-headers"] = "Authorization, Content-Type, ETag, If-Match"
         headers["access-control-max-age"] = "600"
         headers["accept-post"] = "application/sdp"
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
