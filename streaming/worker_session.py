@@ -137,4 +137,5 @@ class WorkerSession:
             self._goes_on_from = None
             return motion
         *pose, breath = own + jump * np.float32(1.0 - done * done * (3.0 - 2.0 * done))
-        return replace(motion, pose=np.array(pose, np.float32), breath=min(1.0, max(0.0, float(breath))))
+        pose_now = np.array(pose, np.float32)
+        return replace(motion, pose=pose_now, breath=min(1.0, max(0.0, float(breath)))).clamped()
