@@ -27,7 +27,6 @@ POSTURE_S: Final = (4.0, 11.0)
 NOD_DEG: Final = 2.2
 NOD_PAUSE_S: Final = (0.5, 1.6)
 
-
 _POLES: Final = np.exp(
     -2 * np.pi / FRAME_RATE * np.repeat([REST_HZ, SPEAKING_HZ, POSTURE_HZ, NOD_HZ], [6, 6, 6, 1])
 )
