@@ -96,11 +96,17 @@ async def _measure(
                 for one in sessions.values():
                     one.play(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech))))
                 await asyncio.sleep(SETTLE_S)
-                before = [(one.pacer.counts.sent, one.pacer.counts.repeated) for one in sessions.values()]
+                before = [
+                    (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)
+                    for one in sessions.values()
+                ]
                 for step in range(10):
                     await asyncio.sleep(seconds / 10)
                     progress((number - 1 + (step + 1) / 10) / most)
-                after = [(one.pacer.counts.sent, one.pacer.counts.repeated) for one in sessions.values()]
+                after = [
+                    (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)
+                    for one in sessions.values()
+                ]
                 counts.append(_count(before, after, seconds))
                 for one in sessions.values():
                     one.clear()

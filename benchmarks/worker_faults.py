@@ -32,7 +32,8 @@ from streaming.avatars import default_data_dir
 from streaming.engine_port import EngineOptions
 from streaming.messages import Audio, CloseSession, FrameDone, FromWorker, OpenSession, SessionFailed
 from streaming.metrics import Metrics
-from streaming.session import AvatarSession, Picture
+from streaming.pictures import Picture
+from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 from streaming.shared import SessionMemory
 from streaming.supervisor import EngineWorker
@@ -304,7 +305,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                     "cpu_share": round(used / IDLE_S, 4),
                 },
                 "worker": memory_mb(live),
-                "stages": asdict(stage.session.stats()),
+                "stages": asdict(stage.session.pictures.stats()),
                 "repeated_without_fault": sum(picture.repeated for _, picture in before),
             }
             result["swaps_read_anew"] = [

@@ -1,5 +1,7 @@
 """The clock of one session: which audio sample arrives when."""
 
+import asyncio
+import time
 from dataclasses import dataclass
 
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
@@ -30,3 +32,8 @@ class MediaClock:
     def hold(self, seconds: float) -> None:
         """Let the session stand still for ``seconds``, as after the machine slept."""
         self.origin_s += seconds
+
+
+async def sleep_until(when_s: float) -> None:
+    """Sleep until a monotonic time; at least give way once."""
+    await asyncio.sleep(max(0.0, when_s - time.monotonic()))

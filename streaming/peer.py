@@ -171,13 +171,15 @@ class Peer:
 
         transceiver = self._send("video", lambda: self.session.packets(codec()), VIDEO_CLOCK, begin_ntp)
         track = self._tracks[-1]
-        session = self.session
+        pictures = self.session.pictures
         aiortc_private.play_at_once(transceiver.sender)
-        aiortc_private.on_keyframe_request(transceiver.sender, lambda: session.want_keyframe(codec()))
+        aiortc_private.on_keyframe_request(transceiver.sender, lambda: pictures.feed(codec()).want_keyframe())
         aiortc_private.on_network(
             transceiver.sender,
-            lambda bandwidth: session.bandwidth(codec(), there, bandwidth) if (there := outlet()) else None,
-            lambda loss: session.loss(codec(), there, loss) if (there := outlet()) else None,
+            lambda bandwidth: (
+                pictures.feed(codec()).bandwidth(there, bandwidth) if (there := outlet()) else None
+            ),
+            lambda loss: pictures.feed(codec()).loss(there, loss) if (there := outlet()) else None,
         )
         known = RTCRtpSender.getCapabilities("video").codecs
         preferred = [c for name in CODECS for c in known if c.mimeType == name]
@@ -242,7 +244,7 @@ class Peer:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(STATS_S)
-            self.tell({"type": "stats", **asdict(self.session.stats())})
+            self.tell({"type": "stats", **asdict(self.session.pictures.stats())})
 
     async def _on_connection_state(self) -> None:
         state = self._connection.connectionState

@@ -203,7 +203,7 @@ class Server:
             *(self.close_call(call) for call, peer in list(self.calls.items()) if peer.session is session)
         )
         await session.close()
-        counts = session.pacer.counts
+        counts = session.pictures.pacer.counts
         logger.info(
             "closed after %d frames, %d repeated",
             counts.sent,
@@ -276,7 +276,7 @@ class Server:
             return name, await peer.answer(offer)
         except BaseException:
             await self.close_call(name)
-            if not session.participants and session.pacer.counts.sent == 0:
+            if not session.participants and session.pictures.pacer.counts.sent == 0:
                 await self.close_session(session.name)
             raise
 

@@ -6,24 +6,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from functools import partial
-from statistics import median
 from typing import Any, Final, Literal
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
 from streaming.barge_in import BargeIn, level_dbfs
-from streaming.clock import MediaClock
+from streaming.callbacks import Callbacks, Handle
+from streaming.clock import MediaClock, sleep_until
 from streaming.concealment import SpeechDecoder
 from streaming.decimator import OUTPUT_PER_ANALYSIS
-from streaming.encoder import PACKET_SAMPLES, Codec
-from streaming.feeds import AudioFeed, Kind, Outlet, VideoFeed
-from streaming.ladder import Ladder
+from streaming.encoder import PACKET_SAMPLES
+from streaming.feeds import AudioFeed, Kind, Outlet
+from streaming.ladder import Level
 from streaming.lipsync import AvOffset
 from streaming.log import label
 from streaming.messages import (
@@ -37,10 +34,9 @@ from streaming.messages import (
     SetOrigin,
     SetStyle,
     ToWorker,
-    unpack_motion,
 )
 from streaming.metrics import Metrics
-from streaming.pacer import FramePacer, PacerCounts, ReadyFrame
+from streaming.pictures import Picture, PictureLine
 from streaming.settings import ServeSettings, look_ahead_ms, most_av_offset_ms
 from streaming.shared import SessionMemory
 from streaming.timeline import DRAIN_S, AudioTimeline
@@ -50,15 +46,6 @@ PUMP_S: Final = 0.01
 
 STOOD_STILL_S: Final = 1.0
 """After a pause of the whole process longer than this the session goes on where it was."""
-
-ENCODE_LEAD_S: Final = 0.006
-"""How long before its deadline a frame is encoded, when it is ready."""
-
-BEGINNING_S: Final = 1.0
-"""So long after its begin a session's speed is not judged: the worker is still opening it."""
-
-GRACE_S: Final = 0.008
-"""How long past its deadline a frame is waited for: so little is not seen, a picture shown twice is."""
 
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
@@ -77,40 +64,6 @@ logger = logging.getLogger(__name__)
 
 class BusyError(InputError):
     """Somebody else is speaking: HTTP 409."""
-
-
-@dataclass(frozen=True)
-class SessionStats:
-    """What a page is told once a second."""
-
-    frame: int
-    fps: float
-    repeated: int
-    latency_ms: float
-    ladder: str
-    stages: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A frame as it leaves, for those who want no video packets.
-
-    Convention: ``i420`` is uint8 [size * 3 // 2, size] and nobody writes to it; ``motion`` is float32 [58], the 52
-    ARKit blendshapes in [0, 1], yaw, pitch and roll in degrees, translation in head widths; None for a repeated one.
-    """
-
-    number: int
-    i420: NDArray[np.uint8]
-    motion: NDArray[np.float32] | None
-    speaking: bool
-    repeated: bool
-
-
-class Handle:
-    """Ends what it was given for."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self.close = close
 
 
 class AvatarSession:
@@ -139,22 +92,29 @@ class AvatarSession:
         self.clock = MediaClock(self.opened_s)
         self.timeline = AudioTimeline(self.clock)
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
-        self.ladder = Ladder()
         self._budget_s = latency_ms / 1e3
         self._look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000
-        self._size = settings.size
         self._metrics = metrics
         self._executor = executor
         self._send = send
         self._seed = seed
         self._style = (1.0, 1.0)
         self._memory = SessionMemory(settings.size)
-        self.pacer = FramePacer(self.clock, self._budget_s, self._memory.free)
+        self.pictures = PictureLine(
+            self.label,
+            self.clock,
+            self._budget_s,
+            self._memory,
+            settings.size,
+            metrics,
+            executor,
+            sound_came_late=self._heard_late,
+            on_level=self._change_level,
+            on_speaking=lambda speaking: self.tell({"type": "state", "speaking": speaking}),
+        )
         self._sound = AudioFeed()
-        self._pictures: dict[Codec, VideoFeed] = {}
-        self._watchers: list[Callable[[Picture], None]] = []
-        self._listeners: list[Callable[[int, NDArray[np.int16]], None]] = []
-        self._events: list[Callable[[dict[str, Any]], object]] = []
+        self._listeners: Callbacks[[int, NDArray[np.int16]]] = Callbacks()
+        self._events: Callbacks[[dict[str, Any]]] = Callbacks()
         self._participants: set[object] = set()
         self._empty_s: float | None = self.opened_s
         self._microphone_owner: object | None = None
@@ -163,17 +123,11 @@ class AvatarSession:
         self._barge_in: BargeIn | None = None
         self._said_dbfs: float | None = None
         self._playout_reporter: object | None = None
-        self._arrived = asyncio.Event()
-        self._picture: NDArray[np.uint8] | None = None
-        self._motion = b""  # of the frame that was shown last
         self._silent_frame = 0  # what the shared memory holds before this one was cleared
         self._next_block: int | None = None
         self._pumped_s = self.clock.origin_s
         self._tasks: list[asyncio.Task[None]] = []
-        self._counted = PacerCounts()
         self._heard: deque[tuple[int, float]] = deque(maxlen=64)
-        self._speaking = False
-        self._recent: deque[tuple[float, float, dict[str, float]]] = deque(maxlen=25)
         self._closed = False
 
     def start(self) -> None:
@@ -181,7 +135,7 @@ class AvatarSession:
         self.open_session()
         for work, name in (
             (self._pump_forever(), "pump"),
-            (self._send_pictures(), "pictures"),
+            (self.pictures.send(), "pictures"),
             (self._send_sound(), "sound"),
         ):
             task = asyncio.create_task(work, name=f"{name}-{self.label}")
@@ -198,7 +152,7 @@ class AvatarSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._send(CloseSession(self.name))
-        self.pacer.clear()
+        self.pictures.pacer.clear()
         self._memory.close()
         self._metrics.forget_session(self.label)
 
@@ -233,30 +187,26 @@ class AvatarSession:
         """Encoded sound or pictures as they leave, until the outlet is closed."""
         if kind == "audio":
             return self._sound.open()
-        return self._feed(kind).open()
+        return self.pictures.feed(kind).open()
 
     def watch(self, callback: Callable[[Picture], None]) -> Handle:
         """Call back for every frame that leaves."""
-        self._watchers.append(callback)
-        return Handle(partial(_forget, self._watchers, callback))
+        return self.pictures.watchers.add(callback)
 
     def listen(self, callback: Callable[[int, NDArray[np.int16]], None]) -> Handle:
         """Call back with every 20 ms of sound that leave: the number of the first sample, int16 [960] at 48 kHz."""
-        self._listeners.append(callback)
-        return Handle(partial(_forget, self._listeners, callback))
+        return self._listeners.add(callback)
 
     def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
         """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
         ``{"type": "cleared", "sample": n, "by": ...}`` when everything queued was thrown away and output sample n is the first
         that is not heard, ``{"type": "error", "error": "..."}`` when the engine refuses something, and
         ``{"type": "ended"}``."""
-        self._events.append(callback)
-        return Handle(partial(_forget, self._events, callback))
+        return self._events.add(callback)
 
     def tell(self, event: dict[str, Any]) -> None:
         """Tell everybody who asked for events."""
-        for callback in tuple(self._events):
-            callback(event)
+        self._events(event)
 
     def claim_microphone(self, owner: object) -> None:
         """Let ``owner`` be the one whose microphone is heard.
@@ -313,9 +263,9 @@ class AvatarSession:
         That one hears the last moments once more, from the shared memory, so that it knows the voice and has the frame
         that is due next at once; the head goes on from where it was last seen.
         """
-        due_next = self.pacer.next_number(time.monotonic())
+        due_next = self.pictures.pacer.next_number(time.monotonic())
         first_frame = max(self._silent_frame, due_next - HEARD_AGAIN_FRAMES)
-        generation = self.pacer.clear()
+        generation = self.pictures.pacer.clear()
         self._memory.free_all()
         self._send(
             OpenSession(
@@ -329,8 +279,8 @@ class AvatarSession:
                 generation=generation,
                 expressiveness=self._style[0],
                 head_motion=self._style[1],
-                level=int(self.ladder.level),
-                shown=self._motion,
+                level=int(self.pictures.ladder.level),
+                shown=self.pictures.motion,
             )
         )
         if self.timeline.head > first_frame * FRAME_SAMPLES:
@@ -356,7 +306,7 @@ class AvatarSession:
         first = self._next_block * BLOCK if self._next_block is not None else self.timeline.head
         self.timeline.clear(first)
         self._silent_frame = -(-self.timeline.head // FRAME_SAMPLES)
-        self._send(Clear(self.name, self.pacer.clear()))
+        self._send(Clear(self.name, self.pictures.pacer.clear()))
         self.tell({"type": "cleared", "sample": first * OUTPUT_PER_ANALYSIS, "by": by})
 
     def hear(self, timestamp: int, samples: NDArray[np.int16]) -> None:
@@ -384,127 +334,29 @@ class AvatarSession:
             self._metrics.av_lead.labels(self.label).set(self.av_offset.report(audio_ms, video_ms))
             self._metrics.av_error.labels(self.label).set(video_ms - audio_ms)
 
-    def want_keyframe(self, kind: Codec) -> None:
-        """A viewer cannot go on without a whole picture."""
-        self._feed(kind).want_keyframe()
-
-    def bandwidth(self, kind: Codec, outlet: Outlet, bits_per_second: int) -> None:
-        """A viewer's estimate of what the network carries."""
-        self._feed(kind).bandwidth(outlet, bits_per_second)
-
-    def loss(self, kind: Codec, outlet: Outlet, share: float) -> None:
-        """The share of video packets that a viewer has lost since it last said."""
-        self._feed(kind).loss(outlet, share)
-
     def frame_done(self, done: FrameDone) -> None:
         """The worker has made a frame."""
-        if self._closed:
-            return
-        frame = ReadyFrame(
-            done.number, done.slot, done.generation, done.ready_s, done.stage_ms, done.speaking, done.motion
-        )
-        slack_ms = (self.pacer.due(done.number) - done.ready_s) * 1e3
-        self._metrics.slack.observe(slack_ms)
-        for stage, stage_ms in done.stage_ms.items():
-            self._metrics.stage.labels(stage).observe(stage_ms)
-        if self.pacer.offer(frame):
-            self._arrived.set()
+        if not self._closed:
+            self.pictures.frame_done(done)
 
     def measure(self) -> None:
         """Set the gauges of this session; called once a second."""
         if self._closed:
             return
         sound = [len(outlet) for outlet in self._sound.outlets]
-        pictures = [len(outlet) for feed in self._pictures.values() for outlet in feed.outlets]
+        pictures = [len(outlet) for outlet in self.pictures.outlets]
+        viewers = max(len(sound), len(pictures), len(self.pictures.watchers), len(self._listeners))
         for gauge, value in (
-            (
-                self._metrics.viewers,
-                max(len(sound), len(pictures), len(self._watchers), len(self._listeners)),
-            ),
-            (self._metrics.frames_waiting, self.pacer.waiting),
+            (self._metrics.viewers, viewers),
+            (self._metrics.frames_waiting, self.pictures.pacer.waiting),
             (self._metrics.packets_waiting, max(sound, default=0) + max(pictures, default=0)),
             (self._metrics.sound_queued, self.queued_seconds),
             (self._metrics.microphone_lead, self.timeline.microphone.lead_ms),
         ):
             gauge.labels(self.label).set(value)
 
-    def stats(self) -> SessionStats:
-        """What happened in the last second."""
-        now_s = time.monotonic()
-        recent = [entry for entry in self._recent if entry[0] > now_s - 1.0]
-        stages: dict[str, list[float]] = {}
-        for _, _, times in recent:
-            for stage, stage_ms in times.items():
-                stages.setdefault(stage, []).append(stage_ms)
-        return SessionStats(
-            frame=self.pacer.next_number(now_s) - 1,
-            fps=float(len(recent)),
-            repeated=self.pacer.counts.repeated,
-            latency_ms=round(median(entry[1] for entry in recent), 1) if recent else 0.0,
-            ladder=self.ladder.level.label,
-            stages={stage: round(median(values), 2) for stage, values in stages.items()},
-        )
-
-    def _feed(self, codec: Codec) -> VideoFeed:
-        if codec not in self._pictures:
-            self._pictures[codec] = VideoFeed(codec, self._size)
-        return self._pictures[codec]
-
     def _audio_delay_s(self) -> float:
         return self._budget_s - self.av_offset.offset_ms / 1e3
-
-    async def _send_pictures(self) -> None:
-        """Let every frame leave when it is due."""
-        while True:
-            number = self.pacer.next_number(time.monotonic())
-            due_s = self.pacer.due(number)
-            await sleep_until(due_s - ENCODE_LEAD_S)
-            while not self.pacer.ready(number) and (left := due_s + GRACE_S - time.monotonic()) > 0:
-                self._arrived.clear()
-                try:
-                    await asyncio.wait_for(self._arrived.wait(), left)
-                except TimeoutError:
-                    break
-            frame = self.pacer.take(number)
-            self._judge(frame, number)
-            if frame is not None:  # copied: a session can be closed while the encoder's thread is at work
-                self._picture = self._memory.picture(frame.slot).copy()
-                self._memory.free(frame.slot)
-                self._motion = frame.motion
-            if self._picture is None:
-                continue
-            began = time.perf_counter()
-            packets = await self._encode(self._picture, number)
-            encode_ms = (time.perf_counter() - began) * 1e3
-            await sleep_until(self.pacer.due(number))
-            for feed, packet in packets:
-                feed.publish(packet)
-                self._metrics.keyframes.inc(bool(packet.is_keyframe))
-            self._show(number, self._picture, frame)
-            self._account(number, frame, encode_ms)
-
-    async def _encode(
-        self, picture: NDArray[np.uint8], number: int
-    ) -> "list[tuple[VideoFeed, av.Packet[Any]]]":
-        """Encode a picture once for every codec that somebody watches."""
-        loop = asyncio.get_running_loop()
-        feeds = [feed for feed in self._pictures.values() if feed.outlets]
-        works = [
-            loop.run_in_executor(
-                self._executor, partial(feed.encode, picture, number, keyframe=feed.keyframe_due())
-            )
-            for feed in feeds
-        ]
-        return list(zip(feeds, await asyncio.gather(*works), strict=True))
-
-    def _show(self, number: int, i420: NDArray[np.uint8], frame: ReadyFrame | None) -> None:
-        if self._watchers:
-            motion = None if frame is None else unpack_motion(frame.motion)
-            picture = Picture(
-                number, i420, motion, self._speaking, repeated=frame is None or frame.number != number
-            )
-            for watcher in tuple(self._watchers):
-                watcher(picture)
 
     async def _send_sound(self) -> None:
         """Let every 20 ms of sound leave when they are due."""
@@ -523,8 +375,7 @@ class AvatarSession:
             first = block * PACKET_SAMPLES
             block += 1
             self._next_block = block
-            for listener in tuple(self._listeners):
-                listener(first, samples)
+            self._listeners(first, samples)
             if self._barge_in is not None:
                 self._said_dbfs = level_dbfs(samples)
             if self._sound.outlets:
@@ -570,54 +421,15 @@ class AvatarSession:
         if change == "user_speaking" and (self.queued_seconds or self.timeline.spoken_to > sent):
             self.clear("user")
 
-    def _judge(self, frame: ReadyFrame | None, number: int) -> None:
-        """Feed the ladder with frames that should have been drawn."""
-        level = self.ladder.level
-        beginning = time.monotonic() < self.opened_s + BEGINNING_S
-        if number % level.stride or beginning or self._heard_late(number):
-            return
-        slack_ms = None
-        if frame is not None and frame.number == number:
-            slack_ms = (self.pacer.due(number) - frame.ready_s) * 1e3
-        if self.ladder.add(slack_ms, time.monotonic()) != level:
-            logger.info(
-                "quality: %s -> %s", level.label, self.ladder.level.label, extra={"session": self.label}
-            )
-            self._send(SetLevel(self.name, int(self.ladder.level)))
-        self._metrics.ladder.labels(self.label).set(int(self.ladder.level))
-
     def _heard_late(self, number: int) -> bool:
         """Whether the sound for a frame came so late that drawing faster would not have helped."""
         needed = (number + 1) * FRAME_SAMPLES + self._look_ahead
         heard_s = next((when_s for end, when_s in self._heard if end >= needed), None)
         return heard_s is None or heard_s > self.clock.time_of(needed) + LATE_SOUND_S
 
-    def _account(self, number: int, frame: ReadyFrame | None, encode_ms: float) -> None:
-        now_s = time.monotonic()
-        shown = frame.number if frame is not None else number
-        latency_ms = (now_s - self.clock.time_of(shown * FRAME_SAMPLES)) * 1e3
-        stages = {**(frame.stage_ms if frame is not None else {}), "encode": encode_ms}
-        self._recent.append((now_s, latency_ms, stages))
-        self._metrics.latency.observe(latency_ms)
-        self._metrics.encode.observe(encode_ms)
-        self._metrics.count_frames(self._counted, self.pacer.counts)
-        self._counted = replace(self.pacer.counts)
-        for feed in self._pictures.values():
-            if feed.outlets:
-                self._metrics.bitrate.labels(self.label).set(feed.target)
-        if frame is not None and frame.speaking != self._speaking:
-            self._speaking = frame.speaking
-            self.tell({"type": "state", "speaking": frame.speaking})
-
-
-async def sleep_until(when_s: float) -> None:
-    """Sleep until a monotonic time; at least give way once."""
-    await asyncio.sleep(max(0.0, when_s - time.monotonic()))
-
-
-def _forget(callbacks: list[Any], callback: Any) -> None:
-    if callback in callbacks:
-        callbacks.remove(callback)
+    def _change_level(self, before: Level, level: Level) -> None:
+        logger.info("quality: %s -> %s", before.label, level.label, extra={"session": self.label})
+        self._send(SetLevel(self.name, int(level)))
 
 
 def _complain(task: asyncio.Task[None]) -> None:

@@ -13,9 +13,10 @@ from typing import IO
 
 from benchmarks.media.marked_engine import read_mark
 from engine.conventions import FRAME_RATE
+from streaming.pictures import Picture
 from streaming.serve import serve
 from streaming.server import Server
-from streaming.session import AvatarSession, Picture
+from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 
 

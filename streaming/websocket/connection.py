@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError
 from streaming.auth import ForbiddenError
-from streaming.session import AvatarSession, BusyError, Picture
+from streaming.pictures import Picture
+from streaming.session import AvatarSession, BusyError
 from streaming.tokens import Scope
 from streaming.websocket.frames import FrameStream
 from streaming.websocket.listener import Listener

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES
+from streaming.callbacks import Handle
 from streaming.decimator import OUTPUT_PER_ANALYSIS
-from streaming.session import AvatarSession, Handle, Picture
+from streaming.pictures import Picture
+from streaming.session import AvatarSession
 from streaming.websocket.outbox import Outbox
 from streaming.websocket.protocol import MOTION_NAMES, REPEATED, SPEAKING, Kind, Subscribe, pack
 

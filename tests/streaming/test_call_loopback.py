@@ -89,7 +89,7 @@ async def test_a_call_with_a_microphone(client: httpx.AsyncClient, server: Serve
     assert {"type": "state", "speaking": True} in caller.messages
     assert any("expressiveness" in m["error"] for m in caller.messages if m["type"] == "error")
     live = server.call(name).session
-    assert live.timeline.microphone.active(asyncio.get_running_loop().time())
+    await caller.until(lambda: live.timeline.microphone.active(asyncio.get_running_loop().time()))
     await client.delete(f"/api/calls/{name}")
     await caller.close()
 

@@ -97,7 +97,7 @@ async def test_a_worker_that_takes_over_hears_the_last_moments_again(bench: Benc
     bench.session.open_session()
     bench.pass_time(10.0)
     bench.session.hear(0, np.zeros(960, np.int16))  # lets the timeline grow to now
-    due_next = bench.session.pacer.next_number(time.monotonic())
+    due_next = bench.session.pictures.pacer.next_number(time.monotonic())
     bench.session.open_session()
     opened = bench.last(OpenSession)
     assert (
@@ -113,7 +113,7 @@ async def test_it_goes_on_from_the_motion_that_was_shown_last(bench: Bench) -> N
     shown = pack_motion(rest(0))
     left = asyncio.Event()
     bench.session.watch(lambda picture: left.set())
-    number = bench.session.pacer.next_number(time.monotonic()) + 1
+    number = bench.session.pictures.pacer.next_number(time.monotonic()) + 1
     worker.fill(0, np.zeros((SIZE * 3 // 2, SIZE), np.uint8))
     generation = bench.last(OpenSession).generation
     bench.session.frame_done(FrameDone(bench.session.name, number, 0, generation, 0.0, {}, False, shown))
@@ -150,13 +150,13 @@ async def test_clear_drops_pictures_that_wait_and_those_on_their_way(bench: Benc
         )
 
     draw(5, generation)
-    assert bench.session.pacer.ready(5)
+    assert bench.session.pictures.pacer.ready(5)
     bench.session.clear()
-    assert not bench.session.pacer.ready(5)
+    assert not bench.session.pictures.pacer.ready(5)
     draw(6, generation)
-    assert not bench.session.pacer.ready(6)
+    assert not bench.session.pictures.pacer.ready(6)
     draw(7, bench.last(Clear).generation)
-    assert bench.session.pacer.ready(7)
+    assert bench.session.pictures.pacer.ready(7)
     for _ in range(SLOTS - 1):  # only the one that waits is held
         slot = worker.free_slot()
         assert slot is not None

@@ -37,7 +37,7 @@ async def test_viewers_of_one_avatar_share_one_encode(client: httpx.AsyncClient,
     callers = [Caller() for _ in range(3)]
     placed = [await place(client, caller, session="grace_hopper") for caller in callers]
     assert {one["session"] for one in placed} == {"grace_hopper"}
-    feed = server.sessions["grace_hopper"]._pictures
+    feed = server.sessions["grace_hopper"].pictures.feeds
     await callers[0].until(lambda: all(len(caller.pictures) > 30 for caller in callers))
     assert list(feed) == ["h264"] and len(feed["h264"].outlets) == 3
     # Every viewer's time stamps count from the session's begin, whenever they came.
