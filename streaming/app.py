@@ -242,6 +242,8 @@ def _add_calls(app: FastAPI, server: Server) -> None:
             require(request, Scope.PUBLISH)
         if wanted.session is not None:
             session = server.join(wanted.session)
+        elif wanted.view_only:  # who may not speak would look at one that nobody speaks to
+            session = server.shared_session(wanted.avatar or server.store.default)
         else:
             session = server.open_session(wanted.avatar, wanted.seed)
         name, answer = await server.open_call(wanted.sdp, session, publish=not wanted.view_only)

@@ -11,11 +11,11 @@ const RESTART_LIMIT_MS = 60_000;
 const TITLES = { full: "The server is full", starting: "The server is starting", stopping: "The server is restarting" };
 
 /**
- * States: "connecting" -> "live" -> ("waiting" -> "connecting")* ; "ended" after `hangUp`.
+ * States: "connecting" -> "live" -> ("waiting" -> "connecting")* ; "ended" after `hangUp`; "locked" without a token.
  *
  * Events: "state" (detail: `{name, title, words, retryInS}`); "joined" (detail: `{session, avatar}`) when the server has
  * answered; "message" (detail: the server's message); "stream" (detail: MediaStream); "no-avatar" when the server no
- * longer has the avatar that was asked for; "locked" (detail: words) when the server wants a token, or another one.
+ * longer has the avatar that was asked for; "locked" when the server wants a token, or another one.
  */
 export class Connection extends EventTarget {
   call = null;
@@ -154,7 +154,7 @@ export class Connection extends EventTarget {
   #refused(error) {
     if (error.status === 401) {
       this.#enter("locked");
-      return this.dispatchEvent(new CustomEvent("locked", { detail: error.message }));
+      return this.dispatchEvent(new Event("locked"));
     }
     if (error.status === 404 && this.#session && !this.#isGuest) {
       this.#session = null; // It ended while nobody was there: another one will do.

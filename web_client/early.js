@@ -1,12 +1,14 @@
 /**
  * Places the first call before the rest of the page is loaded: the picture is what everybody waits for. Then it loads
- * the rest (main.js), while the server answers.
+ * the rest, main.js.
  */
 
 import { getConfig } from "./api.js";
 import { Call, whyUnsupported } from "./call.js";
 import { Stage } from "./stage.js";
 import { kept, readAddress } from "./visit.js";
+
+const PATIENCE_MS = 800;
 
 export const stage = new Stage();
 
@@ -27,4 +29,8 @@ export const wanted = {
 export const firstCall = whyUnsupported() ? null : Call.place({ ...wanted, config: firstConfig });
 
 firstCall?.then((call) => stage.play(call.stream)).catch(() => {}); // The connection says why.
-firstConfig.catch(() => {}).then(() => setTimeout(() => import("./main.js"))); // After the offer, which comes next.
+firstConfig.catch(() => {});
+
+// The rest would take its share of the processor from the answer; it comes while the two peers find each other.
+const enough = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+Promise.race([firstCall, enough]).catch(() => {}).then(() => import("./main.js"));

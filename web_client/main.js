@@ -130,9 +130,12 @@ function showJoined({ session, avatar }) {
 }
 
 /** The server wants a token: ask for it, and go on. */
-async function unlock({ detail: words }) {
-  stage.setStatus("Locked", "wait");
-  stage.explain({ title: "This server asks for a token", words, button: "Enter the token" });
+async function unlock() {
+  stage.explain({
+    title: "This server asks for a token",
+    words: "Whoever runs it can give you one, or a link that holds it.",
+    button: "Enter the token",
+  });
   if (!(await askForToken())) return;
   connection.connect();
   reloadGallery();
@@ -144,7 +147,7 @@ function showState({ name, title, words, retryInS }) {
   stage.state = name;
   const live = name === "live";
   for (const control of ["speak-file", "clear"]) part(control).disabled = !live;
-  part("hang-up").disabled = name === "ended";
+  part("hang-up").disabled = name === "ended" || name === "locked";
   part("start").disabled = !live && name !== "ended" && !microphone;
   if (name === "connecting" || live) stage.clear();
   if (live) {

@@ -134,6 +134,7 @@ def test_a_link_with_a_token_does_what_the_token_allows(browser: Browser, locked
         wait_until_live(page)
         words(page, "status-words", "^Watching$")
         expect(page.get_by_test_id("start")).to_be_hidden()
+        assert kept(page, "session") == "grace_hopper"  # the one that is spoken to, not one of its own
 
 
 def test_a_restart_is_announced_and_survived(browser: Browser, url: str) -> None:
