@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.conventions import SAMPLE_RATE
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import AUDIO_CLOCK
 from streaming.session import AvatarSession
@@ -173,7 +174,7 @@ class LiveSpeaker:
         samples = self._decoder.add(data)
         self._allowance_s -= seconds
         if self._next_s is not None and now_s > self._next_s + PAUSE_S:
-            self._timestamp += int((now_s - self._next_s) * AUDIO_CLOCK)
+            self._timestamp += OUTPUT_PER_ANALYSIS * int((now_s - self._next_s) * SAMPLE_RATE)
         self._next_s = now_s + seconds
         self._hear(self._resampler.add(samples))
 

@@ -258,5 +258,6 @@ async def test_a_live_microphone_is_heard_and_is_one(join: Join) -> None:
     await client.say(tone(16_000, 0.4))
     await client.say(tone(16_000, 0.4))
     await client.event("error", code="too_fast")
+    await client.until(lambda: len(client.all("speaking")) == 2)  # after a pause, too
     _, heard = client.sound()
     assert np.abs(heard).max() > 10_000
