@@ -60,12 +60,13 @@ def test_certificates_that_cannot_be_used_are_said(tmp_path: Path) -> None:
     assert "without a password" in refusal(tmp_path, cert, locked_key)
 
 
-def test_https_is_served(tmp_path: Path) -> None:
+def test_https_is_served_and_strangers_are_warned_of(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     trusted = ssl.create_default_context(cafile=str(cert))
     trusted.check_hostname = False  # the name is not what is tested
-    with fake_server(tls_cert=str(cert), tls_key=str(key)) as server:
+    with fake_server(tls_cert=str(cert), tls_key=str(key), host="0.0.0.0") as server:
         assert server.url.startswith("https:")
         page = httpx.get(server.url, verify=trusted)
         assert (page.status_code, page.http_version) == (200, "HTTP/1.1")
-        assert f"serving {server.url}" in server.log
+        assert f"serving https://0.0.0.0:{server.port}" in server.log
+        assert "ANYBODY WHO REACHES 0.0.0.0" in server.log
