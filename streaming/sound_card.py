@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import av
 import numpy as np
@@ -274,6 +274,16 @@ def device_names() -> dict[str, list[str]]:
         kind: [device["name"] for device in devices if device[f"max_{kind}_channels"] > 0]
         for kind in ("input", "output")
     }
+
+
+def find_device(name: str, kind: Literal["input", "output"]) -> str:
+    """The full name of the device that "default" or a part of its name means.
+
+    Raises:
+        SettingError: there is none, or several fit.
+        UnavailableError: this machine has no sound, or sounddevice or PortAudio is missing.
+    """
+    return str(_find(_sounddevice(), name, kind)["name"])
 
 
 async def _reopen(device: Device, retry_s: float) -> None:

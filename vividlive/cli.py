@@ -6,9 +6,8 @@ Exit codes: 0 done, 1 internal error, 2 bad input (one line on stderr), 3 a stat
 import os
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.console import Console
 from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError, VividliveError
 from vividlive.bench_command import bench
+from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
 from vividlive.terminal import (
     EXIT_BAD_INPUT,
@@ -28,6 +28,7 @@ from vividlive.terminal import (
     warn,
     write_json,
 )
+from vividlive.webcam_command import webcam
 
 # Read when NumPy is first imported. On a busy machine its threads turn a fit of 0.3 s into seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,16 +42,7 @@ train = typer.Typer(help="Make training data and train the models that ship.")
 app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.command()(serve)
-
-
-class RightsChoice(StrEnum):
-    """On what ground the person's picture is used."""
-
-    self_ = "self"
-    permission = "permission"
-    public_domain = "public-domain"
-    fictional = "fictional"
-    unstated = "unstated"
+app.command()(webcam)
 
 
 JsonOption = Annotated[
@@ -60,10 +52,6 @@ SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256
 SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")]
 LookAheadOption = Annotated[
     int, typer.Option(help="How far the motion listens ahead: 80, or 40 for less delay.")
-]
-RightsOption = Annotated[RightsChoice, typer.Option(help="On what ground you may animate this face.")]
-FaceOption = Annotated[
-    int | None, typer.Option(help="Which face, counted from 0, when the photo shows several.")
 ]
 
 
@@ -81,7 +69,7 @@ def avatar(
     """Make an avatar from a photo."""
     from engine.avatar.report import quality_report, write_sheet
 
-    made = _make_avatar(photo, rights, face)
+    made = make_avatar(photo, rights, face)
     made.save(out)
     if sheet:
         write_sheet(made, sheet)
@@ -127,7 +115,7 @@ def render(
     )
     sound = load_audio(audio) if audio else None
     motions = read_motion(motion) if motion else []
-    person = Avatar.load(avatar) if avatar else _make_avatar(_given(photo), rights, face)
+    person = Avatar.load(avatar) if avatar else make_avatar(_given(photo), rights, face)
     engine = Engine(settings)
     with progress_bar("rendering") as advance:
         if sound is not None:
@@ -278,12 +266,6 @@ def train_face_motion(
         stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def webcam() -> None:
-    """Virtual camera (not built yet)."""
-    raise UnavailableError("webcam is not built yet: `vividlive serve` shows the avatar in a browser")
-
-
 def main() -> NoReturn:
     """Run the command line and turn errors into exit codes."""
     try:
@@ -302,14 +284,3 @@ def main() -> NoReturn:
 def _given(path: Path | None) -> Path:
     assert path is not None
     return path
-
-
-def _make_avatar(photo: Path, rights: RightsChoice, face: int | None) -> Any:
-    from engine.avatar.avatar import Avatar
-
-    if rights is RightsChoice.unstated:
-        warn("--rights was not given: animate only faces whose owners agree (ACCEPTABLE_USE.md)")
-    with progress_bar("making the avatar") as advance:
-        return Avatar.from_photo(
-            photo, rights=rights.value, face=face, progress=lambda _step, fraction: advance(fraction)
-        )

@@ -21,7 +21,7 @@ def examine() -> dict[str, str]:
         "sound encoder": _encoder("libopus"),
         "weights": _weights(),
         "browser for e2e tests": _browser(),
-        "not built yet": "neural renderer, webcam, /whip, /whep, GPU kernels' launcher",
+        "not built yet": "neural renderer, /whip, /whep, GPU kernels' launcher",
     }
 
 

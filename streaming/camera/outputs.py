@@ -35,6 +35,26 @@ def open_camera(backend: Backend, width: int, height: int, device: str | None = 
     raise UnavailableError("no virtual camera: " + " | or ".join(reasons))
 
 
+def camera_ways() -> list[str]:
+    """What each backend would open on this machine, or why it cannot."""
+    lines = []
+    try:
+        camera = DriverCamera(640, 360)
+        lines.append(f"pyvirtualcam: {camera.name}")
+        camera.close()
+    except UnavailableError as error:
+        lines.append(f"pyvirtualcam: {error}")
+    if sys.platform == "linux":
+        from streaming.camera import pipewire
+
+        try:
+            pipewire.check_video_node()
+            lines.append(f"pipewire: a node called {pipewire.NAME}")
+        except UnavailableError as error:
+            lines.append(f"pipewire: {error}")
+    return lines
+
+
 def _pipewire_camera(width: int, height: int, name: str | None) -> Camera:
     if sys.platform != "linux":
         raise UnavailableError("expected Linux for a PipeWire camera")

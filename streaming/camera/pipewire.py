@@ -6,10 +6,12 @@ Both are well-kept tools that run as child processes. They end when their input 
 import array
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import termios
+import threading
 import time
 from pathlib import Path
 from typing import IO, Final
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_RATE
-from engine.errors import UnavailableError
+from engine.errors import SettingError, UnavailableError
 from streaming.camera.port import CameraLostError
 
 NAME: Final = "Vividlive"
@@ -32,7 +34,7 @@ SOUND_MOST: Final = SOUND_RATE * 2 * 80 // 1000
 SOUND_KEPT: Final = SOUND_RATE * 2 * 40 // 1000
 """Bytes of sound that wait in the pipe: beyond 80 ms (nobody listens, or more slowly) all but 40 ms are dropped."""
 
-START_S: Final = 5.0
+START_S: Final = 15.0
 DIES_S: Final = 0.3
 """A child that cannot work has ended after this."""
 
@@ -44,23 +46,15 @@ class VideoNode:
 
     def __init__(self, width: int, height: int, name: str | None = None) -> None:
         """Raises:
+        SettingError: the name cannot be used.
         UnavailableError: GStreamer, its PipeWire plugin or PipeWire itself is missing.
         """
         self.name = name or NAME
-        _need_pipewire()
-        _need(
-            ("gst-launch-1.0", "gst-inspect-1.0"),
-            "apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-pipewire",
-        )
-        for element in ("rawvideoparse", "pipewiresink"):
-            # Not --exists: it compares the plugin's version with GStreamer's own.
-            if subprocess.run(
-                ["gst-inspect-1.0", element], stdout=subprocess.DEVNULL, check=False
-            ).returncode:
-                raise UnavailableError(
-                    f"expected GStreamer's {element} for a PipeWire camera: "
-                    "apt install gstreamer1.0-plugins-base gstreamer1.0-pipewire"
-                )
+        if not re.fullmatch(r"[\w .:/-]+", self.name):
+            raise SettingError(
+                f"expected a name of letters, digits and spaces for the camera, got {self.name!r}"
+            )
+        check_video_node()
         # Old pictures are dropped where they wait. pipewiresink 0.3.65 crashes when it offers its own buffers
         # upstream: identity keeps it from that.
         self._child = _Child(
@@ -77,9 +71,9 @@ class VideoNode:
         _grow_pipe(self._child.input)
         time.sleep(DIES_S)
         if self._child.ended:
-            raise UnavailableError(
-                f"expected GStreamer to make a PipeWire camera, got: {self._child.last_words()}"
-            )
+            reason = self._child.last_words()
+            self._child.close()
+            raise UnavailableError(f"expected GStreamer to make a PipeWire camera, got: {reason}")
 
     def send(self, picture: NDArray[np.uint8]) -> None:
         try:
@@ -96,39 +90,62 @@ class SoundNode:
     """A microphone as a PipeWire node, ``media.class`` Audio/Source, fed through PipeWire's pipe tunnel."""
 
     def __init__(self, name: str = NAME) -> None:
-        """Raises:
-        UnavailableError: PipeWire or its tools are missing.
-        """
         self.name = name
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._fifo = -1
+        self._lock = threading.Lock()  # it is fed in one thread, and opened and closed in another
+        self._child: _Child | None = None
+
+    def open(self) -> None:
+        """Make the node.
+
+        Raises:
+            UnavailableError: PipeWire or its tools are missing.
+        """
         _need_pipewire()
         _need(("pw-cli",), "apt install pipewire-bin")
         self._folder = tempfile.TemporaryDirectory(prefix="vividlive-sound-")
         fifo = Path(self._folder.name) / "sound"
         os.mkfifo(fifo, 0o600)
         self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-        self._child = _Child(["pw-cli"])
-        self._child.input.write(
+        self._child = child = _Child(["pw-cli"])
+        child.input.write(
             "load-module libpipewire-module-pipe-tunnel { tunnel.mode = source "
             f'pipe.filename = "{fifo}" audio.format = S16LE audio.rate = {SOUND_RATE} audio.channels = 1 '
-            f'audio.position = [ MONO ] stream.props = {{ node.name = "{name}" node.description = "{name}" '
-            "media.class = Audio/Source } }\n".encode()
+            f'audio.position = [ MONO ] stream.props = {{ node.name = "{self.name}" '
+            f'node.description = "{self.name}" media.class = Audio/Source }} }}\n'.encode()
         )
-        self._child.input.flush()
+        child.input.flush()
         begun_s = time.monotonic()
-        while b"@module" not in self._child.said():
-            if self._child.ended or time.monotonic() - begun_s > START_S:
-                reason = self._child.last_words()
+        while b"@module" not in child.said():
+            if child.ended or time.monotonic() - begun_s > START_S:
+                reason = child.last_words()
                 self.close()
                 raise UnavailableError(f"expected PipeWire to make a microphone, got: {reason}")
             time.sleep(0.02)
 
-    @property
-    def alive(self) -> bool:
+    def alive(self, now_s: float) -> bool:
         """Whether the node is there."""
-        return not self._child.ended
+        return self._child is not None and not self._child.ended
 
     def play(self, samples: NDArray[np.int16]) -> None:
         """Say this next: mono int16 at 48 kHz. What nobody listens to is dropped, the oldest first."""
+        with self._lock:
+            if self._fifo >= 0:
+                self._write(samples)
+
+    def close(self) -> None:
+        """Take the node away; closing twice is no error."""
+        if self._child is not None:
+            self._child.close()
+        with self._lock:
+            fifo, self._fifo = self._fifo, -1
+            if fifo >= 0:
+                os.close(fifo)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _write(self, samples: NDArray[np.int16]) -> None:
         waiting = array.array("i", [0])
         fcntl.ioctl(self._fifo, termios.FIONREAD, waiting)
         try:
@@ -138,13 +155,23 @@ class SoundNode:
         except BlockingIOError:
             pass  # the listener took it meanwhile
 
-    def close(self) -> None:
-        """Take the node away; closing twice is no error."""
-        self._child.close()
-        if self._fifo >= 0:
-            os.close(self._fifo)
-            self._fifo = -1
-            self._folder.cleanup()
+
+def check_video_node() -> None:
+    """Raises:
+    UnavailableError: something is missing that a ``VideoNode`` needs; says what to install.
+    """
+    _need_pipewire()
+    _need(
+        ("gst-launch-1.0", "gst-inspect-1.0"),
+        "apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-pipewire",
+    )
+    for element in ("rawvideoparse", "pipewiresink"):
+        # Not --exists: it compares the plugin's version with GStreamer's own.
+        if subprocess.run(["gst-inspect-1.0", element], stdout=subprocess.DEVNULL, check=False).returncode:
+            raise UnavailableError(
+                f"expected GStreamer's {element} for a PipeWire camera: "
+                "apt install gstreamer1.0-plugins-base gstreamer1.0-pipewire"
+            )
 
 
 class _Child:

@@ -163,7 +163,9 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["bench", "stages", "--avatar", HOPPER], "avatar bundle"),
         (["bench", "compare", HOPPER, HOPPER], "expected a result"),
         (["bench", "sing"], "sing"),
-        (["webcam"], "not built yet"),
+        (["webcam", "--width", "1279"], "got 1279 x 720"),
+        (["webcam", "--backend", "film"], "auto, pyvirtualcam or pipewire"),
+        (["webcam", "--size", "500"], "size"),
     ],
 )
 def test_bad_words_are_answered_in_one_line(
@@ -172,7 +174,9 @@ def test_bad_words_are_answered_in_one_line(
     monkeypatch.chdir(tmp_path)
     done = vividlive(*words)
     assert done.code == 2, done
-    lines = [line for line in done.err.splitlines() if not line.startswith("warning") and " INFO " not in line]
+    lines = [
+        line for line in done.err.splitlines() if not line.startswith("warning") and " INFO " not in line
+    ]
     assert len(lines) == 1 and lines[0].startswith("error: ") and says in lines[0]
     assert not list(tmp_path.iterdir()), "a file was left behind"
 

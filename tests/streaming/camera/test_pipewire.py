@@ -179,6 +179,7 @@ def test_sound_is_read_back_as_it_was(pipewire: None, tmp_path: Path) -> None:
     from streaming.camera.pipewire import SoundNode
 
     node = SoundNode()
+    node.open()
     period = 30_000
 
     def speak(block: int) -> None:
@@ -221,12 +222,13 @@ def test_sound_that_nobody_hears_is_dropped_and_the_newest_kept(pipewire: None) 
     from streaming.camera.pipewire import SOUND_KEPT, SOUND_MOST, SoundNode
 
     node = SoundNode()
+    node.open()
     try:
         for block in range(100):
             node.play(np.full(960, block, np.int16))
         waiting = array.array("i", [0])
         fcntl.ioctl(node._fifo, termios.FIONREAD, waiting)
         assert SOUND_KEPT <= waiting[0] <= SOUND_MOST
-        assert node.alive
+        assert node.alive(0.0)
     finally:
         node.close()
