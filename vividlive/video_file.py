@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError
+from engine.provenance import PROVENANCE
 from engine.speech.audio_file import OUTPUT_RATE
 
 SOUND_PER_FRAME = OUTPUT_RATE // FRAME_RATE
 """Output samples that belong to one picture."""
-
-PROVENANCE = "AI-generated with Vividlive: a photo animated by a voice"
 
 
 class VideoFile:
