@@ -1,5 +1,6 @@
 """A session's three verbs: push audio, clear, iterate frames."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -147,13 +148,19 @@ def test_another_avatar_takes_over_within_a_session(
     engine: Engine, avatar: Avatar, speech: np.ndarray
 ) -> None:
     other = Avatar.from_photo(ASSETS / "portraits" / "astronaut.png", rights="public-domain")
-    session = engine.session(avatar)
-    session.push_audio(speech)
-    before = session.render(next(session.motions()))
-    session.set_avatar(other)
-    after = session.render(next(session.motions()))
-    assert after.number == before.number + 1
-    assert np.abs(after.rgb.astype(int) - before.rgb).mean() > 20
+    with ThreadPoolExecutor(1) as executor:
+        prepared = executor.submit(engine.prepare, other).result()
+    shown = []
+    for first, new in ((avatar, other), (engine.prepare(avatar), prepared)):
+        session = engine.session(first)
+        session.push_audio(speech)
+        before = session.render(next(session.motions()))
+        session.set_avatar(new)
+        after = session.render(next(session.motions()))
+        assert after.number == before.number + 1
+        assert np.abs(after.rgb.astype(int) - before.rgb).mean() > 20
+        shown.append((before.rgbx, after.rgbx))
+    np.testing.assert_array_equal(shown[0], shown[1])  # made ready beforehand or not
 
 
 def test_style_stills_the_head(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
