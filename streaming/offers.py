@@ -103,10 +103,10 @@ def _bundled(offer: sdp.SessionDescription) -> sdp.MediaDescription:
         OfferError: they have several, or the transport is not described.
     """
     first = offer.media[0]
-    if len(offer.media) > 1:
-        bundles = [group.items for group in offer.group if group.semantic == "BUNDLE"]
+    bundles = [group.items for group in offer.group if group.semantic == "BUNDLE"]
+    if bundles or len(offer.media) > 1:
         if len(bundles) != 1 or sorted(bundles[0]) != sorted(media.rtp.muxId for media in offer.media):
-            raise OfferError("expected all m-lines of the offer in one BUNDLE group")
+            raise OfferError("expected all m-lines of the offer in one BUNDLE group, and no others")
         first = next(media for media in offer.media if media.rtp.muxId == bundles[0][0])
     if first.ice is None or not first.ice.usernameFragment or not first.ice.password:
         raise OfferError(f"expected ICE credentials for {first.kind} in the offer, got none")

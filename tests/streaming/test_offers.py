@@ -93,6 +93,7 @@ def test_sound_or_picture_alone_can_be_viewed(kind: str) -> None:
         (lambda text: "v=0\nm=audio nine\n", "cannot be parsed"),
         (lambda text: text[: text.index("m=audio")], "audio or video recvonly"),
         (lambda text: text.replace("BUNDLE 0 1 2", "BUNDLE 0 1"), "one BUNDLE group"),
+        (lambda text: text[: text.index("m=video")], "one BUNDLE group"),  # of m-lines that are not there
         (
             lambda text: text.replace("a=group:BUNDLE 0 1 2", "a=group:BUNDLE 0 1\na=group:BUNDLE 2"),
             "one BUNDLE group",
