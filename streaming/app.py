@@ -24,6 +24,8 @@ from streaming.creation import RefusedError
 from streaming.offers import OfferError
 from streaming.origins import is_loopback
 from streaming.page_files import PageFiles
+from streaming.recording_store import UnknownRecordingError
+from streaming.recordings import add_recordings
 from streaming.server import (
     RETRY_AFTER_S,
     FullError,
@@ -54,6 +56,7 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownCallError, 404),
     (UnknownSessionError, 404),
     (UnknownJobError, 404),
+    (UnknownRecordingError, 404),
     (BusyError, 409),
     (FullError, 503),
     (UnavailableError, 501),
@@ -101,6 +104,7 @@ def build_app(server: Server) -> FastAPI:
     _add_calls(app, server)
     add_websocket(app, server)
     add_whip(app, server)
+    add_recordings(app, server)
     app.mount("/static", files, name="static")
     return app
 

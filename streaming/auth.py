@@ -36,6 +36,7 @@ RULES: Final[tuple[tuple[str, str, frozenset[tokens.Scope] | None], ...]] = (
     ("POST", r"/api/calls", frozenset({View, Publish})),
     ("DELETE", r"/api/calls/[^/]+", frozenset({View, Publish})),
     ("POST", r"/api/calls/[^/]+/(speech|clear)", frozenset({Publish})),
+    ("POST|DELETE|GET|HEAD", r"/api/(calls/[^/]+/recording|recordings/[^/]+)", frozenset({Publish})),
     (".*", r"/whip(/.*)?", frozenset({Publish})),
     (".*", r"/whep(/.*)?", frozenset({View})),
     ("WEBSOCKET", r"/ws(/.*)?", frozenset({View, Publish})),

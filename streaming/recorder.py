@@ -200,6 +200,7 @@ class Recorder:
             await asyncio.gather(over, *self._readers, return_exceptions=True)
             for outlet in self._outlets.values():
                 outlet.close()
+            self._outlets.clear()  # they hold the session's encoders
             self._events.close()
             with suppress(OSError):
                 await loop.run_in_executor(self._executor, self._file.close)

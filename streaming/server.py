@@ -29,6 +29,7 @@ from streaming.log import label
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.peer import Peer
+from streaming.recording_store import Recordings
 from streaming.session import AvatarSession
 from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms, look_ahead_ms
 from streaming.stall import watch_for_stalls
@@ -77,6 +78,9 @@ class Server:
         self.metrics = Metrics()
         self.store = AvatarStore(
             (settings.data_dir or default_data_dir()) / "avatars", settings.upload_lifetime_s
+        )
+        self.recordings = Recordings(
+            (settings.data_dir or default_data_dir()) / "recordings", settings.upload_lifetime_s
         )
         self.worker = EngineWorker(
             EngineOptions(settings.engine, settings.size, settings.badge, look_ahead_ms(settings.latency_ms)),
@@ -129,6 +133,7 @@ class Server:
         """Hang up, end every process and task."""
         await asyncio.gather(*(self.close_call(call) for call in list(self.calls)))
         await asyncio.gather(*(self.close_session(name) for name in list(self.sessions)))
+        await self.recordings.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -464,6 +469,7 @@ class Server:
                     await self.close_session(name)
             if now_s - expired_s > EXPIRY_S:
                 expired_s = now_s
+                self.recordings.sweep()
                 for avatar in self.store.expired():
                     logger.info("an uploaded avatar has reached the end of its lifetime")
                     self.delete_avatar(avatar)

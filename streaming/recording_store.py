@@ -1,0 +1,144 @@
+"""The recordings of a server: those that are being made, and those that are kept for a time."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.errors import InputError
+from streaming.avatars import new_id
+from streaming.recorder import Recorder
+from streaming.session import AvatarSession, BusyError
+
+MOST_S: Final = 2 * 3600.0
+MOST_BYTES: Final = 2_000_000_000
+"""A recording that reaches one of these ends."""
+
+
+class UnknownRecordingError(InputError):
+    """There is no such recording: HTTP 404."""
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """What is told about a recording. ``ended`` says why it ended; None while it runs."""
+
+    recording: str
+    created_s: float
+    size_bytes: int
+    ended: str | None
+
+
+class Recordings:
+    """The MP4s below one directory, by unguessable names. All methods belong to the event loop."""
+
+    def __init__(self, directory: Path, lifetime_s: float, clock: Callable[[], float] = time.time) -> None:
+        """``clock()`` is wall time in seconds: a lifetime goes on while the server is down."""
+        self.directory = directory
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+        self._recorders: dict[str, Recorder] = {}
+        self._newest: dict[str, str] = {}  # of each session that is or was recorded
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.sweep()
+
+    def start(self, session: AvatarSession) -> RecordingInfo:
+        """Begin to record a session.
+
+        Raises:
+            BusyError: it is being recorded already.
+        """
+        before = self._recorders.get(self._newest.get(session.name, ""))
+        if before is not None and before.ended is None:
+            raise BusyError("expected a session that nobody records yet: stop that recording first")
+        name = new_id()
+        path = self._path(name)
+        path.touch(mode=0o600)
+        self._recorders[name] = Recorder(session, path, most_s=MOST_S, most_bytes=MOST_BYTES)
+        self._newest[session.name] = name
+        return self.info(name)
+
+    def of_session(self, session: str) -> str:
+        """The newest recording of a session, by the session's name.
+
+        Raises:
+            UnknownRecordingError: it was never recorded.
+        """
+        if session not in self._newest:
+            raise UnknownRecordingError("this call has not been recorded")
+        return self._newest[session]
+
+    async def finish(self, name: str) -> RecordingInfo:
+        """Stop a recording, if it still runs, and wait until its file is complete."""
+        if name in self._recorders:
+            await self._recorders[name].stop()
+        return self.info(name)
+
+    def info(self, name: str) -> RecordingInfo:
+        """What is known about a recording.
+
+        Raises:
+            UnknownRecordingError: there is none with this name.
+        """
+        state = self._existing(name).stat()
+        recorder = self._recorders.get(name)
+        return RecordingInfo(
+            name, round(state.st_mtime, 3), state.st_size, recorder.ended if recorder is not None else "kept"
+        )
+
+    def all(self) -> list[RecordingInfo]:
+        """All recordings, the newest first."""
+        infos = [self.info(path.stem) for path in self.directory.glob("*.mp4")]
+        return sorted(infos, key=lambda info: -info.created_s)
+
+    async def file(self, name: str) -> Path:
+        """The file of a recording that is over.
+
+        Raises:
+            UnknownRecordingError: there is none with this name.
+            BusyError: it still runs.
+        """
+        path = self._existing(name)
+        if name in self._recorders:
+            if self._recorders[name].ended is None:
+                raise BusyError("expected a recording that has ended: stop it first")
+            await self._recorders[name].stop()  # its last fragment may be on its way to the disk
+        return path
+
+    async def delete(self, name: str) -> None:
+        """Stop a recording, if it still runs, and delete its file.
+
+        Raises:
+            UnknownRecordingError: there is none with this name.
+        """
+        path = self._existing(name)
+        await self.finish(name)
+        self._forget(path)
+
+    def sweep(self) -> None:
+        """Delete the recordings whose lifetime is over."""
+        oldest = self._clock() - self._lifetime_s
+        for path in self.directory.glob("*.mp4"):
+            recorder = self._recorders.get(path.stem)
+            if (recorder is None or recorder.ended is not None) and path.stat().st_mtime < oldest:
+                self._forget(path)
+
+    async def stop(self) -> None:
+        """Complete every file."""
+        await asyncio.gather(*(recorder.stop() for recorder in self._recorders.values()))
+
+    def _forget(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._recorders.pop(path.stem, None)
+        self._newest = {session: name for session, name in self._newest.items() if name != path.stem}
+
+    def _existing(self, name: str) -> Path:
+        if not re.fullmatch(r"[\w-]{1,64}", name) or not self._path(name).is_file():
+            raise UnknownRecordingError(f"there is no recording {name[:40]!r}: it may have been deleted")
+        return self._path(name)
+
+    def _path(self, name: str) -> Path:
+        return self.directory / f"{name}.mp4"
