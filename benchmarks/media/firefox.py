@@ -1,7 +1,9 @@
 """Latency and lip sync of the page in Firefox: ``python -m benchmarks.media.firefox``.
 
 Firefox's microphone hears a steady tone, so speech is a file of bursts that is uploaded to the call: measured are the way
-of the picture from the server to the page, and sound against picture.
+of the picture from the server to the page, and sound against picture. Where there is no sound device, the mock device
+that stands in for it is late on a busy machine, and the sound waits for it in the jitter buffer: trust the sound's
+numbers only when ``audio_jitter_buffer`` is near 90 ms.
 """
 
 import argparse
