@@ -119,6 +119,8 @@ def webcam(
             camera,
             _show if sys.stderr.isatty() else lambda report: None,
         )
+    if sys.stderr.isatty():
+        stderr.file.write("\n")
 
 
 def _person(avatar: Path | None, photo: Path | None, rights: RightsChoice, face: int | None) -> "Avatar":
