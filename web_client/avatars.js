@@ -18,11 +18,14 @@ export class Gallery extends EventTarget {
   #list = part("avatars");
   #default = "";
   #shown = null;
+  #changes = 0;
   #allowed = { choose: true, change: true };
 
   /** Fetch the avatars; keeps the choice where it still exists. Rejects with an ApiError. */
   async load() {
+    const changes = this.#changes;
     const { avatars, default: fallback } = await getAvatars();
+    if (changes !== this.#changes) return; // The answer may be from before the change.
     if (JSON.stringify(avatars) === JSON.stringify(this.avatars)) return;
     this.avatars = avatars;
     this.#default = fallback;
@@ -47,6 +50,7 @@ export class Gallery extends EventTarget {
 
   /** Make an avatar that was just built the chosen one. */
   add(avatar) {
+    this.#changes++;
     this.avatars = [...this.avatars.filter(({ id }) => id !== avatar.id), avatar];
     this.choose(avatar);
   }
@@ -124,6 +128,7 @@ export class Gallery extends EventTarget {
     } catch (error) {
       if (error.status !== 404) return this.dispatchEvent(new CustomEvent("failed", { detail: error.message }));
     }
+    this.#changes++;
     this.avatars = this.avatars.filter(({ id }) => id !== avatar.id);
     this.dispatchEvent(new CustomEvent("deleted", { detail: avatar }));
     if (avatar.id === this.chosen?.id) this.choose(this.#find(this.#default) ?? this.avatars[0]);

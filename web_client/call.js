@@ -52,6 +52,7 @@ export class Call extends EventTarget {
   id = "";
   session = "";
   avatar = "";
+  loss = null; // What the "lost" event said
   stream = new MediaStream();
   #peer;
   #audio;
@@ -153,7 +154,8 @@ export class Call extends EventTarget {
   lose(words, restartInS = null) {
     if (this.#over) return;
     this.close();
-    this.dispatchEvent(new CustomEvent("lost", { detail: { words, restartInS } }));
+    this.loss = { words, restartInS };
+    this.dispatchEvent(new CustomEvent("lost", { detail: this.loss }));
   }
 
   #after(delayMs, action) {

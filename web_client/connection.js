@@ -132,15 +132,18 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("joined", { detail: { session: call.session, avatar: this.#avatar } }));
     this.dispatchEvent(new CustomEvent("stream", { detail: call.stream }));
     call.addEventListener("message", (event) => this.dispatchEvent(new CustomEvent("message", { detail: event.detail })));
-    if (call.isOpen) this.#opened();
-    else call.addEventListener("open", () => this.#opened());
-    call.addEventListener("lost", (event) => {
+    if (this.#microphone) call.setMicrophone(this.#microphone); // It may be newer than the offer.
+    const lost = ({ words, restartInS }) => {
       if (run !== this.#run) return;
       this.call = null;
-      const { words, restartInS } = event.detail;
       if (restartInS !== null) this.#restartUntil = performance.now() + RESTART_LIMIT_MS;
       this.#wait({ words, atLeastS: restartInS ?? 0 });
-    });
+    };
+    // The first call is placed before anybody listens: it may be open already, or lost.
+    if (call.loss) return lost(call.loss);
+    if (call.isOpen) this.#opened();
+    else call.addEventListener("open", () => run === this.#run && this.#opened());
+    call.addEventListener("lost", (event) => lost(event.detail));
   }
 
   #opened() {
