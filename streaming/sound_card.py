@@ -31,7 +31,7 @@ SLACK: Final = RATE * 20 // 1000
 QUIET: Final = 100
 """Largest int16 value of a block that may be left out or repeated without being heard."""
 
-SILENT_S: Final = 2.0
+SILENT_S: Final = 4.0
 """A device that asked for nothing for so long is gone."""
 
 RETRY_S: Final = 2.0
@@ -218,7 +218,8 @@ class PlayoutBuffer:
             self._add(samples)
             if off < -SLACK:
                 self._add(samples)
-            while self._waiting > MOST:
+            most = MOST if self._begun else PREFILL + len(samples)  # a device may take seconds to begin
+            while self._waiting > most:
                 oldest = self._blocks.popleft()
                 self._waiting -= len(oldest)
                 self.dropped += len(oldest)
