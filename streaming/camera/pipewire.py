@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import termios
@@ -33,6 +34,9 @@ SOUND_RATE: Final = 48_000
 SOUND_MOST: Final = SOUND_RATE * 2 * 80 // 1000
 SOUND_KEPT: Final = SOUND_RATE * 2 * 40 // 1000
 """Bytes of sound that wait in the pipe: beyond 80 ms (nobody listens, or more slowly) all but 40 ms are dropped."""
+
+FEED_PW_CLI: Final = "{ cat; echo quit; } | { pw-cli; kill 0; }"
+"""At the end of its own input pw-cli would go on, at full speed; when it ends, the shell and cat end with it."""
 
 START_S: Final = 15.0
 DIES_S: Final = 0.3
@@ -108,7 +112,7 @@ class SoundNode:
         fifo = Path(self._folder.name) / "sound"
         os.mkfifo(fifo, 0o600)
         self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-        self._child = child = _Child(["pw-cli"])
+        self._child = child = _Child(["sh", "-c", FEED_PW_CLI])
         child.input.write(
             "load-module libpipewire-module-pipe-tunnel { tunnel.mode = source "
             f'pipe.filename = "{fifo}" audio.format = S16LE audio.rate = {SOUND_RATE} audio.channels = 1 '
@@ -213,7 +217,7 @@ class _Child:
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
             self._process.wait()
         self._output.close()
 

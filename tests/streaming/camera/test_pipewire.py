@@ -232,3 +232,20 @@ def test_sound_that_nobody_hears_is_dropped_and_the_newest_kept(pipewire: None) 
         assert node.alive(0.0)
     finally:
         node.close()
+
+
+def test_a_microphone_whose_helper_died_is_noticed_and_can_be_opened_again(pipewire: None) -> None:
+    import psutil
+
+    from streaming.camera.pipewire import SoundNode
+
+    node = SoundNode()
+    node.open()
+    family = psutil.Process(node._child._process.pid).children(recursive=True)
+    next(process for process in family if process.name() == "pw-cli").kill()
+    until(lambda: not node.alive(0.0))
+    node.play(np.zeros(960, np.int16))
+    node.close()
+    node.open()
+    assert node.alive(0.0)
+    node.close()
