@@ -1,11 +1,14 @@
 """What moves in one video frame: the value that the motion stage makes and the renderer draws."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, POSE_LIMITS_DEG, POSE_NAMES
+
+_LIMITS: Final = np.array([*POSE_LIMITS_DEG, *[np.inf] * 3], np.float32)
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,9 @@ class Motion:
 
     def clamped(self) -> "Motion":
         """The same motion with blendshapes in [0, 1] and angles within ``POSE_LIMITS_DEG``."""
-        limits = np.asarray(POSE_LIMITS_DEG, np.float32)
-        pose = self.pose.astype(np.float32, copy=True)
-        pose[:3] = np.clip(pose[:3], -limits, limits)
-        return replace(self, blendshapes=np.clip(self.blendshapes, 0.0, 1.0).astype(np.float32), pose=pose)
+        pose = np.minimum(np.maximum(self.pose, -_LIMITS), _LIMITS).astype(np.float32, copy=False)
+        shapes = np.minimum(np.maximum(self.blendshapes, 0.0), 1.0).astype(np.float32, copy=False)
+        return Motion(self.number, shapes, pose, self.breath)
 
 
 def rest(number: int) -> Motion:
