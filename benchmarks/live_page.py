@@ -1,6 +1,7 @@
 """Starts the server and opens its page in Chromium: what the end-to-end tests and the end-to-end report share."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -76,7 +77,8 @@ def running(module: str, *options: str) -> Iterator[Running]:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", module, *options, "--port", str(port)]
     with tempfile.TemporaryFile("w+") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as the command line sets it
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=one_thread)
         try:
             _wait_until_healthy(server, url, log)
             yield Running(url, server.pid)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import os
 import select
 import signal
 import threading
@@ -116,7 +117,12 @@ class WorkerProcess:
         self._connection.close()
 
     def _spawn(self) -> None:
-        """Start the process, deaf to Ctrl-C from its first moment: it is the media process that stops it."""
+        """Start the process, deaf to Ctrl-C from its first moment: it is the media process that stops it.
+
+        NumPy reads its number of threads when it is imported, in the new process, before any code of ours runs there.
+        On small matrices two threads that wait for each other cost ten times the work.
+        """
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         if not hasattr(signal, "pthread_sigmask"):
             self._process.start()
             return

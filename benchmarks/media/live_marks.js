@@ -3,43 +3,42 @@
 (() => {
   const BARS = 20;
   const wall = (performanceMs) => performance.timeOrigin + performanceMs;
-  const canvas = document.createElement("canvas");
-  const pixels = canvas.getContext("2d", { willReadFrequently: true });
-  const small = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
+  const bytes = new Uint8Array(1024 * 64);
 
-  /** {number, onset (ms or null), opening 0..1, avatar} of what the video shows; null without marks. */
-  function readMarks(video) {
-    const size = video.videoWidth;
-    const height = size / 16;
-    canvas.width = size;
-    canvas.height = height;
-    pixels.drawImage(video, 0, 0, size, height, 0, 0, size, height);
-    const { data } = pixels.getImageData(0, 0, size, height);
-    const [number, second] = [0, 1].map((row) => {
-      let value = 0;
-      const y = Math.round((row * size) / 32 + size / 64);
-      for (let bar = 0; bar < BARS; bar++) {
-        const x = Math.floor(((bar + 0.5) * size) / BARS);
-        value = value * 2 + (data[4 * (y * size + x) + 1] > 128 ? 1 : 0);
-      }
-      return value;
-    });
-    if (((number ^ (second >> 4)) & 15) !== (second & 15)) return null;
-    return {
-      number,
-      onset: second >> 19 ? (second >> 13) & 63 : null,
-      opening: ((second >> 7) & 63) / 63,
-      avatar: (second >> 4) & 7,
-    };
+  /** Luma of some rows of what the video shows, one byte a pixel: a copy of these rows alone, which costs little. */
+  async function luma(frame, y, height) {
+    const rect = { x: 0, y, width: frame.codedWidth, height };
+    await frame.copyTo(bytes, { rect });
+    return bytes.subarray(0, frame.codedWidth * height);
   }
 
-  /** Mean green of the whole picture, 0 to 255. */
-  function brightness(video) {
-    small.drawImage(video, 0, 0, 8, 8);
-    const { data } = small.getImageData(0, 0, 8, 8);
-    let sum = 0;
-    for (let i = 1; i < data.length; i += 4) sum += data[i];
-    return sum / 64;
+  /** {number, onset (ms or null), opening 0..1, avatar, brightness 0..255} of what the video shows; null without marks. */
+  async function readMarks(video) {
+    const frame = new VideoFrame(video);
+    try {
+      const size = frame.codedWidth;
+      const marks = await luma(frame, 0, size / 16);
+      const [number, second] = [0, 1].map((row) => {
+        let value = 0;
+        const y = Math.round((row * size) / 32 + size / 64);
+        for (let bar = 0; bar < BARS; bar++) {
+          const x = Math.floor(((bar + 0.5) * size) / BARS);
+          value = value * 2 + (marks[y * size + x] > 128 ? 1 : 0);
+        }
+        return value;
+      });
+      if (((number ^ (second >> 4)) & 15) !== (second & 15)) return null;
+      const middle = await luma(frame, size / 2, 2);
+      return {
+        number,
+        onset: second >> 19 ? (second >> 13) & 63 : null,
+        opening: ((second >> 7) & 63) / 63,
+        avatar: (second >> 4) & 7,
+        brightness: middle.reduce((sum, level) => sum + level, 0) / middle.length,
+      };
+    } finally {
+      frame.close();
+    }
   }
 
   const LISTENER = `
@@ -116,11 +115,12 @@
   /** Begin to note frames, and sounds that come back or (once there is a microphone) go out. */
   probe.startMarks = async () => {
     const video = document.querySelector('[data-testid="avatar-video"]');
-    const see = (now, frame) => {
-      const read = readMarks(video);
-      if (read) marks.frames.push({ ...read, brightness: brightness(video), shownMs: wall(frame.presentationTime), displayMs: wall(frame.expectedDisplayTime), receivedMs: frame.receiveTime ? wall(frame.receiveTime) : null });
-      else marks.unread++;
+    const see = async (now, frame) => {
+      const reading = readMarks(video);
       video.requestVideoFrameCallback(see);
+      const read = await reading;
+      if (read) marks.frames.push({ ...read, shownMs: wall(frame.presentationTime), displayMs: wall(frame.expectedDisplayTime), receivedMs: frame.receiveTime ? wall(frame.receiveTime) : null });
+      else marks.unread++;
     };
     video.requestVideoFrameCallback(see);
     contexts.push(await listen(new MediaStream(video.srcObject.getAudioTracks()), marks.heard, marks.heardLevels));
