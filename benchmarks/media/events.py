@@ -53,12 +53,11 @@ def swap(call: MarkedCall, times: int) -> dict[str, Any]:
     still_ms: list[float] = []
     darkest: list[float] = []
     for number in range(times):
-        call.note(1.0)
+        before = call.note(1.0).frames[-1]["avatar"]
         message = json.dumps({"type": "avatar", "id": avatars[(number + 1) % len(avatars)]})
         begun_ms = call.page.evaluate(f"probe.sendNow({message})")
         call.page.wait_for_timeout(2000)
         frames = call.noted().frames
-        before = [f for f in frames if f["shownMs"] <= begun_ms][-1]["avatar"]
         took_ms += [
             f["shownMs"] - begun_ms for f in frames if f["shownMs"] > begun_ms and f["avatar"] != before
         ][:1]
