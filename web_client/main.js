@@ -199,6 +199,7 @@ function hint() {
 /** A message from the server. */
 function hear(message) {
   if (message.type === "stats") meter.hear(message);
+  else if (message.type === "cleared") sound.hush();
   else if (message.type === "error") warn(String(message.error));
   else if (message.type === "state") {
     speaking = Boolean(message.speaking);

@@ -4,11 +4,15 @@ import { part, setIcon } from "./dom.js";
 
 const STORE = "vividlive.headphones";
 
+/** What the browser's buffer holds. New speech takes longer than this to come, so nothing of it is lost. */
+const HUSH_MS = 100;
+
 export class Sound extends EventTarget {
   #video = part("avatar-video");
   #button = part("sound");
   #dialog = part("listening-dialog");
   #settled = false;
+  #hushed;
 
   constructor() {
     super();
@@ -33,6 +37,13 @@ export class Sound extends EventTarget {
     part("sound-words").textContent = on ? "Sound on" : "Sound off";
     setIcon(part("sound-icon"), on ? "sound-on" : "sound-off");
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Let nothing of what is still on its way be heard: the server has just thrown away what it had. */
+  hush() {
+    clearTimeout(this.#hushed);
+    this.#video.volume = 0;
+    this.#hushed = setTimeout(() => (this.#video.volume = 1), HUSH_MS);
   }
 
   /** Before the microphone opens: ask once how the person listens. False when they turned back. */

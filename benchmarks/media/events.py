@@ -17,7 +17,6 @@ from benchmarks.machine import spread
 from benchmarks.media.marked_call import RATE, MarkedCall, Noted, voice, write_wav
 
 LOUD: Final = 0.1
-QUIET: Final = 0.02
 SHUT: Final = 0.05
 """Opening (jawOpen - mouthClose) below which a mouth counts as shut."""
 
@@ -28,8 +27,13 @@ PUSHES_RATE: Final = 16_000
 
 
 def clear(call: MarkedCall, times: int) -> dict[str, Any]:
-    """Interrupt uploaded speech while it is loud; until the last loud sound and until the mouth stays shut."""
+    """Interrupt uploaded speech while it is loud; until the last sound and until the mouth stays shut.
+
+    The sound is measured in the stream that comes in, and as the page plays it, which turns it down when it hears that
+    the rest was thrown away.
+    """
     sound_ms: list[float] = []
+    played_ms: list[float] = []
     mouth_ms: list[float] = []
     for _ in range(times):
         speak(call, SPEECH / "long.wav")
@@ -37,12 +41,19 @@ def clear(call: MarkedCall, times: int) -> dict[str, Any]:
         begun_ms = call.page.evaluate("probe.sendWhenLoud({type: 'clear'})")
         call.page.wait_for_timeout(1500)
         noted = call.noted()
-        loud = [at_ms for at_ms, level in noted.heard_levels if level > QUIET and at_ms > begun_ms]
+        last_ms = max([begun_ms, *(last_ms for _, _, last_ms in noted.heard_levels)])
+        hushed_ms = min([last_ms, *(at_ms for at_ms in noted.hushed if at_ms > begun_ms)])
         open_ms = [f["shownMs"] for f in noted.frames if f["opening"] > SHUT and f["shownMs"] > begun_ms]
         later = [f["shownMs"] for f in noted.frames if f["shownMs"] > max([begun_ms, *open_ms])]
-        sound_ms.append(max([0.0, *(at_ms - begun_ms for at_ms in loud)]))
+        sound_ms.append(last_ms - begun_ms)
+        played_ms.append(hushed_ms - begun_ms)
         mouth_ms.append(min(later) - begun_ms if open_ms and later else 0.0)
-    return {"times": times, "last_sound_after": _each(sound_ms), "mouth_shut_after": _each(mouth_ms)}
+    return {
+        "times": times,
+        "last_sound_in_stream_after": _each(sound_ms),
+        "last_sound_played_after": _each(played_ms),
+        "mouth_shut_after": _each(mouth_ms),
+    }
 
 
 def swap(call: MarkedCall, times: int) -> dict[str, Any]:
@@ -137,7 +148,7 @@ def longest_still(frames: list[dict[str, Any]]) -> float:
 
 def longest_quiet(noted: Noted) -> float:
     """Longest time, in milliseconds, between two loud moments of what is heard."""
-    loud = [at_ms for at_ms, level in noted.heard_levels if level > LOUD]
+    loud = [at_ms for at_ms, level, _ in noted.heard_levels if level > LOUD]
     return max((after - before for before, after in pairwise(loud)), default=0.0)
 
 

@@ -43,13 +43,14 @@
 
   const LISTENER = `
     registerProcessor("onsets", class extends AudioWorkletProcessor {
-      last = -1e9; level = 0; blocks = 0; zeros = 0;
+      last = -1e9; level = 0; blocks = 0; lastMs = 0;
       process([input]) {
         const samples = input[0];
         const now = Date.now();
         if (!samples) return true;
         for (let i = 0; i < samples.length; i++) {
           const loud = Math.abs(samples[i]);
+          if (loud > 0.02) this.lastMs = now - ((samples.length - i) * 1000) / sampleRate;
           if (loud <= 0.05) continue;
           const at = currentFrame + i;
           if (loud > 0.1) {
@@ -60,7 +61,7 @@
           this.level = Math.max(this.level, loud);
         }
         if (++this.blocks % 4 === 0) {
-          this.port.postMessage({ type: "level", wallMs: now, level: this.level });
+          this.port.postMessage({ type: "level", wallMs: now, level: this.level, lastMs: this.lastMs });
           this.level = 0;
         }
         return true;
@@ -73,7 +74,7 @@
     await context.audioWorklet.addModule(URL.createObjectURL(new Blob([LISTENER], { type: "text/javascript" })));
     const node = new AudioWorkletNode(context, "onsets", { channelCount: 1, channelCountMode: "explicit" });
     node.port.onmessage = ({ data }) => {
-      if (data.type === "level") return levels.push([data.wallMs, data.level]);
+      if (data.type === "level") return levels.push([data.wallMs, data.level, data.lastMs]);
       const { contextTime, performanceTime } = context.getOutputTimestamp();
       events.push({ wallMs: data.wallMs, heardMs: wall(performanceTime + 1000 * (data.contextS - contextTime)) });
     };
@@ -108,7 +109,7 @@
     return Date.now();
   };
 
-  const marks = { frames: [], heard: [], heardLevels: [], said: [], saidLevels: [], unread: 0 };
+  const marks = { frames: [], heard: [], heardLevels: [], said: [], saidLevels: [], hushed: [], unread: 0 };
   probe.marks = marks;
   let contexts = [];
 
@@ -123,6 +124,7 @@
       else marks.unread++;
     };
     video.requestVideoFrameCallback(see);
+    video.addEventListener("volumechange", () => video.volume === 0 && marks.hushed.push(Date.now()));
     contexts.push(await listen(new MediaStream(video.srcObject.getAudioTracks()), marks.heard, marks.heardLevels));
     if (probe.microphone) contexts.push(await listen(probe.microphone, marks.said, marks.saidLevels));
   };
@@ -130,7 +132,7 @@
   /** Take what was noted since the last time. */
   probe.takeMarks = () => {
     const taken = structuredClone(marks);
-    for (const list of [marks.frames, marks.heard, marks.heardLevels, marks.said, marks.saidLevels]) list.length = 0;
+    for (const list of [marks.frames, marks.heard, marks.heardLevels, marks.said, marks.saidLevels, marks.hushed]) list.length = 0;
     return taken;
   };
 })();

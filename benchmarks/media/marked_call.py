@@ -27,8 +27,11 @@ class Noted:
 
     frames: list[dict[str, Any]] = field(default_factory=list)
     heard: list[dict[str, float]] = field(default_factory=list)
-    heard_levels: list[tuple[float, float]] = field(default_factory=list)
+    heard_levels: list[tuple[float, float, float]] = field(default_factory=list)
+    """Every 11 ms: when, the loudest sample since, and when the last one above -34 dBFS came."""
     said: list[dict[str, float]] = field(default_factory=list)
+    hushed: list[float] = field(default_factory=list)
+    """When the page turned its own sound down."""
     unread: int = 0
 
     @property
@@ -55,7 +58,14 @@ class MarkedCall:
     def noted(self) -> Noted:
         """What was noted since the last time."""
         taken = self.page.evaluate("probe.takeMarks()")
-        return Noted(taken["frames"], taken["heard"], taken["heardLevels"], taken["said"], taken["unread"])
+        return Noted(
+            taken["frames"],
+            taken["heard"],
+            taken["heardLevels"],
+            taken["said"],
+            taken["hushed"],
+            taken["unread"],
+        )
 
     def departures(self) -> dict[int, float]:
         """When each frame left the server, by its number."""
