@@ -83,6 +83,7 @@ class AudioEncoder:
         context.layout = "mono"
         context.sample_rate = AUDIO_CLOCK
         context.time_base = Fraction(1, AUDIO_CLOCK)
+        context.thread_count = 1
         context.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "5"}
         self._context = context
 

@@ -99,6 +99,11 @@ class AudioFeed:
         """As ``AudioEncoder.encode``."""
         return self._encoder.encode(samples, first_sample)
 
+    def close(self) -> None:
+        """Let go of the encoder, which Python alone would keep until it next looks for cycles."""
+        self.outlets.clear()
+        del self._encoder
+
     def publish(self, packet: "av.Packet[Any]") -> None:
         """Pass a packet on to every listener."""
         for outlet in tuple(self.outlets):
@@ -166,6 +171,11 @@ class VideoFeed:
         for outlet, bitrate in tuple(self._viewers.items()):
             bitrate.packet(packet.size, now_s)
             outlet.put(packet)
+
+    def close(self) -> None:
+        """Let go of the encoder, which holds megabytes and would live until Python next looks for cycles."""
+        self._viewers.clear()
+        del self._encoder
 
     def _leave(self, outlet: Outlet) -> None:
         self._viewers.pop(outlet, None)

@@ -154,6 +154,12 @@ class PictureLine:
             self._show(number, self._picture, frame)
             self._account(number, frame, encode_ms)
 
+    def close(self) -> None:
+        """Let go of the encoders; nothing is sent any more."""
+        for feed in self.feeds.values():
+            feed.close()
+        self.feeds.clear()
+
     def stats(self) -> SessionStats:
         """What happened in the last second."""
         now_s = time.monotonic()

@@ -153,7 +153,8 @@ class AvatarSession:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._send(CloseSession(self.name))
         self.pictures.pacer.clear()
-        self.pictures.feeds.clear()  # encoders hold megabytes, and a session lies in cycles that are collected late
+        self.pictures.close()
+        self._sound.close()
         self._memory.close()
         self._metrics.forget_session(self.label)
 
