@@ -123,11 +123,6 @@ class Session:
         self._ended = False
         self._ready: deque[Motion] = deque()
 
-    @property
-    def speaking(self) -> bool:
-        """Whether the newest audio that was turned into motion holds speech."""
-        return self._state.speaking
-
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         """Append speech: float32 [T] in [-1, 1], mono, 16 kHz.
 

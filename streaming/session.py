@@ -89,8 +89,10 @@ class AvatarSession:
         self.avatar_id, self._avatar_path = avatar
         self.opened_s = time.monotonic()
         self.latency_ms = latency_ms
-        self.clock = MediaClock(self.opened_s)
+        # Media time begins as long ago as a frame takes, in silence: the first frame is due at once.
+        self.clock = MediaClock(self.opened_s - latency_ms / 1e3)
         self.timeline = AudioTimeline(self.clock)
+        self.timeline.advance(self.opened_s)
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self._budget_s = latency_ms / 1e3
         self._look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000
@@ -125,7 +127,7 @@ class AvatarSession:
         self._playout_reporter: object | None = None
         self._silent_frame = 0  # what the shared memory holds before this one was cleared
         self._next_block: int | None = None
-        self._pumped_s = self.clock.origin_s
+        self._pumped_s = self.opened_s
         self._tasks: list[asyncio.Task[None]] = []
         self._heard: deque[tuple[int, float]] = deque(maxlen=64)
         self._closed = False

@@ -106,7 +106,7 @@ class WorkerSession:
                 self.generation,
                 clock(),
                 frame.stage_ms,
-                self._session.speaking,
+                motion.speaking,
                 pack_motion(motion),
             )
         return None

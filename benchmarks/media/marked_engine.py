@@ -69,10 +69,6 @@ class MarkedSession:
         self._avatar = avatar
         self._onsets = Onsets()
 
-    @property
-    def speaking(self) -> bool:
-        return self._session.speaking
-
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         self._onsets.add(samples)
         self._session.push_audio(samples)

@@ -59,7 +59,7 @@ class MotionStyle:
 
 @dataclass
 class MotionState:
-    """One session. ``style`` may be set at any time; ``speaking`` says what the newest frame heard."""
+    """One session. ``style`` may be set at any time."""
 
     idle: IdleState
     network: NetworkState
@@ -76,11 +76,6 @@ class MotionState:
     faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SPREAD.shape[0], np.float32))
     level_db: float = -40.0
     last_db: float = -90.0
-
-    @property
-    def speaking(self) -> bool:
-        """Whether the newest sound that was heard is speech."""
-        return self.voice.speaking
 
 
 class MotionStage:
@@ -167,7 +162,7 @@ class MotionStage:
         style = state.style
         shapes, pose, breath = live(state.idle, voice, accent, style.expressiveness, style.head_motion)
         blendshapes = shapes.astype(np.float32) + (0.5 + 0.5 * style.expressiveness) * (mouth @ SPREAD)
-        motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath).clamped()
+        motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice).clamped()
         state.number += 1
         return motion
 

@@ -1,6 +1,6 @@
 """What moves in one video frame: the value that the motion stage makes and the renderer draws."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,12 +21,14 @@ class Motion:
         blendshapes: float32 [52] in [0, 1], in the order of ``ARKIT_NAMES`` (gaze included, as eyeLook*).
         pose: float32 [6], in the order, directions and units of ``POSE_NAMES``.
         breath: chest lift in [0, 1], 0 at the end of breathing out.
+        speaking: whether the frame's samples hold speech.
     """
 
     number: int
     blendshapes: NDArray[np.float32]
     pose: NDArray[np.float32]
     breath: float = 0.0
+    speaking: bool = False
 
     @property
     def first_sample(self) -> int:
@@ -37,7 +39,7 @@ class Motion:
         """The same motion with blendshapes in [0, 1] and angles within ``POSE_LIMITS_DEG``."""
         pose = np.minimum(np.maximum(self.pose, -_LIMITS), _LIMITS).astype(np.float32, copy=False)
         shapes = np.minimum(np.maximum(self.blendshapes, 0.0), 1.0).astype(np.float32, copy=False)
-        return Motion(self.number, shapes, pose, self.breath)
+        return replace(self, blendshapes=shapes, pose=pose)
 
 
 def rest(number: int) -> Motion:

@@ -41,11 +41,6 @@ class FakeSession:
         self._kept = 0
         self._openness = 1.0
 
-    @property
-    def speaking(self) -> bool:
-        loud = np.abs(self._sound[: self._kept]).max(initial=0.0)
-        return bool(loud > 0.01)
-
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         assert samples.dtype == np.float32
         self._sound = np.concatenate([self._sound, samples])
@@ -67,7 +62,7 @@ class FakeSession:
             self._kept = LOOK_AHEAD_SAMPLES
             self._next += 1
             start += FRAME_SAMPLES
-            yield replace(motion, blendshapes=blendshapes)
+            yield replace(motion, blendshapes=blendshapes, speaking=level > 0.01)
 
     def render(self, motion: Motion, *, supersample: bool = True) -> FakeFrame:
         picture = draw(self._size, motion.number, float(motion.blendshapes[JAW]), self._avatar["chroma"])

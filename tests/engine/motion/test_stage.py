@@ -127,10 +127,10 @@ def test_the_mouth_stays_shut_without_speech(stage: MotionStage, dbfs: float | N
     sound = np.zeros(10 * 16_000, np.float32)
     if dbfs is not None:
         sound += np.random.default_rng(0).normal(0, 10 ** (dbfs / 20), len(sound)).astype(np.float32)
-    state = stage.new_state(0)
-    mouths = np.stack([motion.blendshapes[MOUTH] for motion in stage.step(state, sound)])
+    motions = stage.step(stage.new_state(0), sound)
+    mouths = np.stack([motion.blendshapes[MOUTH] for motion in motions])
     assert (mouths.max(axis=1) < 0.01).mean() >= 0.99
-    assert not state.speaking
+    assert not motions[-1].speaking
 
 
 def test_clear_shuts_the_mouth_within_100_ms(stage: MotionStage, speech: NDArray[np.float32]) -> None:
@@ -141,8 +141,8 @@ def test_clear_shuts_the_mouth_within_100_ms(stage: MotionStage, speech: NDArray
     shown = stage.step(state, speech[: FRAME_SAMPLES * (wide + 1) + stage.look_ahead_samples])
     assert opening(shown[-1]) > 0.1
     stage.clear(state)
-    assert not state.speaking
     after = stage.step(state, np.zeros(6 * FRAME_SAMPLES, np.float32))
+    assert not any(motion.speaking for motion in after)
     assert [motion.number for motion in after] == list(range(wide + 1, wide + 7))
     openings = [opening(motion) for motion in after]
     assert 0.0 < openings[0] < opening(shown[-1])
@@ -162,11 +162,9 @@ def test_speech_goes_on_after_flush_with_the_next_number(
 
 
 def test_speaking_follows_the_voice(stage: MotionStage, speech: NDArray[np.float32]) -> None:
-    state = stage.new_state(0)
-    stage.step(state, speech[8_000:24_000])
-    assert state.speaking
-    stage.step(state, np.zeros(16_000, np.float32))
-    assert not state.speaking
+    silence = np.zeros(16_000, np.float32)
+    motions = stage.step(stage.new_state(0), np.concatenate([silence, speech[8_000:24_000], silence]))
+    assert [motion.speaking for motion in (motions[20], motions[40], motions[70])] == [False, True, False]
 
 
 def test_style_scales_mouth_and_head(stage: MotionStage, speech: NDArray[np.float32]) -> None:
