@@ -65,7 +65,7 @@ async def _connect(url: str, times: int) -> None:
             while len(viewer.timestamps) < 3:  # noqa: ASYNC110 - packets only count
                 await asyncio.sleep(0.02)
         await asyncio.to_thread(_delete, f"{url}/api/calls/{answer['call']}")
-        await viewer.connection.close()
+        await viewer.close()
     gc.collect()
 
 

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from benchmarks.media.marked_call import MarkedCall
 
 FRAME_RATE: Final = 25
 CONNECT_S: Final = 4.0
+CONNECT_LIMIT_S: Final = 30.0
+TURN_S: Final = 0.02
 
 
 class SilentViewer:
@@ -38,26 +41,41 @@ class SilentViewer:
         await self.accept(answer["sdp"])
 
     async def accept(self, answer: str) -> None:
-        """Take the server's answer."""
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        self._count_packets()
+        """Take the server's answer, and begin to count when connected."""
+        connected = asyncio.Event()
 
-    def _count_packets(self) -> None:
+        @self.connection.on("connectionstatechange")
+        def tell() -> None:
+            if self.connection.connectionState == "connected":
+                connected.set()
+
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await asyncio.wait_for(connected.wait(), CONNECT_LIMIT_S)
+        self._counting = asyncio.create_task(self._count())
+
+    async def close(self) -> None:
+        """Leave."""
+        self._counting.cancel()
+        await self.connection.close()
+
+    async def _count(self) -> None:
+        """Read what has come in turns: a wake-up for every packet would cost more than the server's sending it."""
         transceivers = self.connection.getTransceivers()
         video: set[int] = {c.payloadType for c in transceivers[1]._codecs}
-        transport: Any = transceivers[0].receiver.transport.transport
-        receive = transport._recv
-
-        async def count() -> bytes:
-            """The next datagram that is no RTP."""
-            while True:
-                data: bytes = await receive()
-                if len(data) < 12 or not 128 <= data[0] <= 191 or 64 <= data[1] & 0x7F <= 95:
-                    return data
-                if data[1] & 0x7F in video:
-                    self.timestamps.add(int.from_bytes(data[4:8], "big"))
-
-        transport._recv = count
+        ice: Any = transceivers[0].receiver.transport.transport._connection
+        protocol: Any = ice._nominated[1].protocol
+        sock: Any = protocol.transport._sock
+        loop: Any = asyncio.get_running_loop()
+        loop._remove_reader(sock.fileno())
+        while True:
+            await asyncio.sleep(TURN_S)
+            with suppress(BlockingIOError):
+                while True:
+                    data, address = sock.recvfrom(2048)
+                    if len(data) < 12 or not 128 <= data[0] <= 191 or 64 <= data[1] & 0x7F <= 95:
+                        protocol.datagram_received(data, address)
+                    elif data[1] & 0x7F in video:
+                        self.timestamps.add(int.from_bytes(data[4:8], "big"))
 
 
 def viewers(call: MarkedCall, counts: tuple[int, ...], seconds: float) -> dict[str, Any]:
@@ -112,7 +130,7 @@ async def _watch(url: str, session: str, count: int, seconds: float) -> list[flo
     await asyncio.sleep(max(1.0, seconds - CONNECT_S))
     rates = [len(viewer.timestamps) / max(1.0, seconds - CONNECT_S) for viewer in watching]
     for viewer in watching:
-        await viewer.connection.close()
+        await viewer.close()
     return rates
 
 
