@@ -21,19 +21,13 @@ from streaming.auth import AccessControl, ForbiddenError, granted, require
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
 from streaming.body_limit import BodyLimit
 from streaming.creation import RefusedError
+from streaming.errors import FullError, UnknownCallError, UnknownJobError, UnknownSessionError
 from streaming.offers import OfferError
 from streaming.origins import is_loopback
 from streaming.page_files import PageFiles
 from streaming.recording_store import UnknownRecordingError
 from streaming.recordings import add_recordings
-from streaming.server import (
-    RETRY_AFTER_S,
-    FullError,
-    Server,
-    UnknownCallError,
-    UnknownJobError,
-    UnknownSessionError,
-)
+from streaming.server import RETRY_AFTER_S, Server
 from streaming.session import AvatarSession, BusyError
 from streaming.tokens import Scope
 from streaming.websocket.route import add_websocket
@@ -209,9 +203,9 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         data = await photo.read()
         if not data:
             raise InputError("expected a photo, got an empty file")
-        await server.check_photo(data)
+        await server.avatar_jobs.check_photo(data)
         title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
-        job = server.begin_avatar(data, declared, face, title)
+        job = server.avatar_jobs.begin(data, declared, face, title)
         with suppress(TimeoutError):
             await asyncio.wait_for(job.judged(), JUDGE_S)
         if job.refusal is not None:
@@ -221,7 +215,7 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
     @app.get("/api/avatar-jobs/{job}/events")
     async def events(job: str) -> StreamingResponse:
         """Server-sent events, from the first to the last."""
-        running = server.job(job)
+        running = server.avatar_jobs.get(job)
 
         async def stream() -> AsyncIterator[str]:
             async for event, data in running.listen():

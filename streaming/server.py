@@ -3,29 +3,17 @@
 import asyncio
 import gc
 import logging
-import shutil
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from engine.avatar.avatar import Rights
-from engine.errors import InputError
-from streaming.avatars import (
-    BUNDLED,
-    PORTRAITS,
-    AvatarEntry,
-    AvatarStore,
-    default_data_dir,
-    new_id,
-    portrait_key,
-)
-from streaming.creation import MAX_QUEUED, CreationJob, CreationRequest, RefusedError, create
+from streaming.avatar_jobs import AvatarJobs
+from streaming.avatars import AvatarStore, default_data_dir, new_id
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
-from streaming.engine_port import EngineOptions, load_object
+from streaming.engine_port import EngineOptions
+from streaming.errors import FullError, UnknownCallError, UnknownSessionError
 from streaming.log import label
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
@@ -41,33 +29,12 @@ CONNECT_S: Final = 30.0
 
 HOUSEKEEPING_S: Final = 1.0
 EXPIRY_S: Final = 60.0
-KEPT_JOBS: Final = 64
 RETRY_AFTER_S: Final = 5
 
 GOODBYE_S: Final = 0.3
 """How long a goodbye may take to arrive before the peers are closed."""
 
 logger = logging.getLogger(__name__)
-
-
-class FullError(InputError):
-    """No more calls or photos at this time: HTTP 503. ``reason``: full, starting or stopping."""
-
-    def __init__(self, message: str, reason: str = "full") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class UnknownCallError(InputError):
-    """There is no such call: HTTP 404."""
-
-
-class UnknownSessionError(InputError):
-    """There is no such session: HTTP 404."""
-
-
-class UnknownJobError(InputError):
-    """There is no such job: HTTP 404."""
 
 
 class Server:
@@ -92,10 +59,9 @@ class Server:
         )
         self.sessions: dict[str, AvatarSession] = {}
         self.calls: dict[str, Peer] = {}
-        self.jobs: dict[str, CreationJob] = {}
+        self.avatar_jobs = AvatarJobs(settings, self.store, self._spawn)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="encode")
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._creating = asyncio.Lock()
         self._restarts = 0
         self._left = False
         self._stopping = False
@@ -108,7 +74,7 @@ class Server:
             InputError: the avatar of the command line cannot be used.
         """
         try:
-            await self._make_default()
+            await self.avatar_jobs.make_default()
             await self.worker.start()
             encode_ms = await asyncio.get_running_loop().run_in_executor(
                 self._executor, _warm_up_encoders, self.settings.size
@@ -121,7 +87,7 @@ class Server:
             logger.warning("this machine needs a latency of %.0f ms", self.latency_ms)
         self._spawn(watch_for_stalls(self._on_stall), "stalls")
         self._spawn(self._keep_house(), "housekeeping")
-        self._spawn(self._make_bundled(list(BUNDLED)[1:]), "bundled-avatars")
+        self._spawn(self.avatar_jobs.make_bundled(), "bundled-avatars")
 
     async def say_goodbye(self, retry_s: float) -> None:
         """Take no more calls, and tell the pages when to come back."""
@@ -310,41 +276,6 @@ class Server:
 
     # Avatars.
 
-    async def check_photo(self, photo: bytes) -> None:
-        """Refuse at once what is no picture, is damaged, or is too large.
-
-        Raises:
-            PhotoError: says which.
-        """
-        await asyncio.to_thread(load_object(self.settings.photo_check), photo)
-
-    def begin_avatar(self, photo: bytes, rights: Rights, face: int | None, name: str) -> CreationJob:
-        """Begin to make an avatar from an uploaded photo.
-
-        Raises:
-            FullError: too many photos wait.
-        """
-        waiting = sum(not job.over for job in self.jobs.values())
-        if waiting >= MAX_QUEUED:
-            raise FullError(f"expected at most {MAX_QUEUED} photos at a time: try again later")
-        for old in [job.id for job in self.jobs.values() if job.over][: max(0, len(self.jobs) - KEPT_JOBS)]:
-            del self.jobs[old]
-        job = CreationJob(new_id())
-        self.jobs[job.id] = job
-        self._spawn(self._make_upload(job, photo, rights, face, name), "creation")
-        return job
-
-    def job(self, name: str) -> CreationJob:
-        """Look a job up.
-
-        Raises:
-            UnknownJobError: there is none with this id.
-        """
-        job = self.jobs.get(name)
-        if job is None:
-            raise UnknownJobError(f"there is no avatar job {name[:40]!r}")
-        return job
-
     def delete_avatar(self, avatar: str) -> None:
         """Delete an upload; calls that show it switch to the default.
 
@@ -361,82 +292,6 @@ class Server:
         for session in self.sessions.values():
             if session.avatar_id in gone:
                 self.set_avatar(session, default)
-
-    async def _make_upload(
-        self, job: CreationJob, photo: bytes, rights: Rights, face: int | None, name: str
-    ) -> None:
-        avatar = new_id()
-        job.tell("progress", {"step": "waiting", "fraction": 0.0})
-        try:
-            with tempfile.TemporaryDirectory(prefix="vividlive-") as folder:
-                path = Path(folder) / "photo"
-                await asyncio.to_thread(path.write_bytes, photo)
-                entry = await self._make(
-                    avatar,
-                    path,
-                    rights,
-                    face,
-                    name,
-                    bundled=False,
-                    progress=lambda step, fraction: job.tell(
-                        "progress", {"step": step, "fraction": round(float(fraction), 3)}
-                    ),
-                )
-            job.tell("done", {"avatar": entry.public()})
-        except RefusedError as error:
-            job.tell("refused", {"error": str(error)} | ({"faces": error.faces} if error.faces else {}))
-        except asyncio.CancelledError:
-            job.tell("refused", {"error": "the server is stopping"})
-            raise
-        except Exception:
-            logger.exception("making an avatar failed")
-            job.tell("refused", {"error": "making the avatar failed, see the server's log"})
-
-    async def _make(
-        self,
-        avatar: str,
-        photo: Path,
-        rights: Rights,
-        face: int | None,
-        name: str,
-        *,
-        bundled: bool,
-        default: bool = False,
-        key: str = "",
-        progress: Any = lambda step, fraction: None,
-    ) -> AvatarEntry:
-        async with self._creating:
-            made = self.store.made(avatar)
-            try:
-                request = CreationRequest(photo, made, rights, face, self.settings.size)
-                report = await create(self.settings.creator, request, progress)
-                entry = AvatarEntry(avatar, name, bundled, rights, time.time(), report, key)
-                self.store.add(entry, made, default=default)
-            finally:
-                shutil.rmtree(made, ignore_errors=True)
-        return entry
-
-    async def _make_default(self) -> None:
-        """The default portrait, and the avatar of the command line."""
-        self.store.forget_bundled({stem: portrait_key(_portrait(stem)) for stem in BUNDLED})
-        first = next(iter(BUNDLED))
-        await self._make_bundled([first])
-        self.store.set_default(first)
-        if self.settings.avatar is not None:
-            if not self.settings.avatar.is_file():
-                raise InputError(f"expected an avatar bundle, but there is no file {self.settings.avatar}")
-            name = self.settings.avatar.stem
-            await self._make(
-                "command-line", self.settings.avatar, "unstated", None, name, bundled=True, default=True
-            )
-
-    async def _make_bundled(self, stems: list[str]) -> None:
-        for stem in stems:
-            if not self.store.has(stem):
-                logger.info("making the avatar of %s, once", BUNDLED[stem])
-                portrait = _portrait(stem)
-                key = portrait_key(portrait)
-                await self._make(stem, portrait, "public-domain", None, BUNDLED[stem], bundled=True, key=key)
 
     # Housekeeping.
 
@@ -503,10 +358,6 @@ class Server:
             session.tell({"type": "error", "error": message.error})
             if message.fatal:
                 self._spawn(self.close_session(message.session), "close")
-
-
-def _portrait(stem: str) -> Path:
-    return next(path for path in PORTRAITS.iterdir() if path.stem == stem)
 
 
 def _warm_up_encoders(size: int) -> float:

@@ -7,9 +7,10 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from engine.errors import InputError
+from streaming.errors import UnknownCallError
 from streaming.offers import OfferError, checked_offer
 from streaming.peer import Peer
-from streaming.server import Server, UnknownCallError
+from streaming.server import Server
 from streaming.trickle import parse_fragment
 
 SDP: Final = "application/sdp"

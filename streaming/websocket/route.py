@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from engine.errors import InputError
 from streaming.auth import ForbiddenError, require
 from streaming.avatars import UnknownAvatarError
-from streaming.server import RETRY_AFTER_S, FullError, Server, UnknownSessionError
+from streaming.errors import FullError, UnknownSessionError
+from streaming.server import RETRY_AFTER_S, Server
 from streaming.session import AvatarSession
 from streaming.tokens import Scope
 from streaming.websocket.connection import Connection
