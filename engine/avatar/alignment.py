@@ -105,7 +105,7 @@ def align(head: HeadModel, landmarks: Array, scores: Array) -> Alignment:
         matrix = ((modes @ rotation.T) * axes).reshape(len(modes), -1).T
         wanted = ((seen - mean @ rotation.T) * axes).reshape(-1)
         normal = matrix.T @ matrix + np.diag(spread**-2.0)
-        amount = _bounded_solve(normal, matrix.T @ wanted + prior * spread**-2.0, low, high)
+        amount = bounded_solve(normal, matrix.T @ wanted + prior * spread**-2.0, low, high)
         miss = np.linalg.norm((mean + np.tensordot(amount, modes, 1)) @ rotation.T - seen, axis=1)
         weight = trust * HUBER_DM / np.maximum(miss, HUBER_DM)
     expression = np.zeros(len(ARKIT_NAMES))
@@ -131,11 +131,11 @@ def weak_perspective(shape: Array, picture: Array, weight: Array) -> tuple[float
         miss = ((b - scale * turned) * axes).reshape(-1)
         slope = np.stack([np.cross(axis, turned) * scale * axes for axis in np.eye(3)]).reshape(3, -1).T
         step, *_ = np.linalg.lstsq(slope, miss, rcond=None)
-        rotation = _rotation_of(step) @ rotation
+        rotation = rotation_of(step) @ rotation
     return scale, rotation, picture_mean - scale * rotation @ shape_mean
 
 
-def _bounded_solve(normal: Array, right: Array, low: Array, high: Array) -> Array:
+def bounded_solve(normal: Array, right: Array, low: Array, high: Array) -> Array:
     """Solve normal @ x = right; what leaves [low, high] is held at its bound and the rest is solved again."""
     held = np.zeros(len(right), bool)
     x = np.zeros(len(right))
@@ -151,7 +151,7 @@ def _bounded_solve(normal: Array, right: Array, low: Array, high: Array) -> Arra
         held |= outside
 
 
-def _rotation_of(vector: Array) -> Array:
+def rotation_of(vector: Array) -> Array:
     """Rodrigues' formula: the rotation by |vector| radians about it."""
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
