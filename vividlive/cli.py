@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,6 +29,9 @@ from vividlive.terminal import (
     write_json,
 )
 from vividlive.webcam_command import webcam
+
+if TYPE_CHECKING:
+    from engine.training.evaluate import Report
 
 # Read when NumPy is first imported. On a busy machine its threads turn a fit of 0.3 s into seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -180,7 +183,7 @@ def doctor(json_path: JsonOption = None) -> None:
 
 @app.command()
 def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, silence or faces.")],
+    what: Annotated[str, typer.Argument(help="lips, silence, faces or head.")],
     path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
     look_ahead_ms: LookAheadOption = 80,
     json_path: JsonOption = None,
@@ -194,19 +197,16 @@ def evaluate(
         "faces": metrics.evaluate_faces,
     }
     if what in ("pose", "motion", "video"):
-        raise UnavailableError(f"evaluate {what} is not built yet: lips, silence and faces are")
-    if what not in kinds:
-        raise SettingError(f"expected lips, silence or faces, got {what!r}")
+        raise UnavailableError(f"evaluate {what} is not built yet: lips, silence, faces and head are")
+    if what not in (*kinds, "head"):
+        raise SettingError(f"expected lips, silence, faces or head, got {what!r}")
     with progress_bar(f"evaluating {what}") as advance:
-        maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
-        result = kinds[what](path, progress=advance, maker=maker)
-    if json_path:
-        write_json(json_path, result.to_json())
-    if json_path != "-":
-        (stdout if stdout.is_terminal else Console(width=160)).print(result.table())
-    if not result.met:
-        stderr.print("the bar was missed")
-        raise typer.Exit(EXIT_BAR_MISSED)
+        if what == "head":
+            result = metrics.evaluate_head(path, progress=advance)
+        else:
+            maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
+            result = kinds[what](path, progress=advance, maker=maker)
+    _show_evaluation(result, json_path)
 
 
 @train.command("synth-speech")
@@ -279,6 +279,21 @@ def main() -> NoReturn:
         complain(error.format_message())
         code = EXIT_BAD_INPUT
     sys.exit(code or 0)
+
+
+def _show_evaluation(result: "Report", json_path: str | None) -> None:
+    """Print and write what was found.
+
+    Raises:
+        typer.Exit: code 3, a bar was missed.
+    """
+    if json_path:
+        write_json(json_path, result.to_json())
+    if json_path != "-":
+        (stdout if stdout.is_terminal else Console(width=240)).print(result.table())
+    if not result.met:
+        stderr.print("the bar was missed")
+        raise typer.Exit(EXIT_BAR_MISSED)
 
 
 def _given(path: Path | None) -> Path:

@@ -23,7 +23,7 @@ Rights = Literal["self", "permission", "public-domain", "fictional", "unstated"]
 RIGHTS: Final = get_args(Rights)
 
 BUNDLE_FORMAT: Final = "vividlive-avatar"
-BUNDLE_VERSION: Final = 1
+BUNDLE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,8 @@ class Avatar:
         pivot: float32 [3]; head_width, inter_ocular: canvas pixels.
         landmarks: float32 [478, 3], the photo's landmarks on the canvas.
         style: float32 [S], identity coefficients.
-        extras: further arrays that one part owns, by name, e.g. "eye_left_iris".
+        extras: further arrays by name. "landmark_vertex" int32 [478, 3] and "landmark_weight" float32 [478, 3]:
+            between which vertices each landmark lies (-1 where the mesh lacks it) and with what weights.
         report: the quality report, JSON values.
     """
 

@@ -7,16 +7,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.alignment import IRIS_LANDMARKS
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
+from engine.avatar.contact import contact_pairs
 from engine.avatar.eyes import build_eyes
 from engine.avatar.fit import fit_head
+from engine.avatar.head_model import load_head_model
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.layers import background_plate, decided, foreground
+from engine.avatar.lips import shut_lips_picture
 from engine.avatar.matte import PersonMatte
 from engine.avatar.mesh import follows_head, skin_part
 from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo import open_portrait
+from engine.conventions import ARKIT_NAMES
 from engine.errors import SettingError
 
 Progress = Callable[[str, float], None]
@@ -43,19 +48,24 @@ def create_avatar(
     if rights not in RIGHTS:
         raise SettingError(f"expected rights to be one of {', '.join(RIGHTS)}, got {rights!r}")
     tell = progress or (lambda step, share: None)
-    tell("finding the face", 0.0)
-    portrait = open_portrait(source, FaceLandmarker(), face)
+    tell("loading the networks", 0.0)
+    landmarker, person_matte = FaceLandmarker(), PersonMatte()
+    load_head_model()
+    contact_pairs()
+    tell("finding the face", 0.1)
+    portrait = open_portrait(source, landmarker, face)
     tell("fitting the head", 0.3)
     head = fit_head(portrait)
     tell("cutting out the person", 0.5)
-    matte = PersonMatte()(portrait.photo, portrait.landmarks.points)
+    matte = person_matte(portrait.photo, portrait.landmarks.points)
     if matte.trusted:
         coverage = decided(matte.alpha)
         plate = background_plate(portrait.photo, np.maximum(coverage, matte.alpha), _moving(head))
-        skin = skin_part(head, foreground(portrait.photo, coverage, plate), coverage)
+        person = foreground(portrait.photo, coverage, plate)
+        skin = skin_part(head, shut_lips_picture(head, person), coverage)
     else:
         plate = portrait.photo
-        skin = skin_part(head, portrait.photo, None)
+        skin = skin_part(head, shut_lips_picture(head, portrait.photo), None)
     tell("building mouth and eyes", 0.8)
     parts = [skin, *build_mouth(head), *build_eyes(head)]
     warnings = list(portrait.warnings)
@@ -70,6 +80,11 @@ def create_avatar(
         "angles_deg": [round(angle, 1) for angle in portrait.angles_deg],
         "fit_residual_px": round(head.residual_px, 2),
         "matte_confidence": round(matte.confidence, 3),
+        "photo_blendshapes": {
+            name: round(float(value), 3)
+            for name, value in zip(ARKIT_NAMES, head.photo_blendshapes, strict=True)
+            if value >= 0.001
+        },
     }
     return join_parts(head, parts, plate, rights, report)
 
@@ -116,8 +131,22 @@ def join_parts(
         landmarks=head.landmarks,
         style=head.style,
         rights=rights,
+        extras=_landmark_places(parts[0]),
         report=report,
     )
+
+
+def _landmark_places(skin: MeshPart) -> dict[str, NDArray[Any]]:
+    """Which vertices of the skin, the avatar's first part, the landmarks lie between, -1 where it lacks them."""
+    head = load_head_model()
+    number = np.full(len(head.vertices), -1, np.int32)
+    assert skin.source is not None
+    ours = np.flatnonzero(skin.source >= 0)
+    number[skin.source[ours]] = ours
+    vertex = number[head.landmark_triangle]
+    vertex[(vertex < 0).any(axis=1)] = -1
+    vertex[list(IRIS_LANDMARKS)] = -1
+    return {"landmark_vertex": vertex, "landmark_weight": head.landmark_weight.copy()}
 
 
 def _packed(texture: Image, coverage: NDArray[np.uint8] | None) -> NDArray[np.uint32]:

@@ -40,7 +40,7 @@ def fit_head(portrait: Portrait) -> FittedHead:
         neutral=neutral.astype(np.float32),
         in_photo=in_photo.astype(np.float32),
         deltas=calibrate(neutral, deltas, pairs, inter_ocular, overlap, portrait.flags).astype(np.float32),
-        photo_blendshapes=alignment.expression.astype(np.float32),
+        photo_blendshapes=np.clip(removed, 0.0, 1.0).astype(np.float32),
         triangles=head.triangles,
         groups=dict(head.groups),
         pivot=alignment.shift.astype(np.float32),

@@ -55,7 +55,7 @@ def frame_face(shape: tuple[int, ...], face: Landmarks) -> Framing:
     head_top = forehead - HAIR_SHARE * (chin - forehead)
     middle = (forehead + chin) / 2 - square / 2
     top = _inside(min(head_top - TOP_MARGIN * square, middle), square, height)
-    side = int(np.clip(round(square), MIN_SIDE, MAX_SIDE))
+    side = 2 * int(np.clip(round(square / 2), MIN_SIDE // 2, MAX_SIDE // 2))  # frames have even sides
     scale = side / square
     canvas_from_photo = np.array([[scale, 0.0, -left * scale], [0.0, scale, -top * scale]])
     tolerance = 0.5

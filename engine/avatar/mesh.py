@@ -85,6 +85,7 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
         breath=breath.astype(np.float32),
         texture=texture,
         coverage=None if coverage is None else np.rint(255 * coverage).astype(np.uint8),
+        source=np.concatenate([used, np.full(len(grid), -1)]).astype(np.int32),
     )
 
 

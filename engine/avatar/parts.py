@@ -31,7 +31,8 @@ class FittedHead:
     neutral: float32 [V, 3], lips and lids relaxed and closed/open as a calm face has them.
     in_photo: float32 [V, 3], the same vertices exactly as the photo shows them (its expression included).
     deltas: float32 [52, V, 3], calibrated to this face; teeth, tongue and eye vertices included.
-    photo_blendshapes: float32 [52], the expression that the photo itself shows.
+    photo_blendshapes: float32 [52] in [0, 1], what brings the neutral face back to the photo's own expression; the part
+        of a closed mouth's expression that stays in the neutral face is not in it.
     triangles: int32 [T, 3].
     groups: names to vertex numbers of the head model: "upper_teeth", "lower_teeth", "tongue", "mouth_bag",
         "left_eye", "right_eye", "left_lashes", "right_lashes", "skin", and the ordered contact lines
@@ -74,6 +75,7 @@ class MeshPart:
     shade: float32 [V], multiplies the texture colour. rigid: float32 [V] in [0, 1], how far the vertex follows
     the head's pose. breath: float32 [V] in [0, 1], how far it lifts with breathing.
     texture: uint8 [H, W, 3]; coverage: uint8 [H, W] or None when opaque.
+    source: int32 [V], the head model's vertex that each vertex is, -1 for those that are none; None where none is.
     """
 
     name: str
@@ -86,3 +88,4 @@ class MeshPart:
     breath: Float
     texture: Image
     coverage: Image | None = None
+    source: Int | None = None

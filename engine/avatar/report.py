@@ -7,10 +7,9 @@ import cv2
 import numpy as np
 
 from engine.avatar.avatar import Avatar
+from engine.avatar.expressions import POSES, motion_of
 from engine.avatar.landmarks import FaceLandmarker, Landmarks
 from engine.avatar.parts import Float, Image
-from engine.conventions import ARKIT_INDEX
-from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 
@@ -26,42 +25,10 @@ SHUT_LIDS: Final = 0.7
 UPPER_LIP, LOWER_LIP = [13, 82, 312], [14, 87, 317]
 UPPER_LIDS, LOWER_LIDS = [159, 386], [145, 374]
 
-BOTH: Final = ("Left", "Right")
-
-POSES: Final[dict[str, tuple[dict[str, float], tuple[float, float, float]]]] = {
-    "neutral": ({}, (0, 0, 0)),
-    "jawOpen 0.3": ({"jawOpen": 0.3}, (0, 0, 0)),
-    "jawOpen 0.6": ({"jawOpen": 0.6}, (0, 0, 0)),
-    "blink": ({f"eyeBlink{s}": 1.0 for s in BOTH}, (0, 0, 0)),
-    "smile": ({f"mouthSmile{s}": 0.8 for s in BOTH}, (0, 0, 0)),
-    "pucker": ({"mouthPucker": 0.9}, (0, 0, 0)),
-    "funnel": ({"mouthFunnel": 0.8, "jawOpen": 0.15}, (0, 0, 0)),
-    "mouthClose + jaw": ({"mouthClose": 0.5, "jawOpen": 0.5}, (0, 0, 0)),
-    "brows up": ({"browInnerUp": 1.0} | {f"browOuterUp{s}": 1.0 for s in BOTH}, (0, 0, 0)),
-    "brows down": ({f"browDown{s}": 1.0 for s in BOTH}, (0, 0, 0)),
-    "teeth": ({f"mouth{k}{s}": 0.6 for s in BOTH for k in ("Smile", "UpperUp", "LowerDown")}, (0, 0, 0)),
-    "gaze left": ({"eyeLookInLeft": 0.7, "eyeLookOutRight": 0.7}, (0, 0, 0)),
-    "gaze right": ({"eyeLookInRight": 0.7, "eyeLookOutLeft": 0.7}, (0, 0, 0)),
-    "gaze up": ({f"eyeLookUp{s}": 0.7 for s in BOTH}, (0, 0, 0)),
-    "gaze down": ({f"eyeLookDown{s}": 0.7 for s in BOTH}, (0, 0, 0)),
-    "yaw -15": ({}, (-15, 0, 0)),
-    "yaw 15": ({}, (15, 0, 0)),
-    "pitch -12": ({}, (0, -12, 0)),
-    "pitch 12": ({}, (0, 12, 0)),
-    "roll -15": ({}, (0, 0, -15)),
-    "roll 15": ({}, (0, 0, 15)),
-    "all at once": ({"jawOpen": 0.3} | {f"mouthSmile{s}": 0.4 for s in BOTH}, (12, 6, -8)),
-}
-"""What is drawn: blendshapes and yaw, pitch, roll in degrees."""
-
 
 def draw_pose(renderer: GeometricRenderer, name: str) -> Image:
     """One of ``POSES``, uint8 [SIZE, SIZE, 3] RGB."""
-    shapes, angles = POSES[name]
-    blendshapes = np.zeros(len(ARKIT_INDEX), np.float32)
-    for shape, amount in shapes.items():
-        blendshapes[ARKIT_INDEX[shape]] = amount
-    frame = renderer.render(Motion(0, blendshapes, np.array([*angles, 0, 0, 0], np.float32)), StageTimer())
+    frame = renderer.render(motion_of(*POSES[name]), StageTimer())
     return np.ascontiguousarray(frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3])
 
 

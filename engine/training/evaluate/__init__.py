@@ -1,9 +1,19 @@
-"""Quality on real media: lips that follow speech, lips shut in silence, a face in every frame."""
+"""Quality on real media: lips that follow speech, lips shut in silence, a face in every frame,
+a head that is real enough."""
 
 from engine.training.evaluate.faces import evaluate_faces
+from engine.training.evaluate.head import evaluate_head
 from engine.training.evaluate.lips import evaluate_lips
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
 from engine.training.evaluate.speak import AvatarMaker
 
-__all__ = ["AvatarMaker", "Bar", "Report", "evaluate_faces", "evaluate_lips", "evaluate_silence"]
+__all__ = [
+    "AvatarMaker",
+    "Bar",
+    "Report",
+    "evaluate_faces",
+    "evaluate_head",
+    "evaluate_lips",
+    "evaluate_silence",
+]

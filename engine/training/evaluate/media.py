@@ -83,6 +83,18 @@ def find_photos(paths: list[Path]) -> list[Path]:
     return photos
 
 
+def find_portraits(paths: list[Path]) -> list[Path]:
+    """Photos, and clips to take the first picture of; folders are not searched deeper.
+
+    Raises:
+        InputError: a path that does not exist, or neither photo nor clip.
+    """
+    found = _files(paths, PHOTO_ENDINGS | VIDEO_ENDINGS)
+    if not found:
+        raise InputError(f"expected photos or clips, found none at {', '.join(str(path) for path in paths)}")
+    return found
+
+
 def read_clip(clip: Clip, landmarker: FaceLandmarker) -> RealClip:
     """Track the lips of a clip and resample them by time to 25 fps, aligned with the sound.
 

@@ -9,9 +9,10 @@ import pytest
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
+from engine.avatar.expressions import POSES
 from engine.avatar.landmarks import Image
 from engine.avatar.matte import Matte, PersonMatte
-from engine.avatar.report import COLUMNS, POSES, TILE, quality_report, write_sheet
+from engine.avatar.report import COLUMNS, TILE, quality_report, write_sheet
 from engine.errors import BundleError, PhotoError, SettingError
 from engine.motion.values import rest
 from engine.render.geometric import GeometricRenderer
