@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Final, Literal
@@ -15,11 +14,10 @@ from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
 from streaming.barge_in import BargeIn, level_dbfs
 from streaming.callbacks import Callbacks, Handle
-from streaming.clock import MediaClock, sleep_until
+from streaming.clock import MediaClock
 from streaming.concealment import SpeechDecoder
 from streaming.decimator import OUTPUT_PER_ANALYSIS
-from streaming.encoder import PACKET_SAMPLES
-from streaming.feeds import AudioFeed, Kind, Outlet
+from streaming.feeds import Kind, Outlet
 from streaming.ladder import Level
 from streaming.lipsync import AvOffset
 from streaming.log import label
@@ -39,25 +37,13 @@ from streaming.metrics import Metrics
 from streaming.pictures import Picture, PictureLine
 from streaming.settings import ServeSettings, look_ahead_ms, most_av_offset_ms
 from streaming.shared import SessionMemory
-from streaming.timeline import DRAIN_S, AudioTimeline
-
-PUMP_S: Final = 0.01
-"""How often the timeline is extended: on multiples of this, where frames end."""
-
-STOOD_STILL_S: Final = 1.0
-"""After a pause of the whole process longer than this the session goes on where it was."""
-
-LATE_SOUND_S: Final = 0.015
-"""A frame whose sound came later than this says nothing about the speed of drawing."""
+from streaming.sounds import SoundLine
 
 HEARD_AGAIN_FRAMES: Final = 24
 """What a worker that takes over hears again: as much as the face motion network attends to."""
 
 MICROPHONE_KEPT_S: Final = 2.0
 """A microphone that has sent nothing for so long can be taken over by another."""
-
-BLOCK: Final = PACKET_SAMPLES // OUTPUT_PER_ANALYSIS
-"""Samples at 16 kHz in one audio packet."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +77,9 @@ class AvatarSession:
         self.latency_ms = latency_ms
         # Media time begins as long ago as a frame takes, in silence: the first frame is due at once.
         self.clock = MediaClock(self.opened_s - latency_ms / 1e3)
-        self.timeline = AudioTimeline(self.clock)
-        self.timeline.advance(self.opened_s)
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self._budget_s = latency_ms / 1e3
-        self._look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000
+        look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000
         self._metrics = metrics
         self._executor = executor
         self._send = send
@@ -110,12 +94,21 @@ class AvatarSession:
             settings.size,
             metrics,
             executor,
-            sound_came_late=self._heard_late,
+            sound_came_late=lambda number: self.sounds.heard_late(number, look_ahead),
             on_level=self._change_level,
             on_speaking=lambda speaking: self.tell({"type": "state", "speaking": speaking}),
         )
-        self._sound = AudioFeed()
-        self._listeners: Callbacks[[int, NDArray[np.int16]]] = Callbacks()
+        self.sounds = SoundLine(
+            self.clock,
+            self._budget_s,
+            self.av_offset,
+            metrics,
+            executor,
+            on_heard=self._heard,
+            on_microphone=self._microphone_heard,
+            on_stood_still=lambda: self._send(SetOrigin(self.name, self.clock.origin_s)),
+        )
+        self.timeline = self.sounds.timeline
         self._events: Callbacks[[dict[str, Any]]] = Callbacks()
         self._participants: set[object] = set()
         self._empty_s: float | None = self.opened_s
@@ -123,22 +116,18 @@ class AvatarSession:
         self._microphone_s = float("-inf")
         self._microphone_route: Callable[[int, NDArray[np.int16]], None] | None = None
         self._barge_in: BargeIn | None = None
-        self._said_dbfs: float | None = None
         self._playout_reporter: object | None = None
         self._silent_frame = 0  # what the shared memory holds before this one was cleared
-        self._next_block: int | None = None
-        self._pumped_s = self.opened_s
         self._tasks: list[asyncio.Task[None]] = []
-        self._heard: deque[tuple[int, float]] = deque(maxlen=64)
         self._closed = False
 
     def start(self) -> None:
         """Open the engine session, begin the timeline, and let sound and pictures leave."""
         self.open_session()
         for work, name in (
-            (self._pump_forever(), "pump"),
+            (self.sounds.pump_forever(), "pump"),
             (self.pictures.send(), "pictures"),
-            (self._send_sound(), "sound"),
+            (self.sounds.send(), "sound"),
         ):
             task = asyncio.create_task(work, name=f"{name}-{self.label}")
             task.add_done_callback(_complain)
@@ -156,7 +145,7 @@ class AvatarSession:
         self._send(CloseSession(self.name))
         self.pictures.pacer.clear()
         self.pictures.close()
-        self._sound.close()
+        self.sounds.feed.close()
         self._memory.close()
         self._metrics.forget_session(self.label)
 
@@ -190,7 +179,7 @@ class AvatarSession:
     def packets(self, kind: Kind) -> Outlet:
         """Encoded sound or pictures as they leave, until the outlet is closed."""
         if kind == "audio":
-            return self._sound.open()
+            return self.sounds.feed.open()
         return self.pictures.feed(kind).open()
 
     def watch(self, callback: Callable[[Picture], None]) -> Handle:
@@ -199,7 +188,7 @@ class AvatarSession:
 
     def listen(self, callback: Callable[[int, NDArray[np.int16]], None]) -> Handle:
         """Call back with every 20 ms of sound that leave: the number of the first sample, int16 [960] at 48 kHz."""
-        return self._listeners.add(callback)
+        return self.sounds.listeners.add(callback)
 
     def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
         """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
@@ -306,8 +295,9 @@ class AvatarSession:
 
     def clear(self, by: Literal["user", "other"] = "other") -> None:
         """Barge-in: what is queued is neither heard nor seen. ``by``: whether it was the user's voice."""
-        self._pump(time.monotonic())
-        first = self._next_block * BLOCK if self._next_block is not None else self.timeline.head
+        self.sounds.pump(time.monotonic())
+        unsent = self.sounds.unsent
+        first = unsent if unsent is not None else self.timeline.head
         self.timeline.clear(first)
         self._silent_frame = -(-self.timeline.head // FRAME_SAMPLES)
         self._send(Clear(self.name, self.pictures.pacer.clear()))
@@ -317,13 +307,13 @@ class AvatarSession:
         """Take one microphone packet, mono int16 with its time stamp, at 48 kHz."""
         self._microphone_s = now_s = time.monotonic()
         self.timeline.hear(timestamp, samples, now_s)
-        self._pump(now_s)  # at once: what waits for the next turn is taken from the drawing's time
+        self.sounds.pump(now_s)  # at once: what waits for the next turn is taken from the drawing's time
 
     def hear_packet(self, timestamp: int, payload: bytes, decoder: SpeechDecoder) -> None:
         """Take one encoded microphone packet with its time stamp at 48 kHz; ``decoder`` is its sender's own."""
         self._microphone_s = now_s = time.monotonic()
         self.timeline.hear_packet(timestamp, payload, decoder, now_s)
-        self._pump(now_s)
+        self.sounds.pump(now_s)
 
     @property
     def queued_seconds(self) -> float:
@@ -347,9 +337,9 @@ class AvatarSession:
         """Set the gauges of this session; called once a second."""
         if self._closed:
             return
-        sound = [len(outlet) for outlet in self._sound.outlets]
+        sound = [len(outlet) for outlet in self.sounds.feed.outlets]
         pictures = [len(outlet) for outlet in self.pictures.outlets]
-        viewers = max(len(sound), len(pictures), len(self.pictures.watchers), len(self._listeners))
+        viewers = max(len(sound), len(pictures), len(self.pictures.watchers), len(self.sounds.listeners))
         for gauge, value in (
             (self._metrics.viewers, viewers),
             (self._metrics.frames_waiting, self.pictures.pacer.waiting),
@@ -359,77 +349,28 @@ class AvatarSession:
         ):
             gauge.labels(self.label).set(value)
 
-    def _audio_delay_s(self) -> float:
-        return self._budget_s - self.av_offset.offset_ms / 1e3
+    def _heard(self, first: int, samples: NDArray[np.float32]) -> None:
+        """Let the worker hear what the timeline has gained."""
+        self._memory.write_audio(first, samples)
+        self._send(Audio(self.name, self.timeline.head))
 
-    async def _send_sound(self) -> None:
-        """Let every 20 ms of sound leave when they are due."""
-        loop = asyncio.get_running_loop()
-        begun = time.monotonic() - self._audio_delay_s()
-        block = max(0, self.clock.sample_at(begun) // BLOCK + 1)
-        while True:
-            self._next_block = block
-            await sleep_until(self.clock.time_of(block * BLOCK) + self._audio_delay_s())
-            if self.timeline.head < (block + 1) * BLOCK:
-                self._pump(time.monotonic())
-                if self.timeline.draining(time.monotonic()):
-                    await asyncio.sleep(DRAIN_S)
-                    self._pump(time.monotonic())
-            samples = self.timeline.read(block * BLOCK, BLOCK)
-            first = block * PACKET_SAMPLES
-            block += 1
-            self._next_block = block
-            self._listeners(first, samples)
-            if self._barge_in is not None:
-                self._said_dbfs = level_dbfs(samples)
-            if self._sound.outlets:
-                packet = await loop.run_in_executor(self._executor, self._sound.encode, samples, first)
-                self._sound.publish(packet)
-
-    async def _pump_forever(self) -> None:
-        while True:
-            into_s = (time.monotonic() - self.clock.origin_s) % PUMP_S
-            await asyncio.sleep(PUMP_S - into_s)
-            self._pump(time.monotonic())
-
-    def _pump(self, now_s: float) -> None:
-        """Extend the timeline to now and let the worker hear it."""
-        if now_s - self._pumped_s > STOOD_STILL_S:
-            self.clock.hold(now_s - self._pumped_s)
-            self._send(SetOrigin(self.name, self.clock.origin_s))
-        self._pumped_s = now_s
-        gap, first = self.timeline.gap_samples, self.timeline.head
-        recovered = self.timeline.recovered_samples
-        samples = self.timeline.advance(now_s)
-        if len(samples):
-            self._memory.write_audio(first, samples)
-            self._send(Audio(self.name, self.timeline.head))
-            self._heard.append((self.timeline.head, now_s))
-        self._metrics.gap_samples.inc(self.timeline.gap_samples - gap)
-        self._metrics.recovered_samples.inc(self.timeline.recovered_samples - recovered)
-        number, heard = self.timeline.microphone_sound
-        if len(heard):
-            if self._microphone_route is not None:
-                self._microphone_route(number, heard)
-            self._watch_user(heard)
+    def _microphone_heard(self, first: int, samples: NDArray[np.int16]) -> None:
+        if self._microphone_route is not None:
+            self._microphone_route(first, samples)
+        self._watch_user(samples)
 
     def _watch_user(self, heard: NDArray[np.int16]) -> None:
         """Stop what was to be played when the user begins to speak into it."""
         if self._barge_in is None:
             return
-        change = self._barge_in.add(heard, self._said_dbfs)
+        change = self._barge_in.add(heard, level_dbfs(self.sounds.said))
         if change is None:
             return
         self.tell({"type": change})
-        sent = self._next_block * BLOCK if self._next_block is not None else 0
-        if change == "user_speaking" and (self.queued_seconds or self.timeline.spoken_to > sent):
+        if change == "user_speaking" and (
+            self.queued_seconds or self.timeline.spoken_to > (self.sounds.unsent or 0)
+        ):
             self.clear("user")
-
-    def _heard_late(self, number: int) -> bool:
-        """Whether the sound for a frame came so late that drawing faster would not have helped."""
-        needed = (number + 1) * FRAME_SAMPLES + self._look_ahead
-        heard_s = next((when_s for end, when_s in self._heard if end >= needed), None)
-        return heard_s is None or heard_s > self.clock.time_of(needed) + LATE_SOUND_S
 
     def _change_level(self, before: Level, level: Level) -> None:
         logger.info("quality: %s -> %s", before.label, level.label, extra={"session": self.label})

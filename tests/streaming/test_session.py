@@ -27,12 +27,12 @@ from streaming.metrics import Metrics
 from streaming.session import (
     HEARD_AGAIN_FRAMES,
     MICROPHONE_KEPT_S,
-    STOOD_STILL_S,
     AvatarSession,
     BusyError,
 )
 from streaming.settings import ServeSettings
 from streaming.shared import SLOTS, SessionMemory
+from streaming.sounds import STOOD_STILL_S
 from tests.streaming.voices import bundled_speech, packets_of
 
 SIZE = 256
@@ -172,7 +172,7 @@ async def test_a_process_that_stood_still_goes_on_where_it_was(bench: Bench) -> 
     bench.pass_time(0.1)
     bench.session.clear()
     head = bench.session.timeline.head
-    bench.session._pumped_s -= STOOD_STILL_S + 100.0
+    bench.session.sounds._pumped_s -= STOOD_STILL_S + 100.0
     bench.pass_time(STOOD_STILL_S + 100.0)
     bench.session.clear()
     assert bench.session.timeline.head - head < 1600

@@ -52,7 +52,7 @@ async def test_a_private_session_is_joined_by_its_name(join: Join, server: Serve
     await client.event("subscribed")
     await client.socket.close()
     await client.until(lambda: session.participants == 0)
-    assert len(session.pictures.watchers) == len(session._listeners) == len(session._events) == 0
+    assert len(session.pictures.watchers) == len(session.sounds.listeners) == len(session._events) == 0
     assert not session.timeline.microphone_aside
 
 
