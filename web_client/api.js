@@ -98,6 +98,20 @@ export const closeCall = (call) =>
 
 export const clearCall = (call) => request(`/api/calls/${encodeURIComponent(call)}/clear`, { method: "POST" });
 
+const recordingOf = (call) => `/api/calls/${encodeURIComponent(call)}/recording`;
+
+/** Begin to record what the call's avatar says; answers `{recording}`. */
+export const startRecording = async (call) => (await request(recordingOf(call), { method: "POST" })).json();
+
+/** Stop; resolves when the file is complete. */
+export const stopRecording = (call) => request(recordingOf(call), { method: "DELETE" });
+
+/** A recording that has ended, as a Blob. */
+export async function fetchRecording(recording) {
+  const path = `/api/recordings/${encodeURIComponent(recording)}`;
+  return (await request(path, { signal: AbortSignal.timeout(120_000) })).blob();
+}
+
 /** A spoken sentence for those who have no microphone or file at hand, as a File. */
 export async function getSample() {
   const response = await request("/api/sample-speech");

@@ -11,6 +11,7 @@ import { Meter } from "./meter.js";
 import { showMeter } from "./meter_view.js";
 import { INSECURE, Microphone } from "./microphone.js";
 import { announce, hideNotice, tell, warn } from "./notice.js";
+import { Recording } from "./recording.js";
 import { Sound } from "./sound.js";
 import { SpeechFile } from "./speech.js";
 import { StyleSliders } from "./style_sliders.js";
@@ -25,6 +26,7 @@ const sound = new Sound();
 const gallery = new Gallery();
 const sliders = new StyleSliders();
 const speechFile = new SpeechFile();
+const recording = new Recording();
 const connection = new Connection({ ...wanted, isGuest: visit.session !== null, config: fetchConfig, firstCall });
 let upload = null;
 let config = null;
@@ -102,6 +104,7 @@ function listen() {
   part("start").addEventListener("click", () => (microphone ? stopTalking() : startTalking()));
   part("hang-up").addEventListener("click", hangUp);
   part("clear").addEventListener("click", interrupt);
+  part("record").addEventListener("click", record);
   part("retry").onclick = () => connection.connect();
   part("speak-file").addEventListener("click", () => part("speech-file").click());
   part("sample").addEventListener("click", speakSample);
@@ -146,7 +149,7 @@ async function unlock() {
 function showState({ name, title, words, retryInS }) {
   stage.state = name;
   const live = name === "live";
-  for (const control of ["speak-file", "clear"]) part(control).disabled = !live;
+  for (const control of ["speak-file", "clear", "record"]) part(control).disabled = !live;
   part("hang-up").disabled = name === "ended" || name === "locked";
   part("start").disabled = !live && name !== "ended" && !microphone;
   if (name === "connecting" || live) stage.clear();
@@ -251,11 +254,28 @@ function showTalking() {
   showHint();
 }
 
-function hangUp() {
+async function hangUp() {
+  part("hang-up").disabled = true;
+  if (recording.isOn) await record();
   if (microphone) stopTalking();
   hideNotice();
   connection.hangUp();
   part(mayPublish ? "start" : "retry").focus();
+}
+
+async function record() {
+  hideNotice();
+  try {
+    if (recording.isOn) {
+      await recording.stop(connection.call?.id);
+      tell("The recording is among your downloads.");
+    } else {
+      await recording.start(connection.call.id);
+      announce("Recording.");
+    }
+  } catch (error) {
+    warn(error.message);
+  }
 }
 
 async function interrupt() {

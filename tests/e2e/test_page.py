@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -201,6 +202,22 @@ def test_meter_shows_what_the_server_and_the_browser_measure(page: Page) -> None
     expect(page.get_by_test_id("meter-stages").locator("li").first).to_be_visible(timeout=WAIT_MS)
     expect(page.get_by_test_id("meter-av-offset")).to_have_text(re.compile(r"\d ms"), timeout=WAIT_MS)
     assert [sent for sent in page.evaluate("probe.sent") if sent["type"] == "playout"]
+
+
+def test_a_recording_is_saved_when_it_is_stopped_and_when_the_call_is_ended(page: Page, tmp_path: Path) -> None:
+    for end in ("record", "hang-up"):
+        page.get_by_test_id("record").click()
+        expect(page.get_by_test_id("record-words")).to_have_text("Stop 0:02", timeout=WAIT_MS)
+        with page.expect_download(timeout=WAIT_MS) as downloading:
+            page.get_by_test_id(end).click()
+        expect(page.get_by_test_id("record-words")).to_have_text("Record", timeout=WAIT_MS)
+        assert downloading.value.suggested_filename.startswith("vividlive-")
+        saved = tmp_path / f"{end}.mp4"
+        downloading.value.save_as(saved)
+        with av.open(saved) as file:
+            assert file.streams.video[0].width == 512
+            assert sum(1 for _ in file.decode(audio=0)) > 25
+    expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "ended")
 
 
 def test_hang_up_ends_the_call_and_start_begins_another(page: Page) -> None:
