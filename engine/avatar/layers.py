@@ -62,7 +62,7 @@ def foreground(photo: Image, coverage: Float, background: Image) -> Image:
     colours of its edge, so that no old background clings to it when it moves.
     """
     alpha = coverage[:, :, None]
-    extended = _spread(photo.astype(np.float32), coverage >= SURE)
+    extended = spread(photo.astype(np.float32), coverage >= SURE)
     own = (photo - (1.0 - alpha) * background) / np.maximum(alpha, 0.05)
     own = np.clip(own, extended - COLOUR_SLACK, extended + COLOUR_SLACK)
     return _to_levels(np.where(alpha >= SURE, photo, np.where(alpha > 0.05, own, extended)))
@@ -77,7 +77,7 @@ def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
     row, column = (cv2.GaussianBlur(index.astype(np.float32), (0, 0), sigma) for index in (row, column))
     here = np.indices(person.shape, dtype=np.float32)
     there = cv2.remap(
-        np.where(person[:, :, None], _spread(photo.astype(np.float32), ~person), photo).astype(np.float32),
+        np.where(person[:, :, None], spread(photo.astype(np.float32), ~person), photo).astype(np.float32),
         2 * column - here[1],
         2 * row - here[0],
         cv2.INTER_LINEAR,
@@ -96,7 +96,7 @@ def _grown(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
-def _spread(image: Float, known: NDArray[np.bool_]) -> Float:
+def spread(image: Float, known: NDArray[np.bool_]) -> Float:
     """Fill what is not known from ever coarser averages of what is (pull-push)."""
     weight = known.astype(np.float32)
     levels = [(image * weight[:, :, None], weight)]
