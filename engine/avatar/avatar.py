@@ -45,7 +45,8 @@ class Avatar:
         landmarks: float32 [478, 3], the photo's landmarks on the canvas.
         style: float32 [S], identity coefficients.
         extras: further arrays by name. "landmark_vertex" int32 [478, 3] and "landmark_weight" float32 [478, 3]:
-            between which vertices each landmark lies (-1 where the mesh lacks it) and with what weights.
+            between which vertices each landmark lies (-1 where the mesh lacks it) and with what weights; those of
+            ``engine.avatar.photo_shape`` where the neutral face is not the photo's.
         report: the quality report, JSON values.
     """
 

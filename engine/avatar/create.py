@@ -21,7 +21,7 @@ from engine.avatar.mesh import follows_head, skin_part
 from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo import open_portrait
-from engine.conventions import ARKIT_NAMES
+from engine.avatar.photo_shape import photo_shape
 from engine.errors import SettingError
 
 Progress = Callable[[str, float], None]
@@ -80,11 +80,6 @@ def create_avatar(
         "angles_deg": [round(angle, 1) for angle in portrait.angles_deg],
         "fit_residual_px": round(head.residual_px, 2),
         "matte_confidence": round(matte.confidence, 3),
-        "photo_blendshapes": {
-            name: round(float(value), 3)
-            for name, value in zip(ARKIT_NAMES, head.photo_blendshapes, strict=True)
-            if value >= 0.001
-        },
     }
     return join_parts(head, parts, plate, rights, report)
 
@@ -131,7 +126,7 @@ def join_parts(
         landmarks=head.landmarks,
         style=head.style,
         rights=rights,
-        extras=_landmark_places(parts[0]),
+        extras=_landmark_places(parts[0]) | photo_shape(head, parts),
         report=report,
     )
 

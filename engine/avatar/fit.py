@@ -9,7 +9,7 @@ from engine.avatar.alignment import Alignment, align
 from engine.avatar.calibrate import calibrate
 from engine.avatar.contact import contact_pairs
 from engine.avatar.head_model import HeadModel, load_head_model
-from engine.avatar.neutral import close_lips, overclose_px, removed_expression
+from engine.avatar.neutral import CLOSED_GAP, close_lips, overclose_px, removed_expression
 from engine.avatar.parts import FittedHead
 from engine.avatar.photo import Portrait
 from engine.avatar.residual import residual_warp
@@ -29,24 +29,27 @@ def fit_head(portrait: Portrait) -> FittedHead:
 
     pairs = contact_pairs()
     deltas = alignment.turn(head.units.astype(np.float64))
-    gap = float(pairs["lips"].gap(in_photo).mean()) / inter_ocular
-    removed = removed_expression(alignment.expression, gap)
+    parted = float(pairs["lips"].gap(in_photo).mean()) / inter_ocular >= CLOSED_GAP
+    flags = portrait.flags | {"parted_lips"} if parted else portrait.flags - {"parted_lips", "toothy"}
+    overlap = overclose_px(parted, inter_ocular)
+    removed = removed_expression(alignment.expression) if parted else np.zeros(len(deltas))
     neutral = in_photo - np.tensordot(removed, deltas, 1)
-    overlap = overclose_px(gap, inter_ocular)
     neutral = neutral + close_lips(pairs["lips"], neutral, overlap)
+    if not parted:
+        in_photo = neutral
     return FittedHead(
         photo=portrait.photo,
         landmarks=portrait.landmarks.points,
         neutral=neutral.astype(np.float32),
         in_photo=in_photo.astype(np.float32),
-        deltas=calibrate(neutral, deltas, pairs, inter_ocular, overlap, portrait.flags).astype(np.float32),
+        deltas=calibrate(neutral, deltas, pairs, inter_ocular, overlap, flags).astype(np.float32),
         photo_blendshapes=np.clip(removed, 0.0, 1.0).astype(np.float32),
         triangles=head.triangles,
         groups=dict(head.groups),
         pivot=alignment.shift.astype(np.float32),
         head_width=_head_width(head, alignment),
         inter_ocular=inter_ocular,
-        flags=portrait.flags,
+        flags=flags,
         residual_px=float(np.sqrt((missing**2).sum(axis=1).mean())),
         style=alignment.identity.astype(np.float32),
     )

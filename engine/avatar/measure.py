@@ -22,7 +22,7 @@ from kernels.rasterise import rasterise
 
 SIZE: Final = 512
 
-BEHIND_LIPS: Final = ("mouth_cavity", "tongue", "lower_teeth", "upper_teeth")
+BEHIND_LIPS: Final = ("mouth_cavity", "tongue", "lower_teeth", "upper_teeth", "mouth_shadow")
 BEHIND_LIDS: Final = ("left_sclera", "left_iris", "right_sclera", "right_iris")
 FULL_SHADE: Final = 4.0
 """The most that the compositor multiplies a colour by: with it a white texture stays white in any shadow."""

@@ -15,8 +15,8 @@ OVERCLOSE: Final = 0.004
 """How far the closed lips overlap, over the distance of the outer eye corners."""
 PARTED_OVERCLOSE: Final = 0.012
 """The same for lips that the photo shows apart: their inner edges are dark and would still look a little open."""
-CLOSED_GAP: Final = 0.03
-"""Photos whose lips are less apart (same unit) keep their expression: only the seam is pressed together."""
+CLOSED_GAP: Final = 0.015
+"""Photos whose lips are less apart (same unit) show shut lips: a gap there is the fit's error, not the face's."""
 KEPT_SMILE: Final = 0.45
 """Share of a parted smile's width that stays when its mouth closes: the folds in the photo stay too."""
 
@@ -27,18 +27,17 @@ _REMOVED: Final = {name: 1.0 for name in ARKIT_NAMES if name.startswith(("mouth"
 }
 
 
-def removed_expression(expression: Array, gap: float) -> Array:
-    """Part of the photo's expression ([52]) that the calm face drops; gap: mean lip gap, eye-corner distances."""
+def removed_expression(expression: Array) -> Array:
+    """Part of a parted photo's expression ([52]) that the calm face drops."""
     removed = np.zeros_like(expression)
-    if gap >= CLOSED_GAP:
-        for name, share in _REMOVED.items():
-            removed[ARKIT_INDEX[name]] = share * expression[ARKIT_INDEX[name]]
+    for name, share in _REMOVED.items():
+        removed[ARKIT_INDEX[name]] = share * expression[ARKIT_INDEX[name]]
     return removed
 
 
-def overclose_px(gap: float, inter_ocular: float) -> float:
-    """How far the closed lips of this photo overlap, pixels; gap: as for ``removed_expression``."""
-    return (OVERCLOSE if gap < CLOSED_GAP else PARTED_OVERCLOSE) * inter_ocular
+def overclose_px(parted: bool, inter_ocular: float) -> float:
+    """How far the closed lips overlap, pixels; parted: whether the photo shows them apart."""
+    return (PARTED_OVERCLOSE if parted else OVERCLOSE) * inter_ocular
 
 
 def close_lips(lips: ContactPair, vertices: Array, overlap_px: float) -> Array:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import ARKIT_NAMES
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
 from engine.motion.values import Motion
+from engine.render.layers import EYE_SIDES, LID_POINTS, part_vertices
 
 Float = NDArray[np.float32]
 
@@ -16,6 +17,10 @@ CAMERA_DISTANCE: Final = 6.0
 
 BREATH_LIFT: Final = 0.012
 """How far a full breath lifts the chest, in head widths."""
+
+_MOUTH_CLOSE: Final = ARKIT_INDEX["mouthClose"]
+_JAW_OPEN: Final = ARKIT_INDEX["jawOpen"]
+_MOUTH_UNITS: Final = np.array([k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))])
 
 
 def head_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> Float:
@@ -35,6 +40,8 @@ class Driver:
     """Moves one avatar's vertices; ``out`` of the last call is overwritten by the next.
 
     Convention: positions float32 [V, 3], canvas pixels, as in ``engine.avatar.parts``.
+    mouthClose closes what jawOpen opens, so it counts no further than that; a blink closes what other shapes leave
+    open between the lids, so that lids meet and stop whatever the gaze.
     """
 
     def __init__(self, avatar: Avatar) -> None:
@@ -45,24 +52,67 @@ class Driver:
         self._breath = avatar.breath * np.float32(BREATH_LIFT * avatar.head_width)
         # Most shapes move few of the vertices; those that any shape moves are kept as dense rows.
         start = avatar.delta_start
-        self._moving = np.unique(avatar.delta_vertex)
+        photo = avatar.extras.get("photo_offset", np.zeros((len(avatar.positions), 3), np.float32))
+        self._moving = np.union1d(avatar.delta_vertex, np.flatnonzero(photo.any(axis=1)))
         place = np.zeros(len(avatar.positions), np.intp)
         place[self._moving] = np.arange(len(self._moving))
-        deltas = np.zeros((len(ARKIT_NAMES), len(self._moving), 3), np.float32)
-        for k, delta in enumerate(deltas):
+        deltas = np.zeros((len(ARKIT_NAMES) + 1, len(self._moving), 3), np.float32)
+        deltas[-1] = photo[self._moving]
+        for k, delta in enumerate(deltas[:-1]):
             these = slice(start[k], start[k + 1])
             np.add.at(delta, place[avatar.delta_vertex[these]], avatar.delta_value[these])
-        self._deltas = deltas.reshape(len(ARKIT_NAMES), -1)
+        self._deltas = deltas.reshape(len(deltas), -1)
+        self._amounts = np.zeros(len(deltas), np.float32)
+        self._photo_mouth = avatar.extras.get("photo_blendshapes", self._amounts)[_MOUTH_UNITS]
+        self._photo_size = float(np.linalg.norm(self._photo_mouth))
         self._still = avatar.positions[self._moving]
+        self._lid_stops = [stop for side in EYE_SIDES if (stop := self._lid_stop(avatar, side)) is not None]
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
+
+    def _lid_stop(self, avatar: Avatar, side: str) -> tuple[int, Float] | None:
+        """The blink's number, and the share of an eye's opening that each other shape of the lids shuts, [52]."""
+        margins = part_vertices(avatar, f"{side}_lashes")[: 2 * LID_POINTS]
+        if not len(margins):
+            return None
+        upper, lower = margins[:LID_POINTS], margins[LID_POINTS:]
+        across = avatar.positions[upper[-1], :2] - avatar.positions[upper[0], :2]
+        down = np.array([-across[1], across[0]]) / np.linalg.norm(across)
+        opening = (avatar.positions[lower, :2] - avatar.positions[upper, :2]) @ down
+        shut_by = np.zeros(len(ARKIT_NAMES), np.float32)
+        blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
+        for k, name in enumerate(ARKIT_NAMES):
+            these = slice(avatar.delta_start[k], avatar.delta_start[k + 1])
+            if not name.startswith(("eye", "cheek", "brow")) or k == blink:
+                continue
+            move = np.zeros((len(avatar.positions), 2))
+            move[avatar.delta_vertex[these]] = avatar.delta_value[these, :2]
+            shut_by[k] = ((move[upper] - move[lower]) @ down).mean() / max(opening.mean(), 1e-3)
+        return blink, shut_by
+
+    def nearness(self, motion: Motion) -> float:
+        """How near the mouth is to the expression of an avatar's photo, if its neutral face lacks that.
+
+        1 at the photo's blendshapes, 0 from as far away as the neutral face is.
+        """
+        if self._photo_size == 0.0:
+            return 0.0
+        off = motion.blendshapes[_MOUTH_UNITS] - self._photo_mouth
+        near = max(1.0 - float(np.linalg.norm(off)) / self._photo_size, 0.0)
+        return near * near * (3.0 - 2.0 * near)
 
     def drive(self, motion: Motion) -> Float:
         """Blendshapes, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
         motion = motion.clamped()
         shape, turned = self._shape, self._turned
         shape[:] = self._neutral
-        shape[self._moving] = self._still + (motion.blendshapes @ self._deltas).reshape(-1, 3)
+        amounts = self._amounts
+        amounts[:-1] = motion.blendshapes
+        amounts[_MOUTH_CLOSE] = min(amounts[_MOUTH_CLOSE], amounts[_JAW_OPEN])
+        for blink, shut_by in self._lid_stops:
+            amounts[blink] *= max(1.0 - float(shut_by @ motion.blendshapes), 0.0)
+        amounts[-1] = self.nearness(motion)
+        shape[self._moving] = self._still + (amounts @ self._deltas).reshape(-1, 3)
         shape[:, 1] -= self._breath * np.float32(motion.breath)
 
         yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import DEFAULT_FRAME_SIZE
+from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
 from engine.render.drive import Driver
 from engine.render.layers import Detail, split_layers
 from engine.render.light import inner_lights
+from engine.render.photo_mouth import PhotoMouth
 from engine.timing import StageTimer
 from kernels.composite import composite
 from kernels.rasterise import rasterise
@@ -48,12 +49,13 @@ class GeometricRenderer:
         self._driver = Driver(avatar)
         self._layers = split_layers(avatar)
         self._lights = inner_lights(avatar)
-        self._atlas, uv = _atlas_for(avatar, self._scale)
+        self._atlas, uv = _texture_for(avatar.atlas, avatar.uv, self._scale)
         self._attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)
         self._background = _resized(avatar.background, size)
         self._planes = np.empty(3 * size * size, np.float32)
         self._triangle = np.empty(size * size, np.int32)
         self._keys = np.empty(size * size, np.int64)
+        self._photo_mouth = self._make_photo_mouth()
 
     def render(
         self,
@@ -83,7 +85,20 @@ class GeometricRenderer:
         with timer.stage("detail"):
             for detail in self._layers.details:
                 self._draw_detail(detail, positions, frame, 2 if supersample else 1)
+            if self._photo_mouth is not None:
+                near = self._driver.nearness(motion)
+                self._photo_mouth.draw(positions, near, frame, 2 if supersample else 1)
         return frame
+
+    def _make_photo_mouth(self) -> PhotoMouth | None:
+        avatar = self.avatar
+        if "photo_mouth" not in avatar.extras:
+            return None
+        pose = np.zeros(len(POSE_NAMES), np.float32)
+        in_photo = self._driver.drive(Motion(0, avatar.extras["photo_blendshapes"], pose))
+        uv = in_photo[:, :2] - avatar.extras["photo_mouth_corner"]
+        picture, uv = _texture_for(avatar.extras["photo_mouth"], uv, self._scale)
+        return PhotoMouth(avatar.extras["photo_mouth_triangles"], picture, uv, self._scale)
 
     def _draw_detail(
         self, detail: Detail, positions: NDArray[np.float32], frame: NDArray[np.uint32], factor: Literal[1, 2]
@@ -128,16 +143,18 @@ class GeometricRenderer:
         return planes, triangle
 
 
-def _atlas_for(avatar: Avatar, scale: float) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """Atlas and texture coordinates; made smaller for frames much smaller than the canvas, or textures would flicker."""
+def _texture_for(
+    texture: NDArray[np.uint32], uv: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Texture and its coordinates; made smaller for frames much smaller than the canvas, or it would flicker."""
     if scale > SHRINK_BELOW:
-        return avatar.atlas, avatar.uv
-    height, width = avatar.atlas.shape
+        return texture, uv
+    height, width = texture.shape
     smaller = (max(round(width * scale), 1), max(round(height * scale), 1))
-    channels = avatar.atlas.view(np.uint8).reshape(height, width, 4)
-    atlas = np.ascontiguousarray(cv2.resize(channels, smaller, interpolation=cv2.INTER_AREA))
+    channels = texture.view(np.uint8).reshape(height, width, 4)
+    shrunk = np.ascontiguousarray(cv2.resize(channels, smaller, interpolation=cv2.INTER_AREA))
     ratio = np.array([smaller[0] / width, smaller[1] / height], np.float32)
-    return atlas.view(np.uint32)[..., 0], avatar.uv * ratio
+    return shrunk.view(np.uint32)[..., 0], uv * ratio
 
 
 def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:

@@ -1,6 +1,6 @@
 """Is the head good enough for a picky viewer? The numeric bars on avatars made of photos."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
@@ -9,7 +9,6 @@ import numpy as np
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
-from engine.avatar.expressions import motion_of
 from engine.avatar.flicker import flicker, jaw_sweep, yaw_sweep
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.measure import (
@@ -26,7 +25,7 @@ from engine.avatar.parts import Image
 from engine.avatar.photo import open_photo, open_portrait
 from engine.avatar.video import read_video
 from engine.errors import PhotoError
-from engine.motion.values import Motion
+from engine.motion.values import Motion, rest
 from engine.training.evaluate.media import VIDEO_ENDINGS, find_portraits
 from engine.training.evaluate.report import Bar, Progress, Report, Value
 
@@ -147,4 +146,5 @@ def _picture(path: Path) -> Image:
 
 def own_expression(avatar: Avatar) -> Motion:
     """The motion that brings the avatar back to the face that its photo shows."""
-    return motion_of(dict(avatar.report["photo_blendshapes"]))
+    still = rest(0)
+    return replace(still, blendshapes=avatar.extras.get("photo_blendshapes", still.blendshapes))

@@ -1,6 +1,7 @@
 """Creating, saving and loading avatars; the quality report and the contact sheet."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,10 @@ import pytest
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
 from engine.avatar.expressions import POSES
-from engine.avatar.landmarks import Image
+from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.matte import Matte, PersonMatte
+from engine.avatar.measure import Viewer, mouth_mask, psnr
+from engine.avatar.photo import open_portrait
 from engine.avatar.report import COLUMNS, TILE, quality_report, write_sheet
 from engine.errors import BundleError, PhotoError, SettingError
 from engine.motion.values import rest
@@ -58,6 +61,14 @@ def test_at_rest_it_is_the_photo(made: Avatar) -> None:
     sure = photo[..., 3] == 255
     off = np.abs(frame_of(made).astype(int) - photo[..., :3]).max(axis=2)[sure]
     assert off.mean() < 1.5 and (off > 24).mean() < 0.01
+
+
+def test_at_the_photos_own_expression_it_is_the_photo(smiling: Avatar, astronaut: Image) -> None:
+    photo = open_portrait(astronaut, FaceLandmarker()).photo
+    own = replace(rest(0), blendshapes=smiling.extras["photo_blendshapes"])
+    mouth = mouth_mask(smiling.landmarks, smiling.side)
+    assert psnr(Viewer(smiling, smiling.side).picture(own), photo, mouth) > 40
+    assert psnr(Viewer(smiling, smiling.side).picture(rest(0)), photo, mouth) < 25  # it smiles no more
 
 
 def test_the_arrays_fit_together(smiling: Avatar) -> None:

@@ -61,6 +61,7 @@ def test_angles_are_clamped() -> None:
 def test_blendshapes_add_up_as_a_dense_sum_would() -> None:
     avatar, rng = busy_avatar(), np.random.default_rng(5)
     weights = rng.uniform(0, 1, 52).astype(np.float32)
+    weights[ARKIT_INDEX["jawOpen"]] = 1.0  # mouthClose closes no more than is open
     dense = np.zeros((52, len(avatar.positions), 3))
     for k in range(52):
         these = slice(avatar.delta_start[k], avatar.delta_start[k + 1])
@@ -113,3 +114,34 @@ def test_jaw_moves_only_what_it_should() -> None:
     lower = avatar.positions[:, 1] > avatar.side / 2
     assert np.allclose(moved[lower, 1], 5, atol=1e-4)
     assert np.allclose(moved[~lower], 0, atol=1e-4)
+
+
+def test_mouth_close_closes_no_more_than_the_jaw_opens() -> None:
+    driver = Driver(busy_avatar())
+
+    def driven(**amounts: float) -> np.ndarray:
+        weights = np.zeros(52, np.float32)
+        weights[[ARKIT_INDEX[name] for name in amounts]] = list(amounts.values())
+        return driver.drive(replace(rest(0), blendshapes=weights)).copy()
+
+    assert np.array_equal(driven(jawOpen=0.3, mouthClose=1.0), driven(jawOpen=0.3, mouthClose=0.3))
+    assert not np.array_equal(driven(jawOpen=0.3, mouthClose=0.3), driven(jawOpen=0.3, mouthClose=0.2))
+
+
+def test_the_photos_own_shape_is_reached_at_its_blendshapes_alone() -> None:
+    smiling = np.zeros(52, np.float32)
+    smiling[ARKIT_INDEX["mouthSmileLeft"]] = 0.6
+    plain = busy_avatar()
+    offset = np.random.default_rng(3).normal(0, 2, plain.positions.shape).astype(np.float32)
+    kept = replace(plain, extras={"photo_blendshapes": smiling, "photo_offset": offset})
+
+    def more(weights: np.ndarray) -> np.ndarray:
+        motion = replace(rest(0), blendshapes=weights)
+        return Driver(kept).drive(motion) - Driver(plain).drive(motion)
+
+    assert np.allclose(more(smiling), offset, atol=1e-3)
+    assert np.allclose(more(np.zeros(52, np.float32)), 0, atol=1e-3)
+    assert np.allclose(more(smiling / 2), offset / 2, atol=1e-3)
+    opposite = smiling.copy()
+    opposite[ARKIT_INDEX["jawOpen"]] = 1.0
+    assert np.allclose(more(opposite), 0, atol=1e-3)
