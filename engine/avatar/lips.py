@@ -56,8 +56,7 @@ def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
 
     colours = picture.astype(np.float32)
     known = (outside > 2 * OPENING_EDGE) & (from_corner > CORNER_CORE)
-    around = spread(colours, known)
-    around = cv2.GaussianBlur(around, (0, 0), 0.02 * unit)
+    around: Array = cv2.GaussianBlur(spread(colours, known), (0, 0), 0.02 * unit)
     brightness = cv2.GaussianBlur(colours @ LUMA, (0, 0), 0.006 * unit) / np.maximum(around @ LUMA, 1.0)
     gap = _smooth_step((SHADOW_FROM - brightness) / (SHADOW_FROM - SHADOW_TO))
     gap *= _smooth_step((CORNER_REACH - from_corner) / (CORNER_REACH - 0.5 * CORNER_CORE))

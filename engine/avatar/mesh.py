@@ -24,6 +24,9 @@ BEYOND_PX: Final = 120.0
 LIP_RINGS: Final = 4
 LIP_SHADE: Final = 0.8
 """Brightness of each further ring inside the lips, as a factor."""
+INNER_LIP_BACK: Final = 0.1
+"""How much deeper than modelled the rings lie, eye-corner distances, from no to full shade: a protruding lower lip
+would let them through."""
 LOWER_REACH: Final = 0.22
 """How far the lower face's movement spreads into the neck, in face heights."""
 UPPER_REACH: Final = 0.08
@@ -64,7 +67,9 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
     depth = _depth(head, canvas, grid)
     grid_positions = np.column_stack([grid, depth])
     uv = np.concatenate([_texture_places(head, inner_source)[used], grid])
-    positions = np.concatenate([head.neutral[used], grid_positions])
+    face_positions = head.neutral[used].astype(np.float64)
+    face_positions[:, 2] += INNER_LIP_BACK * head.inter_ocular * (1.0 - inner_shade[used])
+    positions = np.concatenate([face_positions, grid_positions])
     deltas = np.concatenate([head.deltas[:, used], _grid_deltas(head, loop, grid)], axis=1)
     # Where the mouth was closed on a parted photo, the neck follows the jaw as it does in speech.
     moved = head.neutral - head.in_photo

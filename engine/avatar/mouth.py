@@ -25,33 +25,38 @@ from engine.avatar.teeth import (
     grid_triangles,
     teeth_texture,
 )
-from engine.render.layers import LIP_POINTS
+from engine.render.layers import LIP_POINTS, SHADOW_LEVELS
 
 Array = NDArray[np.float64]
 
 CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
+SHADOW_STEPS: Final = (0.0, 0.08, 0.2, 0.4, 0.7, 1.0)  # likewise
 
-TOOTH_OF_WHITE: Final = np.array([1.24, 1.18, 1.06])
-LIP_GLOW: Final = 0.15
+TOOTH_OF_WHITE: Final = np.array([1.2, 1.19, 1.13])
+LIP_GLOW: Final = 0.03
 """Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1
 UPPER_SHOW: Final = 0.031
 LOWER_SHOW: Final = 0.012
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
-TONGUE_FADE: Final = 0.23
+TONGUE_FADE: Final = 0.26
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
-TONGUE_SIDE: Final = 0.2
+TONGUE_SIDE: Final = 0.19
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
+TONGUE_LOW: Final = 0.09
+"""How much lower than the head model's the back of the tongue lies, likewise: the model's is swallowing."""
+TONGUE_ROUND: Final = 0.06
+"""How much lower its sides lie than its middle, likewise."""
 
 LOWER_SHADE: Final = 0.8
 """Brightness of the lower teeth beside the upper ones, which light reaches more freely."""
 
 SHADE_LOSS: Final = np.array([0.0, 0.34, 0.42])
 """Share of each channel that shadow takes from teeth beyond darkening them: its light comes off lips and gums."""
-INSIDE: Final = 0.08
+INSIDE: Final = 0.06
 """Share of such light on the front teeth."""
 
 ARC_OF_PHOTO: Final = 0.25
@@ -69,7 +74,7 @@ LOWER_LIP: Final = np.array(
 
 
 def build_mouth(head: FittedHead) -> list[MeshPart]:
-    """The parts behind the lips: "mouth_cavity", "tongue", "lower_teeth", "upper_teeth".
+    """The parts behind the lips: "mouth_cavity", "tongue", "lower_teeth", "upper_teeth", "mouth_shadow".
 
     The cavity's first 2 * LIP_POINTS vertices are the lips' contact lines, upper then lower.
     """
@@ -79,6 +84,7 @@ def build_mouth(head: FittedHead) -> list[MeshPart]:
         _tongue(head, colours),
         _teeth(head, "lower_teeth", LOWER_JAW, LOWER_SHOW, colours),
         _teeth(head, "upper_teeth", UPPER_JAW, UPPER_SHOW, colours),
+        _shadow(head, colours),
     ]
 
 
@@ -127,15 +133,16 @@ def tooth_white(head: FittedHead) -> Array:
     return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
 
 
+def _lip_line(head: FittedHead, lip: str) -> tuple[Array, Array]:
+    """LIP_POINTS points along one lip's contact line, [P, 3], and their deltas, [52, P, 3]."""
+    mine = head.groups[f"{lip}_lip_contact"]
+    weights = resample_line(head.neutral[mine], LIP_POINTS)
+    return weights @ head.neutral[mine], np.einsum("pv,bvc->bpc", weights, head.deltas[:, mine])
+
+
 def _cavity(head: FittedHead, colours: MouthColours) -> MeshPart:
     """A dark bag whose mouth is the lips' contact lines, reaching a little under the lips on both sides."""
-    lines, moves = [], []
-    for group in ("upper_lip_contact", "lower_lip_contact"):
-        mine = head.groups[group]
-        weights = resample_line(head.neutral[mine], LIP_POINTS)
-        lines.append(weights @ head.neutral[mine])
-        moves.append(np.einsum("pv,bvc->bpc", weights, head.deltas[:, mine]))
-    (upper, lower), (upper_move, lower_move) = lines, moves
+    (upper, upper_move), (lower, lower_move) = _lip_line(head, "upper"), _lip_line(head, "lower")
     width = float(np.linalg.norm(upper[-1] - upper[0]))
     rim = np.array([0.0, CAVITY_RIM * width, 0.02 * width])
     rows = [upper, lower, upper - rim * (1, 1, -1)]
@@ -170,6 +177,26 @@ def _cavity(head: FittedHead, colours: MouthColours) -> MeshPart:
     )
 
 
+def _shadow(head: FittedHead, colours: MouthColours) -> MeshPart:
+    """A strip from under one lip to under the other; its texture goes from no to full coverage."""
+    (upper, upper_move), (lower, lower_move) = _lip_line(head, "upper"), _lip_line(head, "lower")
+    rim = np.array([0.0, CAVITY_RIM * float(np.linalg.norm(upper[-1] - upper[0])), 0.0])
+    rows = [upper - rim, *((1 - t) * upper + t * lower for t in SHADOW_STEPS), lower + rim]
+    moves = [upper_move, *((1 - t) * upper_move + t * lower_move for t in SHADOW_STEPS), lower_move]
+    coverage = np.tile(np.linspace(0, 255, SHADOW_LEVELS).round().astype(np.uint8), (8, 1))
+    count = len(rows) * LIP_POINTS
+    return _part(
+        "mouth_shadow",
+        np.concatenate(rows),
+        np.concatenate(moves, axis=1),
+        grid_triangles(len(rows), LIP_POINTS),
+        np.tile([0.5, 4.0], (count, 1)),
+        np.ones(count),
+        np.tile(colours.throat, (*coverage.shape, 1)),
+        coverage,
+    )
+
+
 def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
     """The head model's tongue, lit from the lips, with a soft groove."""
     mine = head.groups["tongue"]
@@ -177,6 +204,12 @@ def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
     place[mine] = np.arange(len(mine))
     triangles = place[head.triangles[(place[head.triangles] >= 0).all(axis=1)]].astype(np.int32)
     model = load_head_model().vertices[mine].astype(np.float64)
+    depth = (model[:, 2] - model[:, 2].min()) / TONGUE_FADE
+    side = np.abs(model[:, 0]) / TONGUE_SIDE
+    lower = TONGUE_LOW * np.clip(depth, 0, 1) + TONGUE_ROUND * side**2
+    model[:, 1] += lower
+    anchored = anchor(head, "tongue")
+    positions = head.neutral[mine] + (anchored.scale * lower)[:, None] * anchored.rotation[:, 1]
     corners = model[triangles]
     normals = np.zeros_like(model)
     face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -184,18 +217,19 @@ def _tongue(head: FittedHead, colours: MouthColours) -> MeshPart:
         np.add.at(normals, triangles[:, k], face)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
     normals *= np.sign(np.einsum("vc,vc->", normals, model - model.mean(axis=0)))
-    lit = np.clip(normals @ np.array([0.0, -0.4, -0.92]), 0, 1)
-    depth = (model[:, 2] - model[:, 2].min()) / TONGUE_FADE
-    groove = 1 - 0.12 * np.exp(-((model[:, 0] / 0.03) ** 2)) * (normals[:, 1] < 0)
-    side = np.exp(-((np.abs(model[:, 0]) / TONGUE_SIDE) ** 3))  # the cheeks' shadow
-    shade = (0.7 + 0.3 * lit) * np.exp(-(depth**1.5)) * groove * side
+    lit = np.clip(normals @ np.array([0.0, -0.5, -0.87]), 0, 1)
+    groove = 1 - 0.07 * np.exp(-((model[:, 0] / 0.035) ** 2)) * (normals[:, 1] < 0)
+    front = (0.55 + 0.45 * lit) * np.exp(-(depth**1.6)) * groove * np.exp(-(side**3))
+    # Where it ends it is as dark as the throat behind it, or its outline would show.
+    dark = float(colours.throat.max() / colours.tongue.max())
+    shade = dark + (1 - dark) * front
 
     rng = np.random.default_rng(0)
     grain = cv2.GaussianBlur(rng.normal(0, 1, (48, 48)), (0, 0), 1.2)
     texture = colours.tongue * (1 + 0.02 * grain / grain.std())[..., None]
     span = np.ptp(model, axis=0)
     uv = 4 + 40 * (model[:, [0, 2]] - model[:, [0, 2]].min(axis=0)) / span[[0, 2]]
-    return _part("tongue", head.neutral[mine], head.deltas[:, mine], triangles, uv, shade, texture)
+    return _part("tongue", positions, head.deltas[:, mine], triangles, uv, shade, texture)
 
 
 def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthColours) -> MeshPart:

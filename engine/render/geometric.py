@@ -12,8 +12,8 @@ from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
 from engine.render.drive import Driver
-from engine.render.layers import Detail, split_layers
-from engine.render.light import inner_lights
+from engine.render.layers import SHADOW_LEVELS, Detail, split_layers
+from engine.render.light import inner_lights, mouth_shadow
 from engine.render.photo_mouth import PhotoMouth
 from engine.timing import StageTimer
 from kernels.composite import composite
@@ -51,6 +51,10 @@ class GeometricRenderer:
         self._lights = inner_lights(avatar)
         self._atlas, uv = _texture_for(avatar.atlas, avatar.uv, self._scale)
         self._attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)
+        self._shadow = mouth_shadow(avatar)
+        if self._shadow is not None:
+            self._no_shadow = self._attributes[self._shadow.lit, 0]
+            self._shadow_texels = np.float32((SHADOW_LEVELS - 1) * self._atlas.shape[1] / avatar.atlas.shape[1])
         self._background = _resized(avatar.background, size)
         self._planes = np.empty(3 * size * size, np.float32)
         self._triangle = np.empty(size * size, np.int32)
@@ -77,6 +81,9 @@ class GeometricRenderer:
             positions = self._driver.drive(motion)
             for light in self._lights:
                 self._attributes[light.lit, 2] = self.avatar.shade[light.lit] * light.at(positions)
+            if self._shadow is not None:
+                dark = 1 - self._shadow.at(positions)
+                self._attributes[self._shadow.lit, 0] = self._no_shadow + self._shadow_texels * dark
         whole = _Grid(0, 0, self.size, self.size, 1)
         with timer.stage("rasterise"):
             planes, triangle = self._rasterise(positions, self._layers.skin, whole)

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 
-MOUTH_LAYERS: Final = (("mouth_cavity",), ("tongue",), ("lower_teeth",), ("upper_teeth",))
+MOUTH_LAYERS: Final = (("mouth_cavity",), ("tongue",), ("lower_teeth",), ("upper_teeth",), ("mouth_shadow",))
 """Drawn within the mouth opening, from the back to the front. The opening is bounded by the first vertices of
 "mouth_cavity", which repeat the lips' contact lines (see ``engine.avatar.mouth``)."""
 
 EYE_SIDES: Final = ("left", "right")
 """The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under), "<side>_lid" and
 "<side>_lashes" (over)."""
+
+SHADOW_LEVELS: Final = 64
+"""Texels across the texture of "mouth_shadow", from no to full coverage."""
 
 LIP_POINTS: Final = 33
 """Vertices along each lip's contact line at the head of "mouth_cavity": the upper line, then the lower one."""

@@ -1,4 +1,8 @@
-"""Light behind the skin: how bright teeth, tongue and eyeballs are, given how far lips and lids are open."""
+"""Light behind the skin: how bright teeth, tongue and eyeballs are, given how far lips and lids are open.
+
+Shade makes a colour darker. Teeth in the shadow of the lips are redder too, as its light comes off lips and gums: over
+them lies "mouth_shadow", a strip of the throat's colour from lip to lip that covers the more the less light there is.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,8 +23,8 @@ class Opening:
     as_photo: textures are the photo's own pixels, which already have the light of the neutral face: only the change
     from it is drawn.
     full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
+    local: whether the gap at each place counts, so that corners are dark, or the widest one everywhere.
     shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
-    corners: how much darker it is in the corners, where the edges meet.
     """
 
     as_photo: bool
@@ -28,15 +32,15 @@ class Opening:
     closed_light: float
     shadow: float
     shadow_reach: float
-    corners: float = 0.0
+    local: bool = False
 
 
 TEETH: Final = Opening(
-    as_photo=False, full_gap=0.14, closed_light=0.8, shadow=0.32, shadow_reach=0.04, corners=0.45
+    as_photo=False, full_gap=0.12, closed_light=0.15, shadow=0.4, shadow_reach=0.045, local=True
 )
-LOWER_TEETH: Final = Opening(as_photo=False, full_gap=0.3, closed_light=0.4, shadow=0.45, shadow_reach=0.12)
+LOWER_TEETH: Final = Opening(as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12)
 """The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
-DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.6, shadow=0.6, shadow_reach=0.16)
+DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.6, shadow=0.5, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.8, shadow=0.35, shadow_reach=0.07)
 
@@ -61,7 +65,9 @@ class InnerLight:
 
     def at(self, positions: Float) -> Float:
         """Brightness of ``lit`` for driven positions [V, 3]; float32, 1 is full light (or the photo's own)."""
-        return np.asarray(self._fall(positions) / self._neutral, np.float32)
+        light = np.asarray(self._fall(positions) / self._neutral, np.float32)
+        # What a photo hides is filled with what it shows, which lies in the light already.
+        return np.minimum(light, np.float32(1)) if self._opening.as_photo else light
 
     def _fall(self, positions: Float) -> Float:
         opening, width = self._opening, self._width
@@ -70,15 +76,12 @@ class InnerLight:
         upper_x, lower_x = np.maximum.accumulate(upper[:, 0]), np.maximum.accumulate(lower[:, 0])
         top = np.interp(point[:, 0], upper_x, upper[:, 1])
         bottom = np.interp(point[:, 0], lower_x, lower[:, 1])
-        gap = float(np.max(np.interp(upper_x, lower_x, lower[:, 1]) - upper[:, 1]))
+        widest = np.max(np.interp(upper_x, lower_x, lower[:, 1]) - upper[:, 1])
+        gap = bottom - top if opening.local else widest
         open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
         ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
         below = np.clip(np.minimum(point[:, 1], bottom) - top, 0.0, None) / (opening.shadow_reach * width)
-        light = ambient * (1 - opening.shadow * np.exp(-below))
-        if opening.corners:
-            narrow = 1 - np.clip((bottom - top) / max(gap, 1e-3 * width), 0.0, 1.0)
-            light *= 1 - opening.corners * open_share * narrow**2
-        return np.asarray(light, np.float32)
+        return np.asarray(ambient * (1 - opening.shadow * np.exp(-below)), np.float32)
 
 
 def inner_lights(avatar: Avatar) -> list[InnerLight]:
@@ -88,7 +91,6 @@ def inner_lights(avatar: Avatar) -> list[InnerLight]:
         for names, opening in (
             (("mouth_cavity", "tongue"), DEEP),
             (("lower_teeth",), LOWER_TEETH),
-            (("upper_teeth",), TEETH),
         ):
             lit = tuple(name for name in names if name in avatar.part_names)
             if lit:
@@ -98,3 +100,10 @@ def inner_lights(avatar: Avatar) -> list[InnerLight]:
         if lit and f"{side}_lashes" in avatar.part_names:
             lights.append(InnerLight(avatar, f"{side}_lashes", LID_POINTS, lit, EYE))
     return lights
+
+
+def mouth_shadow(avatar: Avatar) -> InnerLight | None:
+    """The light on the teeth, at the vertices of the shadow that lies over them; None if the avatar has none."""
+    if not len(part_vertices(avatar, "mouth_shadow")):
+        return None
+    return InnerLight(avatar, "mouth_cavity", LIP_POINTS, ("mouth_shadow",), TEETH)

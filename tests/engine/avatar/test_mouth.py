@@ -27,7 +27,7 @@ def parts(head: FittedHead) -> dict[str, MeshPart]:
 
 
 def test_arrays_fit_together(parts: dict[str, MeshPart]) -> None:
-    assert list(parts) == ["mouth_cavity", "tongue", "lower_teeth", "upper_teeth"]
+    assert list(parts) == ["mouth_cavity", "tongue", "lower_teeth", "upper_teeth", "mouth_shadow"]
     for part in parts.values():
         count = len(part.positions)
         assert part.deltas.shape == (52, count, 3)
@@ -68,6 +68,24 @@ def test_teeth_stand_behind_the_lips(head: FittedHead, parts: dict[str, MeshPart
         assert abs(teeth[:, 0].mean() - middle[0]) < 0.06 * head.inter_ocular
     edge_of_upper = parts["upper_teeth"].positions[:, 1].max()
     assert middle[1] < edge_of_upper < middle[1] + 0.12 * head.inter_ocular
+
+
+def test_the_tongue_ends_as_dark_as_the_throat(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    tongue, throat = parts["tongue"], MouthColours(head).throat.max()
+    brightness = tongue.shade * tongue.texture.max(axis=2).mean()
+    back = tongue.positions[:, 2] > np.quantile(tongue.positions[:, 2], 0.9)
+    assert np.allclose(brightness[back], throat, atol=0.15 * throat)
+    assert brightness.max() > 2 * throat
+
+
+def test_the_shadow_covers_the_opening_from_lip_to_lip(parts: dict[str, MeshPart]) -> None:
+    shadow, cavity = parts["mouth_shadow"], parts["mouth_cavity"]
+    opened = [part.positions + 0.6 * part.deltas[JAW_OPEN] for part in (shadow, cavity)]
+    upper, lower = opened[1][:LIP_POINTS, 1], opened[1][LIP_POINTS : 2 * LIP_POINTS, 1]
+    across = opened[0][:, 1].reshape(-1, LIP_POINTS)
+    assert (across[0] <= upper).all() and (across[-1] >= lower).all()
+    assert shadow.coverage is not None
+    assert shadow.coverage[:, 0].max() == 0 and shadow.coverage[:, -1].min() == 255
 
 
 def test_colours_are_those_of_a_mouth(head: FittedHead) -> None:
