@@ -56,11 +56,11 @@ def measure_connects() -> dict[str, Any]:
         return endurance.connects(server.url, server.pid, 200)
 
 
-def measure_long_call() -> dict[str, Any]:
-    """Half an hour."""
+def measure_long_call(minutes: int) -> dict[str, Any]:
+    """Memory, and sound against picture, minute by minute."""
     with marked_call() as call:
         call.page.wait_for_timeout(SETTLE_MS)
-        return endurance.long_call(call, 30)
+        return endurance.long_call(call, minutes)
 
 
 MEASURES: Final[dict[str, Callable[[], Any]]] = {
@@ -69,7 +69,8 @@ MEASURES: Final[dict[str, Callable[[], Any]]] = {
     "events": measure_events,
     "viewers": measure_viewers,
     "connects": measure_connects,
-    "long-call": measure_long_call,
+    "long-call": lambda: measure_long_call(30),
+    "ten-minutes": lambda: measure_long_call(12),
 }
 
 

@@ -36,6 +36,7 @@ def long_call(call: MarkedCall, minutes: int) -> dict[str, Any]:
     offsets: list[Any] = []
     shown = repeated = 0
     for _ in range(minutes):
+        call.page.evaluate("probe.listenAnew()")
         noted = call.note(60.0)
         memory.append(_memory(call.pid))
         offsets.append(with_mean(sound_after_picture(noted, "wallMs")))

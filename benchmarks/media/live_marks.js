@@ -111,7 +111,7 @@
 
   const marks = { frames: [], heard: [], heardLevels: [], said: [], saidLevels: [], hushed: [], unread: 0 };
   probe.marks = marks;
-  let contexts = [];
+  const contexts = [];
 
   /** Begin to note frames, and sounds that come back or (once there is a microphone) go out. */
   probe.startMarks = async () => {
@@ -125,6 +125,16 @@
     };
     video.requestVideoFrameCallback(see);
     video.addEventListener("volumechange", () => video.volume === 0 && marks.hushed.push(Date.now()));
+    await probe.listenAnew();
+  };
+
+  /**
+   * Listen with new contexts. What WebAudio's buffer once held back, because the machine was busy for a moment, it
+   * never gives up again: a page that plays the stream itself knows no such delay.
+   */
+  probe.listenAnew = async () => {
+    for (const context of contexts.splice(0)) await context.close();
+    const video = document.querySelector('[data-testid="avatar-video"]');
     contexts.push(await listen(new MediaStream(video.srcObject.getAudioTracks()), marks.heard, marks.heardLevels));
     if (probe.microphone) contexts.push(await listen(probe.microphone, marks.said, marks.saidLevels));
   };
