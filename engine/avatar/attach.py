@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.head_model import load_head_model
-from engine.avatar.parts import FittedHead, Float, Int
+from engine.avatar.parts import FittedHead, Float, Image, Int, MeshPart
 
 Array = NDArray[np.float64]
 
@@ -68,3 +68,29 @@ def resample_line(points: NDArray[np.floating], count: int) -> Array:
     weights[np.arange(count), index] = 1 - share
     weights[np.arange(count), index + 1] = share
     return weights
+
+
+def part_on_head(
+    name: str,
+    positions: Array,
+    deltas: NDArray[np.floating],
+    triangles: NDArray[np.integer],
+    uv: Array,
+    texture: NDArray[np.floating],
+    coverage: NDArray[np.uint8] | None = None,
+) -> MeshPart:
+    """A part in the photo's own light that follows the head's pose; arrays as in ``MeshPart``, texture in levels."""
+    count = len(positions)
+    levels: Image = np.clip(np.rint(texture), 0, 255).astype(np.uint8)
+    return MeshPart(
+        name=name,
+        positions=np.ascontiguousarray(positions, np.float32),
+        deltas=np.ascontiguousarray(deltas, np.float32),
+        triangles=np.ascontiguousarray(triangles, np.int32),
+        uv=np.ascontiguousarray(uv, np.float32),
+        shade=np.ones(count, np.float32),
+        rigid=np.ones(count, np.float32),
+        breath=np.zeros(count, np.float32),
+        texture=levels,
+        coverage=coverage,
+    )

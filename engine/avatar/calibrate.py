@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.contact import ContactPair
+from engine.avatar.glasses import stiffen
 from engine.avatar.neutral import UPPER_LIP_SHARE
 from engine.conventions import ARKIT_INDEX
 
@@ -32,9 +33,17 @@ SHUT_MOUTH_UNITS: Final = tuple(
 """Movements that leave shut lips shut; both sides of one are adjusted together and share the change."""
 
 
-GLASSES_DAMPING: Final = 0.35
-"""Behind glasses the brows move by this share of what they do: the frames are part of the skin and would bend."""
-BEHIND_GLASSES: Final = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
+WIDEST: Final = 0.4
+"""Eyes opened wide show so much more than calm ones, as a share of the opening."""
+
+CORNER_TRAVEL: Final = {
+    ("mouthSmileLeft", "mouthSmileRight"): 0.125,
+    ("mouthPressLeft", "mouthPressRight"): 0.05,
+    ("mouthPucker",): 0.068,
+}
+"""How far the corners of the mouth go, over the distance of the outer eye corners. MakeHuman's smile raises them by
+half as much again, as no shut mouth does, its press widens the mouth like a smile, its pucker narrows it by a fifth
+only."""
 
 
 def calibrate(
@@ -52,9 +61,13 @@ def calibrate(
     """
     deltas = deltas.copy()
     if "glasses" in flags:
-        damped = [k for name, k in ARKIT_INDEX.items() if name.startswith(BEHIND_GLASSES)]
-        deltas[damped] *= GLASSES_DAMPING
+        deltas = stiffen(neutral, deltas, pairs)
     lips = pairs["lips"]
+    corners = lips.upper[[0, -1]]
+    for group, travel in CORNER_TRAVEL.items():
+        indices = [ARKIT_INDEX[name] for name in group]
+        goes = np.linalg.norm(deltas[indices].sum(axis=0)[corners, :2], axis=1).mean()
+        deltas[indices] *= travel * inter_ocular / goes
     for group in SHUT_MOUTH_UNITS:
         indices = [ARKIT_INDEX[name] for name in group]
         change = lips.close(neutral + deltas[indices].sum(axis=0), overlap_px, UPPER_LIP_SHARE)
@@ -69,6 +82,10 @@ def calibrate(
     for side in ("left", "right"):
         blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
         deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)
+        wide = ARKIT_INDEX[f"eyeWide{side.capitalize()}"]
+        opening = float(pairs[side].gap(neutral).max())
+        more = float(pairs[side].gap(neutral + deltas[wide]).max()) - opening
+        deltas[wide] *= min(1.0, WIDEST * opening / max(more, 1e-6))
     return deltas
 
 

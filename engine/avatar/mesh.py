@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from engine.avatar.face_region import GRID_PX, Canvas, build_surface
+from engine.avatar.lids import without_lashes
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.conventions import ARKIT_NAMES
 from kernels.rasterise import rasterise
@@ -88,7 +89,7 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
         shade=shade.astype(np.float32),
         rigid=rigid.astype(np.float32),
         breath=breath.astype(np.float32),
-        texture=texture,
+        texture=without_lashes(head, texture),
         coverage=None if coverage is None else np.rint(255 * coverage).astype(np.uint8),
         source=np.concatenate([used, np.full(len(grid), -1)]).astype(np.int32),
     )

@@ -17,7 +17,7 @@ MOUTH_LAYERS: Final = (("mouth_cavity",), ("tongue",), ("lower_teeth",), ("upper
 "mouth_cavity", which repeat the lips' contact lines (see ``engine.avatar.mouth``)."""
 
 EYE_SIDES: Final = ("left", "right")
-"""The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under), "<side>_lid" and
+"""The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under), "<side>_photo_lashes" and
 "<side>_lashes" (over)."""
 
 SHADOW_LEVELS: Final = 64
@@ -78,7 +78,7 @@ def part_vertices(avatar: Avatar, name: str) -> NDArray[np.int32]:
 def split_layers(avatar: Avatar) -> Layers:
     """Sort the avatar's parts into drawing order; avatars without mouth or eye parts get fewer details."""
     inner = {name for layer in MOUTH_LAYERS for name in layer}
-    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "lid", "lashes")}
+    inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "photo_lashes", "lashes")}
     outer = [index for index, name in enumerate(avatar.part_names) if name not in inner]
     skin = np.ascontiguousarray(avatar.triangles[np.isin(avatar.triangle_part, outer)])
     details = []
@@ -91,8 +91,8 @@ def split_layers(avatar: Avatar) -> Layers:
     for side in EYE_SIDES:
         if len(part_triangles(avatar, f"{side}_lashes")):
             eye = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("sclera", "iris"))
-            over = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("lid", "lashes"))
-            lids = part_vertices(avatar, f"{side}_lashes")
+            over = tuple(part_triangles(avatar, f"{side}_{part}") for part in ("photo_lashes", "lashes"))
+            lids = np.unique(np.concatenate([lashes.ravel() for lashes in over]))
             details.append(
                 Detail(
                     f"{side}_eye",

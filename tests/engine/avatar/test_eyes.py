@@ -6,6 +6,7 @@ import pytest
 from engine.avatar.eyes import IRIS_LANDMARKS, build_eyes
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker, Image
+from engine.avatar.lids import without_lashes
 from engine.avatar.parts import FittedHead, MeshPart
 from engine.avatar.photo import open_portrait
 from engine.conventions import ARKIT_INDEX
@@ -25,7 +26,8 @@ def parts(head: FittedHead) -> dict[str, MeshPart]:
 
 
 def test_arrays_fit_together(parts: dict[str, MeshPart]) -> None:
-    assert list(parts) == [f"{side}_{part}" for side in SIDES for part in ("sclera", "iris", "lid", "lashes")]
+    kinds = ("sclera", "iris", "photo_lashes", "lashes")
+    assert list(parts) == [f"{side}_{part}" for side in SIDES for part in kinds]
     for part in parts.values():
         count = len(part.positions)
         assert part.deltas.shape == (52, count, 3)
@@ -67,18 +69,44 @@ def test_the_iris_is_whole_and_the_white_has_none(
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_lid_and_lashes_appear_only_as_the_lid_comes_down(side: str, parts: dict[str, MeshPart]) -> None:
+def test_the_lash_line_appears_only_as_the_lid_comes_down(side: str, parts: dict[str, MeshPart]) -> None:
     blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
-    for name in ("lid", "lashes"):
-        part = parts[f"{side}_{name}"]
-        assert area(part, part.positions) < 1e-3
-        assert area(part, part.positions + part.deltas[blink]) > 20
     lashes = parts[f"{side}_lashes"]
+    assert area(lashes, lashes.positions) < 1e-3
+    assert area(lashes, lashes.positions + lashes.deltas[blink]) > 20
     shut = lashes.positions + lashes.deltas[blink]
     gap = shut[LID_POINTS : 2 * LID_POINTS, 1] - shut[:LID_POINTS, 1]
     assert np.abs(gap[3:-3]).max() < 2.0  # the margins meet
     opened = lashes.positions[LID_POINTS : 2 * LID_POINTS, 1] - lashes.positions[:LID_POINTS, 1]
     assert opened[LID_POINTS // 2] > 6
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_lashes_stand_up_on_an_open_eye_and_hang_down_from_a_shut_one(
+    side: str, parts: dict[str, MeshPart]
+) -> None:
+    blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
+    lashes = parts[f"{side}_photo_lashes"]
+    middle = slice(LID_POINTS // 2, None, LID_POINTS)  # from the margin to the tips
+    assert (np.diff(lashes.positions[middle, 1]) < 0).all()
+    assert (np.diff((lashes.positions + lashes.deltas[blink])[middle, 1]) > 0).all()
+
+
+def test_lashes_over_the_clean_lid_give_the_photo(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    clean = without_lashes(head, head.photo)
+    changed = (clean != head.photo).any(axis=2)
+    assert 50 < changed.sum() < 2000
+    for side in SIDES:
+        lashes = parts[f"{side}_photo_lashes"]
+        corner = np.rint(head.in_photo[head.groups[f"{side}_upper_lid"][0], :2] - lashes.uv[0]).astype(int)
+        tall, wide = lashes.texture.shape[:2]
+        box = np.s_[corner[1] : corner[1] + tall, corner[0] : corner[0] + wide]
+        assert lashes.coverage is not None
+        share = lashes.coverage[..., None] / 255
+        again = share * lashes.texture + (1 - share) * clean[box]
+        off = np.abs(again - head.photo[box]).max(axis=2)
+        assert np.quantile(off[changed[box]], 0.8) < 4
+        assert off[~changed[box]].max() < 2
 
 
 def area(part: MeshPart, positions: np.ndarray) -> float:

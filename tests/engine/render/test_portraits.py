@@ -9,9 +9,13 @@ import pytest
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
+from engine.avatar.landmarks import FaceLandmarker
+from engine.avatar.photo import open_portrait
 from engine.conventions import ARKIT_INDEX, POSE_NAMES
 from engine.motion.values import Motion, rest
+from engine.render.drive import Driver
 from engine.render.geometric import GeometricRenderer
+from engine.render.layers import LID_POINTS, part_vertices
 from engine.timing import StageTimer
 
 PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
@@ -22,8 +26,13 @@ OVAL += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 
 
 
 @pytest.fixture(scope="module", params=["grace_hopper.jpg", "astronaut.png"])
-def avatar(request: pytest.FixtureRequest) -> Avatar:
-    return create_avatar(PORTRAITS / request.param)
+def picture(request: pytest.FixtureRequest) -> Path:
+    return PORTRAITS / str(request.param)
+
+
+@pytest.fixture(scope="module")
+def avatar(picture: Path) -> Avatar:
+    return create_avatar(picture)
 
 
 def moved(**values: float) -> Motion:
@@ -48,11 +57,29 @@ def eye_box(avatar: Avatar, side: str) -> tuple[slice, slice]:
     return np.s_[low[1] : high[1], low[0] : high[0]]
 
 
-def test_rest_keeps_the_eyes_of_the_photo(avatar: Avatar) -> None:
-    frame, photo = luma(draw(avatar, rest(0))), luma(avatar.atlas[: avatar.side, : avatar.side])
+def test_rest_keeps_the_eyes_of_the_photo(avatar: Avatar, picture: Path) -> None:
+    frame = luma(draw(avatar, rest(0)))
+    photo = open_portrait(picture, FaceLandmarker()).photo @ np.array([0.299, 0.587, 0.114])
     for side in EYES:
-        box = eye_box(avatar, side)
-        assert np.abs(frame[box] - photo[box]).mean() < 6
+        rows, columns = eye_box(avatar, side)
+        box = np.s_[rows.start - 8 : rows.stop + 4, columns]  # with the lashes
+        assert np.abs(frame[box] - photo[box]).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "also", [{}, {"eyeLookDown": 0.8}, {"eyeSquint": 0.7}, {"eyeWide": 0.6}, {"eyeLookUp": 0.5}]
+)
+def test_lids_meet_in_a_blink_whatever_else_moves_them(avatar: Avatar, also: dict[str, float]) -> None:
+    values = {
+        f"{name}{side}": value
+        for name, value in ({"eyeBlink": 1.0} | also).items()
+        for side in ("Left", "Right")
+    }
+    positions = Driver(avatar).drive(moved(**values))
+    for side in EYES:
+        margins = part_vertices(avatar, f"{side}_lashes")[: 2 * LID_POINTS]
+        gap = positions[margins[LID_POINTS:], 1] - positions[margins[:LID_POINTS], 1]
+        assert np.abs(gap[3:-3]).max() < 2.0
 
 
 @pytest.mark.parametrize(
