@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.folds import soften_folds
 from engine.avatar.layers import spread
 from engine.avatar.parts import FittedHead, Float, Image
 
@@ -36,7 +37,7 @@ LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
-    """The skin's colours with the opening of the lips painted over, uint8 [side, side, 3].
+    """The skin's colours with the opening of the lips painted over and softer smile folds, uint8 [side, side, 3].
 
     picture: uint8 [side, side, 3], the person's colours. A photo with its lips together is returned as it is.
     """
@@ -54,7 +55,7 @@ def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
     for corner in (lines[0][0], lines[0][-1]):
         from_corner = np.minimum(from_corner, np.hypot(columns - corner[0], rows - corner[1]) / unit)
 
-    colours = picture.astype(np.float32)
+    colours = soften_folds(head, picture).astype(np.float32)
     known = (outside > 2 * OPENING_EDGE) & (from_corner > CORNER_CORE)
     around: Array = cv2.GaussianBlur(spread(colours, known), (0, 0), 0.02 * unit)
     brightness = cv2.GaussianBlur(colours @ LUMA, (0, 0), 0.006 * unit) / np.maximum(around @ LUMA, 1.0)
