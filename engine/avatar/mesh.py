@@ -36,10 +36,12 @@ NECK_LENGTH: Final = 0.6
 """Below the chin the head's pose fades out over this many face heights."""
 NECK_HALF_WIDTH: Final = 0.35
 HAIR_HALF_WIDTH: Final = 0.85
-HAIR_TAPER: Final = 0.35
+HAIR_TAPER: Final = 0.4
 """What lies farther to the side below the eyes, in face heights, is no hair but a shoulder; at the chin's level that
 begins nearer by the taper."""
-SHOULDER_FADE: Final = 0.25
+HAIR_FADE: Final = (0.5, 0.25)
+"""Over so much to the side hair stops following the head: at the eyes and at the chin, in face heights."""
+SHOULDER_FADE: Final = 0.12
 """Farther from the middle than the neck, in face heights, it fades out sooner: as many times as this distance fits."""
 PARTED_INSET: Final = 0.012
 """On photos with parted lips the lip edge's colour is taken this far inside the lip, in eye-corner distances."""
@@ -198,8 +200,10 @@ def follows_head(head: FittedHead, points: Array) -> Array:
     sideways = np.abs((points - chin) @ np.array([-down[1], down[0]])) / height
     shoulder = 1.0 + np.maximum(sideways - NECK_HALF_WIDTH, 0.0) / SHOULDER_FADE
     torso = _smooth_step(below * shoulder / NECK_LENGTH)
-    half_width = HAIR_HALF_WIDTH - HAIR_TAPER * np.clip(1.0 + below / 0.6, 0.0, 1.0)
-    beside = _smooth_step((sideways - half_width) / 0.5) * _smooth_step(2.0 * (below + 0.6))
+    toward_chin = np.clip(1.0 + below / 0.6, 0.0, 1.0)
+    fade = HAIR_FADE[0] + (HAIR_FADE[1] - HAIR_FADE[0]) * toward_chin
+    beside = _smooth_step((sideways - HAIR_HALF_WIDTH + HAIR_TAPER * toward_chin) / fade)
+    beside *= _smooth_step(2.0 * (below + 0.6))
     return np.asarray((1.0 - torso) * (1.0 - beside))
 
 
