@@ -17,8 +17,8 @@ UPPER_LID_SHARE: Final = 0.86
 LID_OVERLAP: Final = 0.006
 """How far the lids overlap when shut, over the distance of the outer eye corners."""
 
-FUNNEL_GAP: Final = 0.85
-FUNNEL_ROUNDNESS: Final = 1.6
+FUNNEL_GAP: Final = 0.8
+FUNNEL_ROUNDNESS: Final = 1.3
 """On thin lips a plain funnel opens to a diamond: it is made rounder and, as it gains width, less high."""
 
 SHUT_MOUTH_UNITS: Final = tuple(
@@ -39,11 +39,18 @@ WIDEST: Final = 0.4
 CORNER_TRAVEL: Final = {
     ("mouthSmileLeft", "mouthSmileRight"): 0.125,
     ("mouthPressLeft", "mouthPressRight"): 0.05,
-    ("mouthPucker",): 0.068,
+    ("mouthPucker",): 0.062,
 }
 """How far the corners of the mouth go, over the distance of the outer eye corners. MakeHuman's smile raises them by
 half as much again, as no shut mouth does, its press widens the mouth like a smile, its pucker narrows it by a fifth
 only."""
+
+OUTWARD: Final = {"mouthPucker": 0.45, "mouthFunnel": 0.5}
+"""Share of the vertical movement that is kept: these turn a lower lip out until it folds over the chin."""
+FUNNEL_NARROWER: Final = 1.7
+"""How many times as far as MakeHuman's a funnel brings the corners of the mouth together."""
+ROLLED_IN: Final = 0.75
+"""Share of MakeHuman's lip rolls: rolled in fully, the skin beside a lip runs through it."""
 
 
 def calibrate(
@@ -68,17 +75,21 @@ def calibrate(
         indices = [ARKIT_INDEX[name] for name in group]
         goes = np.linalg.norm(deltas[indices].sum(axis=0)[corners, :2], axis=1).mean()
         deltas[indices] *= travel * inter_ocular / goes
+    down = lips.across(neutral)
+    along = np.array([down[1], -down[0], 0.0])
+    funnel = deltas[ARKIT_INDEX["mouthFunnel"]]
+    widest = float(lips.openness(neutral + funnel)[0].max())
+    funnel += (FUNNEL_NARROWER - 1.0) * (funnel @ along)[:, None] * along
+    for name, share in OUTWARD.items():
+        deltas[ARKIT_INDEX[name]] -= (1.0 - share) * (deltas[ARKIT_INDEX[name]] @ down)[:, None] * down
+    deltas[[ARKIT_INDEX["mouthRollLower"], ARKIT_INDEX["mouthRollUpper"]]] *= ROLLED_IN
     for group in SHUT_MOUTH_UNITS:
         indices = [ARKIT_INDEX[name] for name in group]
         change = lips.close(neutral + deltas[indices].sum(axis=0), overlap_px, UPPER_LIP_SHARE)
         deltas[indices] += change / len(indices)
     close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
     deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap_px, UPPER_LIP_SHARE)
-    funnel = neutral + deltas[ARKIT_INDEX["mouthFunnel"]]
-    widest = float(lips.openness(funnel)[0].max())
-    deltas[ARKIT_INDEX["mouthFunnel"]] += lips.open_to(
-        funnel, FUNNEL_GAP * widest, FUNNEL_ROUNDNESS, UPPER_LIP_SHARE
-    )
+    funnel += lips.open_to(neutral + funnel, FUNNEL_GAP * widest, FUNNEL_ROUNDNESS, UPPER_LIP_SHARE)
     for side in ("left", "right"):
         blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
         deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)

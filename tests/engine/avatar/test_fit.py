@@ -82,6 +82,22 @@ def test_a_funnel_opens_round(head: FittedHead) -> None:
     assert min(quarter) > 0.5 * opening.max()  # a diamond of thin lips has less
 
 
+def corners_travel(head: FittedHead, **amounts: float) -> np.ndarray:
+    """How far both corners of the mouth move, [2, 2] in eye-corner distances."""
+    ends = contact_pairs()["lips"].upper[[0, -1]]
+    return (shown(head, **amounts) - head.neutral)[ends, :2] / head.inter_ocular
+
+
+def test_mouths_of_all_widths_smile_press_and_pucker_as_far(head: FittedHead) -> None:
+    smile = corners_travel(head, mouthSmileLeft=1.0, mouthSmileRight=1.0)
+    assert np.linalg.norm(smile, axis=1).mean() == pytest.approx(0.125, abs=0.01)
+    assert (smile[:, 1] < -0.05).all() and smile[0, 0] < -0.03 and smile[1, 0] > 0.03
+    press = corners_travel(head, mouthPressLeft=1.0, mouthPressRight=1.0)
+    assert np.linalg.norm(press, axis=1).max() < 0.07
+    pucker = corners_travel(head, mouthPucker=1.0)
+    assert pucker[0, 0] > 0.04 and pucker[1, 0] < -0.04
+
+
 def test_the_jaw_opens_wide_and_takes_its_teeth_along(head: FittedHead) -> None:
     wide = shown(head, jawOpen=1.0)
     assert 0.25 < gap(head, "lips", wide).max() < 0.6
