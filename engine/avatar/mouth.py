@@ -44,11 +44,11 @@ LOWER_SHOW: Final = 0.012
 
 TONGUE_FADE: Final = 0.26
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
-TONGUE_SIDE: Final = 0.19
+TONGUE_SIDE: Final = 0.16
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
 TONGUE_LOW: Final = 0.09
 """How much lower than the head model's the back of the tongue lies, likewise: the model's is swallowing."""
-TONGUE_ROUND: Final = 0.06
+TONGUE_ROUND: Final = 0.02
 """How much lower its sides lie than its middle, likewise."""
 
 LOWER_SHADE: Final = 0.8
