@@ -51,8 +51,10 @@ TONGUE_LOW: Final = 0.09
 TONGUE_ROUND: Final = 0.02
 """How much lower its sides lie than its middle, likewise."""
 
-LOWER_SHADE: Final = 0.8
-"""Brightness of the lower teeth beside the upper ones, which light reaches more freely."""
+LOWER_SHADE: Final = 0.85
+LOWER_DIM: Final = 0.45
+"""Brightness of the lower teeth beside the upper ones, which light reaches more freely, and the share of their light
+that comes off the lips."""
 
 SHADE_LOSS: Final = np.array([0.0, 0.34, 0.42])
 """Share of each channel that shadow takes from teeth beyond darkening them: its light comes off lips and gums."""
@@ -251,7 +253,7 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
         _bake(colours.photo_teeth, positions, texture, coverage)
     shaded = np.tile(1 - _arch_shade(np.linspace(-1, 1, texture.shape[1]))[:, None], (len(texture), 1, 1))
     if group == "lower_teeth":
-        shaded = np.maximum(shaded, 1 - LOWER_SHADE)
+        shaded = np.maximum(shaded, LOWER_DIM)
     texture = np.round(texture * (1 - SHADE_LOSS * np.minimum(shaded + INSIDE, 1))).astype(np.uint8)
     shade = _arch_shade(along) * (LOWER_SHADE if group == "lower_teeth" else 1.0)
     return _part(group, positions, anchored.deltas(positions), triangles, uv, shade, texture, coverage)

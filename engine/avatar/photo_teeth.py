@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 CHEEKS: Final = (50, 280)  # landmarks
 BRIGHT: Final = 0.55  # of the cheeks' brightness: darker pixels between the lips are no teeth
-GREY: Final = 0.62  # least over largest channel: redder pixels are lips, gums or tongue
+GREY: Final = 0.66  # least over largest channel: redder pixels are lips, gums or tongue
 ENOUGH_PIXELS: Final = 40
 LIP_SHADOW_PX: Final = 1.2  # of a 512 px canvas: pixels nearer to a lip mix with it
 EDGE_INSET_PX: Final = 1.0  # likewise: how far above the lowest tooth pixel the edge is taken to be

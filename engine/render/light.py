@@ -25,6 +25,8 @@ class Opening:
     full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
     local: whether the gap at each place counts, so that corners are dark, or the widest one everywhere.
     shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
+    lower_shadow: how much darker it is right above the lower edge, with a third of that reach: without it, what only
+    just shows there flickers in single pixels.
     """
 
     as_photo: bool
@@ -33,12 +35,15 @@ class Opening:
     shadow: float
     shadow_reach: float
     local: bool = False
+    lower_shadow: float = 0.0
 
 
 TEETH: Final = Opening(
     as_photo=False, full_gap=0.12, closed_light=0.15, shadow=0.4, shadow_reach=0.045, local=True
 )
-LOWER_TEETH: Final = Opening(as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12)
+LOWER_TEETH: Final = Opening(
+    as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12, lower_shadow=0.45
+)
 """The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
 DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.6, shadow=0.5, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
@@ -80,8 +85,12 @@ class InnerLight:
         gap = bottom - top if opening.local else widest
         open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
         ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
-        below = np.clip(np.minimum(point[:, 1], bottom) - top, 0.0, None) / (opening.shadow_reach * width)
-        return np.asarray(ambient * (1 - opening.shadow * np.exp(-below)), np.float32)
+        reach = opening.shadow_reach * width
+        y = np.minimum(point[:, 1], bottom)
+        light = ambient * (1 - opening.shadow * np.exp(-np.maximum(y - top, 0.0) / reach))
+        if opening.lower_shadow:
+            light *= 1 - opening.lower_shadow * np.exp(-3 * (bottom - y) / reach)
+        return np.asarray(light, np.float32)
 
 
 def inner_lights(avatar: Avatar) -> list[InnerLight]:

@@ -1,5 +1,7 @@
 """Light behind the skin grows with the opening and fades below its upper edge."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,14 @@ def test_lower_teeth_are_in_the_shadow_of_a_small_opening() -> None:
     avatar = mouth_avatar(3)
     upper, lower = (light_of(avatar, opening).at(avatar.positions) for opening in (TEETH, LOWER_TEETH))
     assert lower.max() < 0.8 * upper.max()
+
+
+def test_what_only_just_shows_above_the_lower_lip_is_dim() -> None:
+    avatar = mouth_avatar(20)
+    plain = replace(LOWER_TEETH, lower_shadow=0.0)
+    ratio = light_of(avatar, LOWER_TEETH).at(avatar.positions) / light_of(avatar, plain).at(avatar.positions)
+    assert (ratio[:LIP_POINTS] > 0.99).all()
+    assert (ratio[LIP_POINTS:] < 0.7).all()
 
 
 def test_eyes_keep_the_photos_own_light_at_rest() -> None:
