@@ -18,6 +18,11 @@ CAMERA_DISTANCE: Final = 6.0
 BREATH_LIFT: Final = 0.012
 """How far a full breath lifts the chest, in head widths."""
 
+FOREHEAD: Final = 10
+"""The landmark at the top of the forehead."""
+EDGE_GRID: Final = 0.025
+"""Vertices so near to the picture's border, over its side, lie along it."""
+
 _MOUTH_CLOSE: Final = ARKIT_INDEX["mouthClose"]
 _JAW_OPEN: Final = ARKIT_INDEX["jawOpen"]
 _MOUTH_UNITS: Final = np.array([k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))])
@@ -66,6 +71,7 @@ class Driver:
         self._photo_mouth = avatar.extras.get("photo_blendshapes", self._amounts)[_MOUTH_UNITS]
         self._photo_size = float(np.linalg.norm(self._photo_mouth))
         self._still = avatar.positions[self._moving]
+        self._top = _touching_top(avatar)
         self._lid_stops = [stop for side in EYE_SIDES if (stop := self._lid_stop(avatar, side)) is not None]
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
@@ -124,4 +130,26 @@ class Driver:
         turned += shift + self._pivot - rotation @ self._pivot
         turned *= self._rigid
         shape += turned
+        if self._top is not None:
+            edge, above, reach = self._top
+            low = float((shape[edge, 1] - self._neutral[edge, 1]).max())
+            if low > 0.0:  # the photo ends here: what it has of the hair is stretched to the frame's border
+                shape[above, 1] -= np.float32(low) * reach
         return shape
+
+
+def _touching_top(avatar: Avatar) -> tuple[NDArray[np.intp], NDArray[np.intp], Float] | None:
+    """Where hair runs out of the picture's top: vertices along its border, those above the forehead, and how far these
+    follow if the former come down into the picture, [N] in [0, 1]."""
+    forehead = float(avatar.landmarks[FOREHEAD, 1])
+    skin = part_vertices(avatar, "skin").astype(np.intp)
+    x, y = avatar.positions[skin, :2].T
+    u, v = np.clip(np.floor(avatar.uv[skin].T).astype(int), 0, avatar.side - 1)
+    shown = avatar.atlas[v, u] >> 24 > 127
+    near = 0.5 * EDGE_GRID * avatar.side
+    edge = skin[shown & (np.abs(y) < near) & (x > 0) & (x < avatar.side)]
+    if not len(edge) or forehead < near:
+        return None
+    share = np.clip(1.0 - y / forehead, 0.0, 1.0)
+    above = share > 0.0
+    return edge, skin[above], share[above].astype(np.float32)

@@ -11,7 +11,8 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
-from engine.render.drive import Driver
+from engine.render.drive import Driver, head_rotation
+from engine.render.head_light import HeadLight
 from engine.render.layers import SHADOW_LEVELS, Detail, split_layers
 from engine.render.light import inner_lights, mouth_shadow
 from engine.render.photo_mouth import PhotoMouth
@@ -49,12 +50,15 @@ class GeometricRenderer:
         self._driver = Driver(avatar)
         self._layers = split_layers(avatar)
         self._lights = inner_lights(avatar)
+        self._head_light = HeadLight(avatar)
         self._atlas, uv = _texture_for(avatar.atlas, avatar.uv, self._scale)
         self._attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)
         self._shadow = mouth_shadow(avatar)
         if self._shadow is not None:
             self._no_shadow = self._attributes[self._shadow.lit, 0]
-            self._shadow_texels = np.float32((SHADOW_LEVELS - 1) * self._atlas.shape[1] / avatar.atlas.shape[1])
+            self._shadow_texels = np.float32(
+                (SHADOW_LEVELS - 1) * self._atlas.shape[1] / avatar.atlas.shape[1]
+            )
         self._background = _resized(avatar.background, size)
         self._planes = np.empty(3 * size * size, np.float32)
         self._triangle = np.empty(size * size, np.int32)
@@ -79,8 +83,10 @@ class GeometricRenderer:
         frame = np.empty((self.size, self.size), np.uint32) if out is None else out
         with timer.stage("drive"):
             positions = self._driver.drive(motion)
+            bright = self._head_light.at(head_rotation(*motion.clamped().pose[:3].tolist()))
+            np.multiply(self.avatar.shade, bright, out=self._attributes[:, 2])
             for light in self._lights:
-                self._attributes[light.lit, 2] = self.avatar.shade[light.lit] * light.at(positions)
+                self._attributes[light.lit, 2] *= light.at(positions)
             if self._shadow is not None:
                 dark = 1 - self._shadow.at(positions)
                 self._attributes[self._shadow.lit, 0] = self._no_shadow + self._shadow_texels * dark
@@ -94,7 +100,7 @@ class GeometricRenderer:
                 self._draw_detail(detail, positions, frame, 2 if supersample else 1)
             if self._photo_mouth is not None:
                 near = self._driver.nearness(motion)
-                self._photo_mouth.draw(positions, near, frame, 2 if supersample else 1)
+                self._photo_mouth.draw(positions, bright, near, frame, 2 if supersample else 1)
         return frame
 
     def _make_photo_mouth(self) -> PhotoMouth | None:

@@ -35,11 +35,12 @@ class PhotoMouth:
     def draw(
         self,
         positions: NDArray[np.float32],
+        bright: NDArray[np.float32],
         nearness: float,
         frame: NDArray[np.uint32],
         factor: Literal[1, 2],
     ) -> None:
-        """Draw into a frame uint32 [size, size] for driven positions [V, 3]; nearness: in [0, 1]."""
+        """Draw into a frame uint32 [size, size] for driven positions [V, 3], so bright [V]; nearness: in [0, 1]."""
         opacity = float(np.clip((nearness - SEEN_FROM) / (SOLID_FROM - SEEN_FROM), 0.0, 1.0))
         size = len(frame)
         corners = positions[self._vertices, :2] * np.float32(self._scale)
@@ -49,6 +50,7 @@ class PhotoMouth:
         x1, y1 = np.clip(np.ceil(corners.max(axis=0)), 0, size).astype(int).tolist()
         if x1 <= x0 or y1 <= y0:
             return
+        self._attributes[:, 2] = bright
         height, width = factor * (y1 - y0), factor * (x1 - x0)
         planes, triangle = np.empty((3, height, width), np.float32), np.empty((height, width), np.int32)
         rasterise(

@@ -8,7 +8,7 @@ import pytest
 from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_INDEX, POSE_NAMES
 from engine.motion.values import Motion, rest
-from engine.render.drive import BREATH_LIFT, Driver, head_rotation
+from engine.render.drive import BREATH_LIFT, FOREHEAD, Driver, head_rotation
 from tests.engine.render.made_up import sheet_avatar
 
 
@@ -22,6 +22,7 @@ def moved_nose(motion: Motion) -> np.ndarray:
     avatar = sheet_avatar(
         positions=nose[None],
         triangles=np.zeros((0, 3), np.int32),
+        triangle_part=np.zeros(0, np.uint8),
         uv=nose[None, :2],
         rigid=np.ones(1, np.float32),
         breath=np.zeros(1, np.float32),
@@ -145,3 +146,18 @@ def test_the_photos_own_shape_is_reached_at_its_blendshapes_alone() -> None:
     opposite = smiling.copy()
     opposite[ARKIT_INDEX["jawOpen"]] = 1.0
     assert np.allclose(more(opposite), 0, atol=1e-3)
+
+
+def test_hair_at_the_top_border_is_stretched_instead_of_running_out() -> None:
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[FOREHEAD] = 48, 40, 0
+    positions = sheet_avatar().positions - np.array([0, 3, 0], np.float32)  # one row along the border
+    avatar = sheet_avatar(landmarks=landmarks, positions=positions)
+    driver = Driver(avatar)
+    assert np.allclose(driver.drive(rest(0)), positions, atol=1e-4)
+    down = driver.drive(posed(ty=0.3)) - avatar.positions
+    above, below = avatar.positions[:, 1] <= 0, avatar.positions[:, 1] >= 40
+    assert down[above, 1].max() < 1e-3
+    assert down[below, 1] == pytest.approx(15, abs=1e-3)
+    up = driver.drive(posed(ty=-0.3)) - avatar.positions
+    assert up[:, 1] == pytest.approx(-15, abs=1e-3)
