@@ -49,6 +49,9 @@ OUTWARD: Final = {"mouthPucker": 0.45, "mouthFunnel": 0.5}
 """Share of the vertical movement that is kept: these turn a lower lip out until it folds over the chin."""
 FUNNEL_NARROWER: Final = 1.7
 """How many times as far as MakeHuman's a funnel brings the corners of the mouth together."""
+JAW_ROUNDNESS: Final = 0.75
+"""MakeHuman's jawOpen lets the lower lip hang to a point: between the corners the gap becomes a sine to this power,
+as wide as before in the middle."""
 ROLLED_IN: Final = 0.75
 """Share of MakeHuman's lip rolls: rolled in fully, the skin beside a lip runs through it."""
 
@@ -83,11 +86,13 @@ def calibrate(
     for name, share in OUTWARD.items():
         deltas[ARKIT_INDEX[name]] -= (1.0 - share) * (deltas[ARKIT_INDEX[name]] @ down)[:, None] * down
     deltas[[ARKIT_INDEX["mouthRollLower"], ARKIT_INDEX["mouthRollUpper"]]] *= ROLLED_IN
+    close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
+    hanging = neutral + deltas[opened]
+    deltas[opened] += lips.open_to(hanging, float(lips.gap(hanging).max()), JAW_ROUNDNESS, 0.0)
     for group in SHUT_MOUTH_UNITS:
         indices = [ARKIT_INDEX[name] for name in group]
         change = lips.close(neutral + deltas[indices].sum(axis=0), overlap_px, UPPER_LIP_SHARE)
         deltas[indices] += change / len(indices)
-    close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
     deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap_px, UPPER_LIP_SHARE)
     funnel += lips.open_to(neutral + funnel, FUNNEL_GAP * widest, FUNNEL_ROUNDNESS, UPPER_LIP_SHARE)
     for side in ("left", "right"):

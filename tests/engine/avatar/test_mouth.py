@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.avatar.contact import contact_pairs
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.mouth import MouthColours, build_mouth, tooth_white
@@ -49,6 +50,12 @@ def test_the_cavity_begins_with_the_lips_contact_lines(head: FittedHead, parts: 
             assert np.allclose(mine[[0, -1]], lips[[0, -1]], atol=1e-3)
             steps = np.linalg.norm(mine[:, None, :2] - lips[None, :, :2], axis=2).min(axis=1)
             assert steps.max() < 0.05 * head.inter_ocular
+
+
+def test_the_lower_lip_hangs_round(head: FittedHead) -> None:
+    gap = contact_pairs()["lips"].gap(head.neutral + 0.5 * head.deltas[JAW_OPEN])
+    quarter = len(gap) // 4
+    assert gap[[quarter, -1 - quarter]].min() > 0.75 * gap.max()
 
 
 def test_upper_teeth_stay_and_lower_ones_follow_the_jaw(head: FittedHead, parts: dict[str, MeshPart]) -> None:
