@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS, canonical_face, fit_pose
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.photo import open_portrait
-from engine.avatar.track import CAMERA_HEAD_WIDTHS, PIVOT_CM, head_poses, track_video
+from engine.avatar.track import smooth, track_video
 from engine.conventions import ARKIT_INDEX
 from engine.errors import InputError
 from engine.motion.values import Motion
-from engine.render.drive import CAMERA_DISTANCE
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 from tests.engine.avatar.videos import write_video
@@ -57,24 +57,6 @@ def test_fit_shrugs_off_outliers() -> None:
     np.testing.assert_allclose(pose.angles_deg, (8.0, -5.0, 3.0), atol=0.5)
 
 
-def test_turning_on_the_spot_is_no_translation() -> None:
-    """A head turns about a point between ears and neck: its picture shifts, the head does not."""
-    landmarks = np.zeros((2, 478, 3), np.float32)
-    pivot = np.array(PIVOT_CM)
-    for row, yaw in enumerate((0.0, 12.0)):
-        spun = turned(yaw, 0.0, 0.0) - pivot @ np.array(
-            [
-                [np.cos(np.radians(yaw)), 0, np.sin(np.radians(yaw))],
-                [0, 1, 0],
-                [-np.sin(np.radians(yaw)), 0, np.cos(np.radians(yaw))],
-            ]
-        )
-        landmarks[row, :468] = 20.0 * spun
-    still, turn = head_poses(landmarks)
-    np.testing.assert_allclose(still, 0.0, atol=1e-3)
-    np.testing.assert_allclose(turn, (12.0, 0, 0, 0, 0, 0), atol=0.02)
-
-
 def test_video_gives_motion_at_25_fps(tmp_path: Path, landmarker: FaceLandmarker, hopper: Image) -> None:
     portrait = open_portrait(hopper, landmarker)
     path = tmp_path / "moving.mp4"
@@ -91,17 +73,6 @@ def test_video_gives_motion_at_25_fps(tmp_path: Path, landmarker: FaceLandmarker
     assert all(motion.blendshapes[ARKIT_INDEX["jawOpen"]] < 0.1 for motion in motions)
 
 
-def test_coming_nearer_is_positive_z(landmarker: FaceLandmarker, hopper: Image) -> None:
-    photo = open_portrait(hopper, landmarker).photo
-    found = [landmarker.track(moved(photo, 0.0, (0.0, 0.0), zoom), None) for zoom in (1.0, 1.15)]
-    points = np.array([one.points for one in found if one is not None])
-    assert head_poses(points)[1, 5] > 0.2
-
-
-def test_depth_is_read_as_it_is_drawn() -> None:
-    assert CAMERA_HEAD_WIDTHS == CAMERA_DISTANCE
-
-
 def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "grey.mp4"
     write_video(path, [np.full((96, 128, 3), 120, np.uint8)] * 4, rate=25)
@@ -109,24 +80,46 @@ def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
         track_video(path)
 
 
-def test_a_drawn_pose_is_tracked_back(landmarker: FaceLandmarker, hopper: Image) -> None:
-    """Renderer and tracker agree on directions and about on sizes; the landmarks see pitch a third too small."""
-    renderer = GeometricRenderer(create_avatar(hopper), 512)
-    drawn = [
-        (0, 0, 0, 0, 0, 0),
-        (12, 0, 0, 0, 0, 0),
-        (0, 10, 0, 0, 0, 0),
-        (0, 0, 12, 0, 0, 0),
-        (-8, -6, -5, 0.05, 0.03, 0),
-    ]
-    points = []
-    for pose in drawn:
-        frame = renderer.render(Motion(0, np.zeros(52, np.float32), np.array(pose, np.float32)), StageTimer())
-        picture = np.ascontiguousarray(frame.view(np.uint8).reshape(512, 512, 4)[..., :3])
-        found = landmarker.track(picture, None)
-        assert found is not None
-        points.append(found.points)
-    tracked = head_poses(np.array(points))
-    off = tracked - np.array(drawn)
-    assert np.abs(off[:, [0, 2]]).max() < 2.5 and np.abs(off[:, 1]).max() < 4.0
-    assert np.abs(off[:, 3:5]).max() < 0.05 and np.abs(off[:, 5]).max() < 0.4
+def drawn(avatar: Avatar, motions: list[Motion]) -> list[Image]:
+    renderer = GeometricRenderer(avatar, 512)
+    frames = [renderer.render(motion, StageTimer()) for motion in motions]
+    return [np.ascontiguousarray(frame.view(np.uint8).reshape(512, 512, 4)[..., :3]) for frame in frames]
+
+
+def test_what_an_avatar_did_is_tracked_back(tmp_path: Path, hopper: Image, astronaut: Image) -> None:
+    """With the avatar itself, with none and with somebody else's."""
+    avatar = create_avatar(hopper)
+    poses = np.array(
+        [
+            (0, 0, 0, 0, 0, 0),
+            (12, 0, 0, 0, 0, 0),
+            (0, 10, 0, 0, 0, 0),
+            (0, 0, 12, 0, 0, 0),
+            (-8, -6, -5, 0.05, 0.03, 0),
+            (0, 0, 0, 0, 0, 0.5),
+        ],
+        np.float32,
+    )
+    shapes = np.zeros((len(poses) + 1, 52), np.float32)
+    shapes[-1, ARKIT_INDEX["jawOpen"]] = 0.5
+    poses = np.concatenate([poses, np.zeros((1, 6), np.float32)])
+    path = tmp_path / "played.mp4"
+    write_video(
+        path, drawn(avatar, [Motion(n, s, p) for n, (s, p) in enumerate(zip(shapes, poses, strict=True))]), 25
+    )
+    for player in (avatar, None, create_avatar(astronaut)):
+        motions = track_video(path, player)
+        off = np.array([motion.pose for motion in motions]) - poses
+        assert np.abs(off[:, :3]).max() < 3.0
+        assert np.abs(off[:, 3:5]).max() < 0.05 and np.abs(off[:, 5]).max() < 0.3
+        jaw = [motion.blendshapes[ARKIT_INDEX["jawOpen"]] for motion in motions]
+        assert max(jaw[:-1]) < 0.1 < 0.25 < jaw[-1] < 0.7
+
+
+def test_smoothing_calms_noise_and_keeps_jumps() -> None:
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (200, 1)).astype(np.float32)
+    assert smooth(noise, 0.05).std() < 0.6 * noise.std()
+    jump = np.repeat([[0.0], [1.0]], 5, axis=0).astype(np.float32)
+    np.testing.assert_allclose(smooth(jump, 0.05), jump, atol=1e-6)
+    ramp = np.arange(20, dtype=np.float32)[:, None] * 0.02
+    np.testing.assert_allclose(smooth(ramp, 0.05)[2:-2], ramp[2:-2], atol=1e-6)  # no lag
