@@ -74,12 +74,15 @@ def avatar(
 
     made = make_avatar(photo, rights, face)
     made.save(out)
+    quality = quality_report(made) if sheet or report else dict(made.report)
     if sheet:
-        write_sheet(made, sheet)
+        write_sheet(made, sheet, quality)
     if report:
-        write_json(str(report), {"rights": made.rights, **quality_report(made)})
-    for warning in made.report.get("warnings", []):
+        write_json(str(report), {"rights": made.rights, **quality})
+    for warning in (*quality["warnings"], *quality.get("problems", [])):
         warn(warning)
+    for advice in quality["advice"]:
+        stderr.print(f"advice: {advice}", markup=False, highlight=False, soft_wrap=True)
     stdout.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB", markup=False)
 
 
@@ -159,12 +162,20 @@ def motion(
 def track(
     video: Annotated[Path, typer.Argument(help="A video that shows a face.")],
     out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
+    avatar: Annotated[
+        Path | None,
+        typer.Option(help="The avatar that will play it, if it was made of a picture of this video."),
+    ] = None,
 ) -> None:
     """Track a face in a video into a table of blendshapes and head pose."""
+    from engine.avatar.avatar import Avatar
     from engine.avatar.track import track_video
     from engine.motion.motion_file import write_motion
 
-    stdout.print(f"{out}: {write_motion(out, track_video(video))} rows", markup=False)
+    person = Avatar.load(avatar) if avatar else None
+    with progress_bar("tracking") as advance:
+        motions = track_video(video, person, progress=advance)
+    stdout.print(f"{out}: {write_motion(out, motions)} rows", markup=False)
 
 
 @app.command()
@@ -183,7 +194,7 @@ def doctor(json_path: JsonOption = None) -> None:
 
 @app.command()
 def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, silence, faces or head.")],
+    what: Annotated[str, typer.Argument(help="lips, silence, faces, head or video.")],
     path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
     look_ahead_ms: LookAheadOption = 80,
     json_path: JsonOption = None,
@@ -196,13 +207,17 @@ def evaluate(
         "silence": metrics.evaluate_silence,
         "faces": metrics.evaluate_faces,
     }
-    if what in ("pose", "motion", "video"):
-        raise UnavailableError(f"evaluate {what} is not built yet: lips, silence, faces and head are")
-    if what not in (*kinds, "head"):
-        raise SettingError(f"expected lips, silence, faces or head, got {what!r}")
+    silent: dict[str, Callable[..., metrics.Report]] = {
+        "head": metrics.evaluate_head,
+        "video": metrics.evaluate_video,
+    }
+    if what in ("pose", "motion"):
+        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join((*kinds, *silent))} are")
+    if what not in (*kinds, *silent):
+        raise SettingError(f"expected one of {', '.join((*kinds, *silent))}, got {what!r}")
     with progress_bar(f"evaluating {what}") as advance:
-        if what == "head":
-            result = metrics.evaluate_head(path, progress=advance)
+        if what in silent:
+            result = silent[what](path, progress=advance)
         else:
             maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
             result = kinds[what](path, progress=advance, maker=maker)

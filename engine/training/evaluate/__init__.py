@@ -1,5 +1,5 @@
 """Quality on real media: lips that follow speech, lips shut in silence, a face in every frame,
-a head that is real enough."""
+a head that is real enough, pictures like those of the video that it was taken from."""
 
 from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.head import evaluate_head
@@ -7,6 +7,7 @@ from engine.training.evaluate.lips import evaluate_lips
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
 from engine.training.evaluate.speak import AvatarMaker
+from engine.training.evaluate.video import evaluate_video
 
 __all__ = [
     "AvatarMaker",
@@ -16,4 +17,5 @@ __all__ = [
     "evaluate_head",
     "evaluate_lips",
     "evaluate_silence",
+    "evaluate_video",
 ]

@@ -83,6 +83,18 @@ def find_photos(paths: list[Path]) -> list[Path]:
     return photos
 
 
+def find_videos(paths: list[Path]) -> list[Path]:
+    """Clips, with or without sound; folders are not searched deeper.
+
+    Raises:
+        InputError: a path that does not exist, or no clip.
+    """
+    found = _files(paths, VIDEO_ENDINGS)
+    if not found:
+        raise InputError(f"expected clips, found none at {', '.join(str(path) for path in paths)}")
+    return found
+
+
 def find_portraits(paths: list[Path]) -> list[Path]:
     """Photos, and clips to take the first picture of; folders are not searched deeper.
 
