@@ -16,13 +16,16 @@ from benchmarks.media.marked_call import MarkedCall
 from benchmarks.media.viewers import SilentViewer, post
 
 SHARED: Final = Path("/dev/shm")
-REST_S: Final = 20.0
+WARM_UP: Final = 100
+"""Calls before the first look: so many it takes until the allocators hold what they will ever need."""
+
+REST_S: Final = 30.0
 """After the last disconnect, for sessions to end and for the allocator to give memory back."""
 
 
 def connects(url: str, server: int, times: int) -> dict[str, Any]:
     """Connect, see some frames and hang up, again and again; what the server holds before and after."""
-    asyncio.run(_connect(url, 10))  # what is made once is made now
+    asyncio.run(_connect(url, WARM_UP))
     time.sleep(REST_S)
     before = _held(url, server)
     asyncio.run(_connect(url, times))

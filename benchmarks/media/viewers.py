@@ -63,19 +63,20 @@ class SilentViewer:
         transceivers = self.connection.getTransceivers()
         video: set[int] = {c.payloadType for c in transceivers[1]._codecs}
         ice: Any = transceivers[0].receiver.transport.transport._connection
-        protocol: Any = ice._nominated[1].protocol
-        sock: Any = protocol.transport._sock
         loop: Any = asyncio.get_running_loop()
-        loop._remove_reader(sock.fileno())
+        protocols = [(protocol, protocol.transport._sock) for protocol in ice._protocols]
+        for _, sock in protocols:
+            loop._remove_reader(sock.fileno())
         while True:
             await asyncio.sleep(TURN_S)
-            with suppress(BlockingIOError):
-                while True:
-                    data, address = sock.recvfrom(2048)
-                    if len(data) < 12 or not 128 <= data[0] <= 191 or 64 <= data[1] & 0x7F <= 95:
-                        protocol.datagram_received(data, address)
-                    elif data[1] & 0x7F in video:
-                        self.timestamps.add(int.from_bytes(data[4:8], "big"))
+            for protocol, sock in protocols:
+                with suppress(BlockingIOError):
+                    while True:
+                        data, address = sock.recvfrom(2048)
+                        if len(data) < 12 or not 128 <= data[0] <= 191 or 64 <= data[1] & 0x7F <= 95:
+                            protocol.datagram_received(data, address)
+                        elif data[1] & 0x7F in video:
+                            self.timestamps.add(int.from_bytes(data[4:8], "big"))
 
 
 def viewers(call: MarkedCall, counts: tuple[int, ...], seconds: float) -> dict[str, Any]:
