@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.advice import advice
 from engine.avatar.alignment import IRIS_LANDMARKS
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
 from engine.avatar.contact import contact_pairs
@@ -22,6 +23,7 @@ from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo import open_portrait
 from engine.avatar.photo_shape import photo_shape
+from engine.conventions import ARKIT_INDEX
 from engine.errors import SettingError
 
 Progress = Callable[[str, float], None]
@@ -73,14 +75,19 @@ def create_avatar(
         warnings.append(
             "the person cannot be told from the background: the whole picture bends with the head"
         )
-    report = {
+    blinks = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
+    report: dict[str, Any] = {
         "warnings": warnings,
-        "flags": sorted(portrait.flags),
+        "flags": sorted(head.flags),
         "face_px": round(portrait.face_px),
         "angles_deg": [round(angle, 1) for angle in portrait.angles_deg],
         "fit_residual_px": round(head.residual_px, 2),
+        "misfit": round(head.misfit, 4),
         "matte_confidence": round(matte.confidence, 3),
+        "cut_top": round(float((matte.alpha[:2] > 0.5).mean()), 3),
+        "shut_eyes": round(float(portrait.landmarks.blendshapes[blinks].max()), 3),
     }
+    report["advice"] = advice(report)
     return join_parts(head, parts, plate, rights, report)
 
 

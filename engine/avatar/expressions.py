@@ -1,11 +1,13 @@
 """The expressions and head poses that an avatar is judged by."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_INDEX
-from engine.motion.values import Motion
+from engine.motion.values import Motion, rest
 
 BOTH: Final = ("Left", "Right")
 
@@ -46,3 +48,9 @@ def motion_of(shapes: dict[str, float], angles: tuple[float, float, float] = (0,
     for name, value in shapes.items():
         blendshapes[ARKIT_INDEX[name]] = value
     return Motion(0, blendshapes, np.array([*angles, 0, 0, 0], np.float32))
+
+
+def own_expression(avatar: Avatar) -> Motion:
+    """The motion that brings the avatar back to the face that its photo shows."""
+    still = rest(0)
+    return replace(still, blendshapes=avatar.extras.get("photo_blendshapes", still.blendshapes))

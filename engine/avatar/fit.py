@@ -24,8 +24,9 @@ def fit_head(portrait: Portrait) -> FittedHead:
     landmarks = portrait.landmarks.points.astype(np.float64)
     inter_ocular = portrait.landmarks.inter_ocular
     alignment = align(head, landmarks, portrait.landmarks.blendshapes.astype(np.float64))
-    in_photo = _shape_in_photo(head, alignment, landmarks)
-    missing = (head.landmarks(in_photo) - landmarks)[FITTED_LANDMARKS, :2] * (512 / portrait.side)
+    fitted = alignment.place(_fitted_shape(head, alignment))
+    in_photo = fitted.copy()
+    in_photo[:, :2] += residual_warp(head, alignment, landmarks)
 
     pairs = contact_pairs()
     deltas = alignment.turn(head.units.astype(np.float64))
@@ -35,6 +36,7 @@ def fit_head(portrait: Portrait) -> FittedHead:
     removed = removed_expression(alignment.expression) if parted else np.zeros(len(deltas))
     neutral = in_photo - np.tensordot(removed, deltas, 1)
     neutral = neutral + close_lips(pairs["lips"], neutral, overlap)
+    warped = in_photo
     if not parted:
         in_photo = neutral
     return FittedHead(
@@ -50,22 +52,22 @@ def fit_head(portrait: Portrait) -> FittedHead:
         head_width=_head_width(head, alignment),
         inter_ocular=inter_ocular,
         flags=flags,
-        residual_px=float(np.sqrt((missing**2).sum(axis=1).mean())),
+        residual_px=_distance(head, warped, landmarks) * 512 / portrait.side,
         style=alignment.identity.astype(np.float32),
+        misfit=_distance(head, fitted, landmarks) / inter_ocular,
     )
 
 
-def _shape_in_photo(
-    head: HeadModel, alignment: Alignment, landmarks: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    shape = (
-        head.vertices
-        + np.tensordot(alignment.identity, head.identity, 1)
-        + np.tensordot(alignment.expression, head.units, 1)
-    )
-    placed = alignment.place(shape)
-    placed[:, :2] += residual_warp(head, alignment, landmarks)
-    return placed
+def _fitted_shape(head: HeadModel, alignment: Alignment) -> NDArray[np.float64]:
+    """The head with the fitted identity and expression, decimetres."""
+    identity = head.vertices + np.tensordot(alignment.identity, head.identity, 1)
+    return np.asarray(identity + np.tensordot(alignment.expression, head.units, 1))
+
+
+def _distance(head: HeadModel, vertices: NDArray[np.float64], landmarks: NDArray[np.float64]) -> float:
+    """Root mean square distance of a head's landmarks to the found ones, pixels."""
+    missing = (head.landmarks(vertices) - landmarks)[FITTED_LANDMARKS, :2]
+    return float(np.sqrt((missing**2).sum(axis=1).mean()))
 
 
 def _head_width(head: HeadModel, alignment: Alignment) -> float:

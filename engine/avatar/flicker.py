@@ -23,12 +23,17 @@ POP_LEVELS: Final = 8.0
 POP_WINDOW: Final = 5
 """Frames about it, itself included, that make up "the frames around it"."""
 
+MOVES_PX: Final = 0.02
+"""What moves less between two frames stands still."""
+
+_CENTRES: Final = np.stack(np.meshgrid(*[np.arange(SIZE, dtype=np.float32) + np.float32(0.5)] * 2))
+
 
 @dataclass(frozen=True)
 class Flicker:
     """What is left of the difference between neighbouring frames after the known motion, in levels of 255.
 
-    mean: absolute, over the drawn person and all frames. worst: the largest block's mean in any frame.
+    mean: absolute, over what moves of the person, all frames. worst: the largest block's mean in any frame.
     pops: blocks that change for one frame only. pop_frame, pop_x, pop_y: the worst of them, picture pixels.
     """
 
@@ -57,7 +62,8 @@ def flicker(avatar: Avatar, sweep: list[Motion]) -> Flicker:
     total, before = 0.0, viewer.show(sweep[0])
     for motion in sweep[1:]:
         now = viewer.show(motion)
-        source, mask = flow(before.positions, now.positions)
+        source, person = flow(before.positions, now.positions)
+        mask = person & (np.abs(source - _CENTRES).max(axis=0) > MOVES_PX)
         moved = cv2.remap(
             before.picture,
             source[0] - 0.5,
@@ -65,8 +71,8 @@ def flicker(avatar: Avatar, sweep: list[Motion]) -> Flicker:
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        off = np.abs(now.picture.astype(np.float32) - moved).mean(axis=2) * mask
-        total, drawn = total + float(off.sum()), drawn + int(mask.sum())
+        off = np.abs(now.picture.astype(np.float32) - moved).mean(axis=2) * person
+        total, drawn = total + float(off[mask].sum()), drawn + int(mask.sum())
         residuals.append(cv2.resize(off, (SIZE // BLOCK, SIZE // BLOCK), interpolation=cv2.INTER_AREA))
         before = now
     return _judge(np.array(residuals, np.float32), total / max(drawn, 1))
@@ -104,8 +110,7 @@ class _Flow:
 
     def __call__(self, before: Float, now: Float) -> tuple[Float, NDArray[np.bool_]]:
         """Source places float32 [2, SIZE, SIZE], and where the person is drawn at all."""
-        centres = np.arange(SIZE, dtype=np.float32) + np.float32(0.5)
-        source = np.stack(np.meshgrid(centres, centres))
+        source = _CENTRES.copy()
         person = np.zeros((SIZE, SIZE), bool)
         attributes = np.ascontiguousarray(np.column_stack([before[:, :2], self._avatar.uv]), np.float32)
         for triangles in self._layers:

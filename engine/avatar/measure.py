@@ -87,9 +87,14 @@ def landmark_errors(avatar: Avatar, landmarker: FaceLandmarker) -> dict[str, Flo
         if found is None:
             errors[name] = None
             continue
-        distance = np.linalg.norm(found.points[:, :2] - landmark_places(avatar, shown.positions), axis=1)
-        errors[name] = distance[np.isfinite(distance)]
+        errors[name] = distances(found, landmark_places(avatar, shown.positions))
     return errors
+
+
+def distances(found: Landmarks, places: Float) -> Float:
+    """Distances of found landmarks to their places [478, 2], [N]: of those that have one."""
+    distance = np.linalg.norm(found.points[:, :2] - places, axis=1)
+    return np.asarray(distance[np.isfinite(distance)], np.float32)
 
 
 @dataclass(frozen=True)

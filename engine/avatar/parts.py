@@ -44,6 +44,8 @@ class FittedHead:
     flags: what the photo shows, e.g. {"toothy", "parted_lips", "glasses", "painting"}.
     residual_px: root mean square distance of fitted to found landmarks, pixels of a 512 px canvas.
     style: float32 [S], the identity coefficients: the avatar's style vector.
+    misfit: the same distance before the mesh was bent onto the landmarks, over ``inter_ocular``: how unlike a human
+        head's the proportions are.
     """
 
     photo: Image
@@ -60,6 +62,7 @@ class FittedHead:
     flags: frozenset[str]
     residual_px: float
     style: Float
+    misfit: float = 0.0
 
     @property
     def side(self) -> int:

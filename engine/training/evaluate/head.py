@@ -1,6 +1,6 @@
 """Is the head good enough for a picky viewer? The numeric bars on avatars made of photos."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
+from engine.avatar.expressions import own_expression
 from engine.avatar.flicker import flicker, jaw_sweep, yaw_sweep
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.measure import (
@@ -25,7 +26,6 @@ from engine.avatar.parts import Image
 from engine.avatar.photo import open_photo, open_portrait
 from engine.avatar.video import read_video
 from engine.errors import PhotoError
-from engine.motion.values import Motion, rest
 from engine.training.evaluate.media import VIDEO_ENDINGS, find_portraits
 from engine.training.evaluate.report import Bar, Progress, Report, Value
 
@@ -142,9 +142,3 @@ def _picture(path: Path) -> Image:
     if path.suffix.lower() not in VIDEO_ENDINGS:
         return open_photo(path)
     return np.ascontiguousarray(next(read_video(path)).image)
-
-
-def own_expression(avatar: Avatar) -> Motion:
-    """The motion that brings the avatar back to the face that its photo shows."""
-    still = rest(0)
-    return replace(still, blendshapes=avatar.extras.get("photo_blendshapes", still.blendshapes))

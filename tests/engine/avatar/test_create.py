@@ -10,12 +10,13 @@ import pytest
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
-from engine.avatar.expressions import POSES
+from engine.avatar.expressions import POSES, own_expression
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.matte import Matte, PersonMatte
 from engine.avatar.measure import Viewer, mouth_mask, psnr
 from engine.avatar.photo import open_portrait
 from engine.avatar.report import COLUMNS, TILE, quality_report, write_sheet
+from engine.conventions import ARKIT_INDEX
 from engine.errors import BundleError, PhotoError, SettingError
 from engine.motion.values import rest
 from engine.render.geometric import GeometricRenderer
@@ -65,7 +66,7 @@ def test_at_rest_it_is_the_photo(made: Avatar) -> None:
 
 def test_at_the_photos_own_expression_it_is_the_photo(smiling: Avatar, astronaut: Image) -> None:
     photo = open_portrait(astronaut, FaceLandmarker()).photo
-    own = replace(rest(0), blendshapes=smiling.extras["photo_blendshapes"])
+    own = own_expression(smiling)
     mouth = mouth_mask(smiling.landmarks, smiling.side)
     assert psnr(Viewer(smiling, smiling.side).picture(own), photo, mouth) > 40
     assert psnr(Viewer(smiling, smiling.side).picture(rest(0)), photo, mouth) < 25  # it smiles no more
@@ -111,15 +112,36 @@ def test_the_report_sees_a_face_in_every_pose_and_shut_lips(made: Avatar, smilin
         assert report["problems"] == []
         assert report["neutral_lip_gap"] < 0.02 < 0.12 < report["jaw_gap"]
         assert report["fit_residual_px"] < 0.8
+        assert 0 < report["landmark_px"] < 1.5 and set(report["landmark_px_of"]) == set(POSES)
+        assert max(max(gap.values()) for gap in report["gaps_px"].values()) < 1
+        assert report["seam_px"] < 40
+    assert any("closed-mouth photo" in line for line in smiling.report["advice"])
+    assert not any("mouth" in line for line in made.report["advice"])
+    assert any("glasses" in line for line in made.report["advice"])
+
+
+def test_the_report_says_what_is_wrong(made: Avatar) -> None:
+    """An avatar whose jaw pulls everything down and whose blink does nothing."""
+    jaw, blinks = ARKIT_INDEX["jawOpen"], [ARKIT_INDEX[f"eyeBlink{side}"] for side in ("Left", "Right")]
+    value = made.delta_value.copy()
+    value[made.delta_start[jaw] : made.delta_start[jaw + 1]] *= (0, 3, 0)
+    for blink in blinks:
+        value[made.delta_start[blink] : made.delta_start[blink + 1]] = 0
+    problems = quality_report(replace(made, delta_value=value))["problems"]
+    assert any("lids do not look shut" in line for line in problems)
+    assert any(line.startswith("left lids stay") for line in problems)
 
 
 def test_the_sheet_shows_the_photo_and_every_pose(made: Avatar, tmp_path: Path) -> None:
-    write_sheet(made, tmp_path / "sheet.png")
+    write_sheet(made, tmp_path / "sheet.png", quality_report(made))
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     tiles = 1 + len(POSES)
     rows = -(-tiles // COLUMNS)
-    assert sheet is not None and sheet.shape == (rows * TILE, COLUMNS * TILE, 3)
-    last = np.asarray(sheet)[(rows - 1) * TILE :, : TILE * (tiles - (rows - 1) * COLUMNS)]
+    assert sheet is not None and sheet.shape[0] > rows * TILE and sheet.shape[1] == COLUMNS * TILE
+    words = np.asarray(sheet)[rows * TILE :]
+    assert (words > 128).any() and words.mean() < 64
+    last = np.asarray(sheet)[(rows - 1) * TILE : rows * TILE, : TILE * (tiles - (rows - 1) * COLUMNS)]
     assert last.std() > 20
-    photo, neutral = (np.asarray(sheet)[30:TILE, k * TILE : (k + 1) * TILE].astype(int) for k in (0, 1))
-    assert np.abs(photo - neutral).mean() < 2  # a closed mouth: the neutral face is the photo
+    whole = np.asarray(sheet)[30:TILE, :TILE].astype(int)
+    photo = cv2.resize(frame_of(made), (TILE, TILE), interpolation=cv2.INTER_AREA)[30:, :, ::-1].astype(int)
+    assert np.abs(photo - whole).mean() < 2  # a closed mouth: the photo's own face is the neutral one
