@@ -34,6 +34,8 @@ IRIS_SOLID: Final = 1.06
 LID_ERODE_PX: Final = 0.8  # of a 512 px canvas: pixels nearer to a lid are lashes or lid
 CLEAR: Final = 1.6
 """Farther than so many times that, they are white or iris for sure."""
+BLINK_DOWN: Final = 0.25
+"""Eyes turn down while they blink, by this share of the opening; a slit would show white alone."""
 SCLERA_ROWS: Final = 13
 SCLERA_COLUMNS: Final = 21
 IRIS_CELLS: Final = 9
@@ -70,6 +72,8 @@ def _eye(head: FittedHead, side: str) -> list[MeshPart]:
         head.in_photo[head.groups[f"{side}_{lid}_lid"], :2].astype(np.float64) for lid in ("upper", "lower")
     )
     outline = np.concatenate([upper, lower[::-1]])
+    across = upper[-1] - upper[0]
+    down = np.array([-across[1], across[0]]) / np.linalg.norm(across)
     patch = _patch(head, outline)
     centre, radius = _iris_circle(head, side)
     eyeball = head.neutral[head.groups[f"{side}_eye"]].astype(np.float64)
@@ -82,7 +86,7 @@ def _eye(head: FittedHead, side: str) -> list[MeshPart]:
     coverage = 1 - _smooth((distance - IRIS_SOLID) / (IRIS_REACH - 0.04 - IRIS_SOLID))
     return [
         _sclera(f"{side}_sclera", outline, middle, ball, patch, white),
-        _iris(head, side, centre, radius, middle, ball, patch, iris, coverage),
+        _iris(head, side, centre, radius, middle, ball, patch, iris, coverage, float(np.ptp(outline @ down))),
         *lid_parts(head, side),
     ]
 
@@ -192,13 +196,15 @@ def _iris(
     patch: _Patch,
     picture: Array,
     coverage: Array,
+    opening: float,
 ) -> MeshPart:
-    """The disc that the gaze moves, on the ball."""
+    """The disc that the gaze moves, on the ball; opening: the eye's height, canvas pixels."""
     reach = np.linspace(-IRIS_REACH * radius, IRIS_REACH * radius, IRIS_CELLS)
     x, y = np.meshgrid(centre[0] + reach, centre[1] + reach)
     flat = np.stack([x, y], axis=-1).reshape(-1, 2)
     positions = np.column_stack([flat, _ball_depth(flat, middle, ball)])
     deltas = anchor(head, f"{side}_eye").deltas(positions)
+    deltas[ARKIT_INDEX[f"eyeBlink{side.capitalize()}"], :, 1] += BLINK_DOWN * opening
     triangles = grid_triangles(IRIS_CELLS, IRIS_CELLS)
     alpha = np.round(255 * coverage).astype(np.uint8)
     return part_on_head(f"{side}_iris", positions, deltas, triangles, patch.uv(positions), picture, alpha)
