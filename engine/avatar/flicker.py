@@ -55,9 +55,9 @@ def jaw_sweep(frames: int = FRAMES) -> list[Motion]:
     return [motion_of({"jawOpen": jaw}) for jaw in np.linspace(0, 0.6, frames).tolist()]
 
 
-def flicker(avatar: Avatar, sweep: list[Motion]) -> Flicker:
+def flicker(avatar: Avatar, sweep: list[Motion], draw: type[Viewer] = Viewer) -> Flicker:
     """Draw a sweep and compare its frames."""
-    viewer, flow = Viewer(avatar), _Flow(avatar)
+    viewer, flow = draw(avatar), _Flow(avatar)
     residuals, drawn = [], 0
     total, before = 0.0, viewer.show(sweep[0])
     for motion in sweep[1:]:
@@ -75,11 +75,11 @@ def flicker(avatar: Avatar, sweep: list[Motion]) -> Flicker:
         total, drawn = total + float(off[mask].sum()), drawn + int(mask.sum())
         residuals.append(cv2.resize(off, (SIZE // BLOCK, SIZE // BLOCK), interpolation=cv2.INTER_AREA))
         before = now
-    return _judge(np.array(residuals, np.float32), total / max(drawn, 1))
+    return judge(np.array(residuals, np.float32), total / max(drawn, 1))
 
 
-def _judge(blocks: Float, mean: float) -> Flicker:
-    """blocks: [N, H, W] mean residuals."""
+def judge(blocks: Float, mean: float) -> Flicker:
+    """What stands out of the residuals; blocks: float32 [N, H, W], their means. mean: over everything that moves."""
     half = POP_WINDOW // 2
     padded = np.pad(blocks, ((half, half), (0, 0), (0, 0)), mode="reflect")
     around = np.median([padded[k : k + len(blocks)] for k in range(POP_WINDOW)], axis=0)

@@ -1,6 +1,7 @@
 """Measures an avatar on its own pictures: is the face where the mesh was commanded to be, do lips and lids meet,
 does the background show through, is a texture stretched, is the photo still the photo?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.avatar.expressions import BOTH, POSES, motion_of
+from engine.avatar.expressions import BOTH, POSES, Pose, motion_of
 from engine.avatar.landmarks import FaceLandmarker, Landmarks
 from engine.avatar.matte import FACE_OVAL
 from engine.avatar.parts import Float, Image, Int
@@ -135,14 +136,14 @@ def closures(avatar: Avatar) -> dict[str, Gap]:
     return gaps
 
 
-def leaks(avatar: Avatar) -> dict[str, int]:
-    """For each of ``POSES``: pixels of 512 inside the face through which the background shows."""
+def leaks(avatar: Avatar, poses: Mapping[str, Pose] = POSES) -> dict[str, int]:
+    """For each pose: pixels of 512 inside the face through which the background shows."""
     black, white = (
         Viewer(replace(avatar, background=np.full_like(avatar.background, level, np.uint32)))
         for level in (0xFF000000, 0xFFFFFFFF)
     )
     found = {}
-    for name, pose in POSES.items():
+    for name, pose in poses.items():
         motion = motion_of(*pose)
         shown = black.show(motion)
         through = white.picture(motion).astype(int) - shown.picture
@@ -153,8 +154,8 @@ def leaks(avatar: Avatar) -> dict[str, int]:
     return found
 
 
-def stretched(avatar: Avatar) -> dict[str, int]:
-    """For each of ``POSES``: pixels of 512 where the skin's texture is drawn more than STRETCHED times as long."""
+def stretched(avatar: Avatar, poses: Mapping[str, Pose] = POSES) -> dict[str, int]:
+    """For each pose: pixels of 512 where the skin's texture is drawn more than STRETCHED times as long."""
     skin = np.ascontiguousarray(avatar.triangles[avatar.triangle_part == 0])
     attributes = np.ones((len(avatar.positions), 1), np.float32)
     plane, triangle = np.empty((1, SIZE, SIZE), np.float32), np.empty((SIZE, SIZE), np.int32)
@@ -163,7 +164,7 @@ def stretched(avatar: Avatar) -> dict[str, int]:
     inside_lips = avatar.shade < 1.0  # their texture is their neighbours', not where the photo shows them
     measured = ~inside_lips[skin].any(axis=1)
     places = {}
-    for name, pose in POSES.items():
+    for name, pose in poses.items():
         positions = driver.drive(motion_of(*pose)) * scale
         rasterise(positions, skin, attributes, plane, triangle, keys)
         drawn = np.bincount(triangle[triangle >= 0], minlength=len(skin))

@@ -57,7 +57,7 @@ def evaluate_head(paths: Path | list[Path], *, progress: Progress | None = None)
     refused: list[str] = []
     for number, path in enumerate(portraits):
         try:
-            rows.append({"portrait": path.name, **_measure(_picture(path), landmarker)})
+            rows.append({"portrait": path.name, **measure_head(_picture(path), landmarker)})
         except PhotoError as error:
             refused.append(f"{path.name} was refused: {error}")
         if progress is not None:
@@ -67,7 +67,8 @@ def evaluate_head(paths: Path | list[Path], *, progress: Progress | None = None)
     return Report("head", tuple(rows), _bars(rows), tuple(refused))
 
 
-def _measure(photo: Image, landmarker: FaceLandmarker) -> dict[str, Value]:
+def measure_head(photo: Image, landmarker: FaceLandmarker) -> dict[str, Value]:
+    """The columns of one portrait; photo: uint8 [H, W, 3] RGB."""
     avatar, made = _make(photo)
     canvas = open_portrait(photo, landmarker).photo
     own = Viewer(avatar, avatar.side).picture(own_expression(avatar))
