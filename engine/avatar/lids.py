@@ -38,6 +38,9 @@ LID_SAMPLE: Final = (0.1, 0.26)
 LOWER_SAMPLE: Final = (0.15, 0.4)
 """Where below the lower one it shows the skin under the eye."""
 UNDER_EYE_SHARE: Final = 0.3
+SHADE: Final = 0.18
+SHADE_REACH: Final = 0.1
+"""A lid curves away toward its margin: so much darker it is there, and so far up."""
 LINE: Final = 0.045
 """Height of the lash line of a shut eye."""
 
@@ -122,6 +125,7 @@ class _Band:
         strands = own * _smooth((REACH - above) / (0.5 * REACH))
         root = own * _smooth((ROOT + ROOT_FADE - above) / ROOT_FADE)
         combed = picture + strands[..., None] * (closed - picture)
+        lid = lid * (1.0 - SHADE * _smooth(1.0 - above / SHADE_REACH))[..., None]
         skin = combed + root[..., None] * (lid - combed)
         luma = picture @ LUMA
         near = (np.abs(above) < ROOT) & (np.abs(along - 0.5) < 0.5)
