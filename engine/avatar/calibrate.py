@@ -79,7 +79,10 @@ def calibrate(
         goes = np.linalg.norm(deltas[indices].sum(axis=0)[corners, :2], axis=1).mean()
         deltas[indices] *= travel * inter_ocular / goes
     down = lips.across(neutral)
-    along = np.array([down[1], -down[0], 0.0])
+    # In depth too: on a turned head the lips' way forward must not count as one to the side.
+    along = (neutral[corners[1]] - neutral[corners[0]]) / np.linalg.norm(
+        neutral[corners[1]] - neutral[corners[0]]
+    )
     funnel = deltas[ARKIT_INDEX["mouthFunnel"]]
     widest = float(lips.openness(neutral + funnel)[0].max())
     funnel += (FUNNEL_NARROWER - 1.0) * (funnel @ along)[:, None] * along
