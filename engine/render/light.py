@@ -25,6 +25,7 @@ class Opening:
     full_gap: gap at which all light that ever comes in comes in. closed_light: what is left when it is shut.
     local: whether the gap at each place counts, so that corners are dark, or the widest one everywhere.
     shadow: how much darker it is right under the upper edge. shadow_reach: how far below it that has faded to 1/e.
+    growth: power of the gap that the light grows with until then.
     lower_shadow: how much darker it is right above the lower edge, with a third of that reach: without it, what only
     just shows there flickers in single pixels.
     """
@@ -35,11 +36,12 @@ class Opening:
     shadow: float
     shadow_reach: float
     local: bool = False
+    growth: float = 0.5
     lower_shadow: float = 0.0
 
 
 TEETH: Final = Opening(
-    as_photo=False, full_gap=0.12, closed_light=0.15, shadow=0.4, shadow_reach=0.045, local=True
+    as_photo=False, full_gap=0.085, closed_light=0.15, growth=0.8, shadow=0.4, shadow_reach=0.04, local=True
 )
 LOWER_TEETH: Final = Opening(
     as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12, lower_shadow=0.45
@@ -84,7 +86,7 @@ class InnerLight:
         widest = np.max(np.interp(upper_x, lower_x, lower[:, 1]) - upper[:, 1])
         gap = bottom - top if opening.local else widest
         open_share = np.clip(gap / (opening.full_gap * width), 0.0, 1.0)
-        ambient = opening.closed_light + (1 - opening.closed_light) * np.sqrt(open_share)
+        ambient = opening.closed_light + (1 - opening.closed_light) * open_share**opening.growth
         reach = opening.shadow_reach * width
         y = np.minimum(point[:, 1], bottom)
         light = ambient * (1 - opening.shadow * np.exp(-np.maximum(y - top, 0.0) / reach))
