@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from engine.avatar.alignment import IRIS_LANDMARKS
 from engine.avatar.avatar import Avatar
-from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
+from engine.conventions import ARKIT_NAMES, POSE_NAMES
+from engine.motion.values import Motion
+from engine.render.drive import Driver
 from engine.render.layers import part_vertices
 
 IRIS_CENTRES: Final = {"right": 468, "left": 473}
 """Landmarks in the middle of the person's own right and left iris."""
 
-MOUTH_CLOSE: Final = ARKIT_INDEX["mouthClose"]
-JAW_OPEN: Final = ARKIT_INDEX["jawOpen"]
-MOUTH_UNITS: Final = np.array([k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))])
+AT_REST: Final = np.zeros(len(POSE_NAMES), np.float32)
 
 BORROWED: Final = 0.3
 """A vertex whose texture lies so far from it, in eye-corner distances, shows another place of the photo."""
@@ -31,9 +31,10 @@ class LandmarkRig:
     """Landmarks of one head, and how blendshapes move them.
 
     Convention: canvas pixels, as in ``engine.avatar.parts``.
-        number: int32 [L], which of the 478 landmarks the head has. neutral: float64 [L, 3]. deltas: float64 [52, L, 3].
+        number: int32 [L], which of the 478 landmarks the head has. neutral: float64 [L, 3]. deltas: float64 [53, L, 3],
+        of the blendshapes and of what brings back the photo's own face at its own expression.
         photo: float64 [478, 2], where the landmarker saw them in the photo. photo_blendshapes: float64 [52], the photo's
-        own expression, and photo_offset: float64 [L, 3], what it lacks there.
+        own expression.
         pivot: float64 [3]; head_width, inter_ocular: pixels.
     """
 
@@ -42,10 +43,10 @@ class LandmarkRig:
     deltas: Double
     photo: Double
     photo_blendshapes: Double
-    photo_offset: Double
     pivot: Double
     head_width: float
     inter_ocular: float
+    driver: Driver
 
     @classmethod
     def of_avatar(cls, avatar: Avatar) -> "LandmarkRig":
@@ -68,39 +69,32 @@ class LandmarkRig:
         def on(values: NDArray[np.floating]) -> Double:
             return np.array([weights @ values[vertices] for vertices, weights in points])
 
-        deltas = np.zeros((len(ARKIT_NAMES), len(points), 3))
+        deltas = np.zeros((len(ARKIT_NAMES) + 1, len(points), 3))
         for unit, (start, end) in enumerate(zip(avatar.delta_start, avatar.delta_start[1:], strict=False)):
             moved = np.zeros_like(avatar.positions)
             moved[avatar.delta_vertex[start:end]] = avatar.delta_value[start:end]
             deltas[unit] = on(moved)
-        lacking_offset = np.zeros_like(avatar.positions)
+        if "photo_offset" in avatar.extras:
+            deltas[-1] = on(avatar.extras["photo_offset"])
         return cls(
             number=number.astype(np.int32),
             neutral=on(avatar.positions),
             deltas=deltas,
             photo=avatar.landmarks[:, :2].astype(np.float64),
             photo_blendshapes=np.array(avatar.extras.get("photo_blendshapes", np.zeros(52)), np.float64),
-            photo_offset=on(avatar.extras.get("photo_offset", lacking_offset)),
             pivot=avatar.pivot.astype(np.float64),
             head_width=avatar.head_width,
             inter_ocular=avatar.inter_ocular,
+            driver=Driver(avatar),
         )
 
-    def shape(self, blendshapes: Double) -> Double:
-        """The landmarks of an expression, float64 [L, 3], without pose: what ``Driver`` does to them."""
-        amounts = blendshapes.copy()
-        amounts[MOUTH_CLOSE] = min(amounts[MOUTH_CLOSE], amounts[JAW_OPEN])
-        shape = self.neutral + np.tensordot(amounts, self.deltas, 1)
-        return np.asarray(shape + self.nearness(blendshapes) * self.photo_offset)
+    def amounts(self, blendshapes: Double) -> Double:
+        """How far each shape goes once it minds the others, float64 [53]: ``Driver.amounts``."""
+        return self.driver.amounts(Motion(0, blendshapes.astype(np.float32), AT_REST)).astype(np.float64)
 
-    def nearness(self, blendshapes: Double) -> float:
-        """How far the photo's own mouth is brought back, as ``Driver.nearness``."""
-        size = float(np.linalg.norm(self.photo_blendshapes[MOUTH_UNITS]))
-        if size == 0.0:
-            return 0.0
-        off = (blendshapes - self.photo_blendshapes)[MOUTH_UNITS]
-        near = max(1.0 - float(np.linalg.norm(off)) / size, 0.0)
-        return near * near * (3.0 - 2.0 * near)
+    def shape(self, amounts: Double) -> Double:
+        """The landmarks of an expression, float64 [L, 3], without pose; amounts: [53]."""
+        return np.asarray(self.neutral + np.tensordot(amounts, self.deltas, 1))
 
 
 def _on_texture(avatar: Avatar, points: Float) -> tuple[Int, Double]:

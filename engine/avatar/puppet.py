@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.alignment import SILHOUETTE_LANDMARKS, bounded_solve, rotation_of
-from engine.avatar.landmark_rig import IRIS_CENTRES, JAW_OPEN, MOUTH_CLOSE, LandmarkRig
-from engine.conventions import ARKIT_NAMES
+from engine.avatar.landmark_rig import IRIS_CENTRES, LandmarkRig
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
 from engine.render.drive import CAMERA_DISTANCE
 
 Float = NDArray[np.float32]
@@ -28,11 +28,26 @@ LIDS: Final = np.array(
     263 466 388 387 386 385 384 398 362 382 381 380 374 373 390 249""".split(),
     np.int32,
 )
+LIP_PAIRS: Final = np.array([(81, 178), (82, 87), (13, 14), (312, 317), (311, 402)], np.int32)
+LID_PAIRS: Final = np.array(
+    [(160, 144), (159, 145), (158, 153), (385, 380), (386, 374), (387, 373)],
+    np.int32,
+)
+"""Landmarks that meet when a mouth or an eye shuts, upper and lower."""
+
 LIP_WEIGHT: Final = 6.0
 LID_WEIGHT: Final = 4.0
 IRIS_WEIGHT: Final = 20.0  # one landmark for a whole eye
+PAIR_WEIGHT: Final = 20.0
 SILHOUETTE_WEIGHT: Final = 0.1
 """The outline is where the face turns away: another part of the skin in every pose."""
+
+FACTORS: Final = (0.7, 1.4)
+"""Between an opening that is seen and the head's own."""
+
+BLINKS: Final = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
+MOUTH_CLOSE: Final = ARKIT_INDEX["mouthClose"]
+JAW_OPEN: Final = ARKIT_INDEX["jawOpen"]
 
 SPREAD: Final = 0.25
 """How far a blendshape is expected to lie from what the landmarker's scores say."""
@@ -89,8 +104,13 @@ class PuppetFit:
             self._spread[[name.startswith(units) for name in ARKIT_NAMES]] = spread
         self._scores = np.asarray(scores, np.float64)
         own = rig.photo_blendshapes
-        residual = rig.photo[rig.number] - rig.shape(own)[:, :2]
+        residual = rig.photo[rig.number] - rig.shape(rig.amounts(own))[:, :2]
         self._offset = residual
+        row = np.full(478, -1)
+        row[rig.number] = np.arange(len(rig.number))
+        parted = bool(rig.photo_blendshapes.any())
+        self._upper, self._lower = row[np.concatenate([LIP_PAIRS, LID_PAIRS])].T
+        self._stretch, self._slack = self._openings(parted)
         self.photo = FacePose(1.0, np.eye(3), np.zeros(2), own, np.zeros_like(residual))
 
     def fit(self, points: NDArray[np.floating], scores: NDArray[np.floating], near: FacePose) -> FacePose:
@@ -102,26 +122,59 @@ class PuppetFit:
         seen = np.asarray(points, np.float64)[rig.number, :2]
         prior = np.clip(rig.photo_blendshapes + np.asarray(scores, np.float64) - self._scores, 0.0, 1.0)
         sigma = NOISE * rig.inter_ocular
-        root = np.sqrt(self._weight)[:, None] / sigma
+        weight = np.concatenate([self._weight, np.full(len(self._upper), PAIR_WEIGHT)])
+        root = np.sqrt(weight)[:, None] / sigma
+        opening = self._stretch * (seen[self._upper] - seen[self._lower]) - self._slack
         scale, rotation, shift, amount = near.scale, near.rotation, near.shift, near.blendshapes
         low = np.concatenate([np.full(6, -np.inf), np.zeros(52)])
         high = np.concatenate([np.full(6, np.inf), np.ones(52)])
         precision = np.concatenate([np.full(6, 1e-9), self._spread**-2.0])
         for _ in range(ROUNDS):
-            turned = scale * (rig.shape(amount) - rig.pivot) @ rotation.T
+            turned = scale * (rig.shape(rig.amounts(amount)) - rig.pivot) @ rotation.T
             model = turned[:, :2] + rig.pivot[:2] + shift + scale * self._offset @ rotation[:2, :2].T
             columns = [np.cross(axis, turned)[:, :2] for axis in np.eye(3)]
             columns.append(turned[:, :2])  # log scale
             columns += [np.tile(axis, (len(seen), 1)) for axis in np.eye(2)]
-            units = scale * rig.deltas @ rotation[:2].T
-            slope = (np.concatenate([np.array(columns), units]) * root).reshape(6 + len(units), -1)
-            wanted = ((seen - model) * root).reshape(-1) + amount @ slope[6:]
+            units = scale * self._reach(amount) * rig.deltas[:52] @ rotation[:2].T
+            slope = self._with_pairs(np.concatenate([np.array(columns), units])) * root
+            slope = slope.reshape(len(slope), -1)
+            missing = np.concatenate(
+                [seen - model, opening - (turned[self._upper] - turned[self._lower])[:, :2]]
+            )
+            wanted = (missing * root).reshape(-1) + amount @ slope[6:]
             right = slope @ wanted + np.concatenate([np.zeros(6), prior * self._spread**-2.0])
-            high[6 + MOUTH_CLOSE] = max(amount[JAW_OPEN], 1e-3)
+            high[6 + MOUTH_CLOSE] = amount[JAW_OPEN]
             step = bounded_solve(slope @ slope.T + np.diag(precision), right, low, high)
             rotation = rotation_of(step[:3]) @ rotation
             scale *= float(np.exp(np.clip(step[3], -0.5, 0.5)))
             shift, amount = shift + step[4:6], step[6:]
-        turned = scale * (rig.shape(amount) - rig.pivot) @ rotation.T
+        turned = scale * (rig.shape(rig.amounts(amount)) - rig.pivot) @ rotation.T
         model = turned[:, :2] + rig.pivot[:2] + shift + scale * self._offset @ rotation[:2, :2].T
         return FacePose(scale, rotation, shift, amount, seen - model)
+
+    def _openings(self, parted: bool) -> tuple[Double, Double]:
+        """Factor [K, 1] and difference [K, 2] between the openings that are seen in the photo and those of the head.
+
+        An open eye or mouth that the landmarker sees a little narrower must still shut: factors keep a gap of nothing.
+        A shut mouth has no size to compare, and what is seen of it is no gap.
+        """
+        seen = self.rig.photo[self.rig.number]
+        seen = seen[self._upper] - seen[self._lower]
+        ours = self.rig.shape(self.rig.amounts(self.rig.photo_blendshapes))[:, :2]
+        ours = ours[self._upper] - ours[self._lower]
+        factor = np.linalg.norm(ours, axis=1) / np.maximum(np.linalg.norm(seen, axis=1), 1e-6)
+        shut = np.arange(len(factor)) < (0 if parted else len(LIP_PAIRS))
+        factor = np.where(shut, 1.0, np.clip(factor, *FACTORS))
+        return factor[:, None], np.where(shut[:, None], seen - ours, 0.0)
+
+    def _with_pairs(self, values: Double) -> Double:
+        """Values of landmarks, [..., L, 2], and after them their differences between upper and lower ones."""
+        return np.concatenate([values, values[..., self._upper, :] - values[..., self._lower, :]], axis=-2)
+
+    def _reach(self, blendshapes: Double) -> Double:
+        """How far the shapes would go at 1, [52, 1, 1]: a blink less where others have begun to shut the eye."""
+        shut = blendshapes.copy()
+        shut[BLINKS] = 1.0
+        reach = np.ones(len(ARKIT_NAMES))
+        reach[BLINKS] = self.rig.amounts(shut)[BLINKS]
+        return reach[:, None, None]

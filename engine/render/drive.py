@@ -107,18 +107,22 @@ class Driver:
         near = max(1.0 - float(np.linalg.norm(off)) / self._photo_size, 0.0)
         return near * near * (3.0 - 2.0 * near)
 
-    def drive(self, motion: Motion) -> Float:
-        """Blendshapes, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
-        motion = motion.clamped()
-        shape, turned = self._shape, self._turned
-        shape[:] = self._neutral
+    def amounts(self, motion: Motion) -> Float:
+        """How far each shape goes once it minds the others, and ``nearness``: float32 [53], overwritten by the next call."""
         amounts = self._amounts
         amounts[:-1] = motion.blendshapes
         amounts[_MOUTH_CLOSE] = min(amounts[_MOUTH_CLOSE], amounts[_JAW_OPEN])
         for blink, shut_by in self._lid_stops:
             amounts[blink] *= max(1.0 - float(shut_by @ motion.blendshapes), 0.0)
         amounts[-1] = self.nearness(motion)
-        shape[self._moving] = self._still + (amounts @ self._deltas).reshape(-1, 3)
+        return amounts
+
+    def drive(self, motion: Motion) -> Float:
+        """Blendshapes, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
+        motion = motion.clamped()
+        shape, turned = self._shape, self._turned
+        shape[:] = self._neutral
+        shape[self._moving] = self._still + (self.amounts(motion) @ self._deltas).reshape(-1, 3)
         shape[:, 1] -= self._breath * np.float32(motion.breath)
 
         yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
