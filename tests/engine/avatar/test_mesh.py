@@ -111,3 +111,12 @@ def test_triangles_far_from_the_person_are_left_out(
     assert len(person.triangles) < 0.9 * len(whole.triangles)
     x = person.uv[np.unique(person.triangles), 0]
     assert x.min() > head.side // 4 - 60 and x.max() < 3 * head.side // 4 + 60
+
+
+def test_what_lies_inside_the_lips_is_deeper_than_the_model_has_it(head: FittedHead, whole: MeshPart) -> None:
+    assert whole.source is not None
+    ours = whole.source >= 0
+    deeper = (whole.positions[ours, 2] - head.neutral[whole.source[ours], 2]) / head.inter_ocular
+    inside = ~outside_lips(whole)[ours]
+    assert np.allclose(deeper[~inside], 0.0, atol=1e-5)
+    assert deeper[inside].min() > 0.015 and deeper[inside].max() < 0.08
