@@ -23,7 +23,7 @@ Rights = Literal["self", "permission", "public-domain", "fictional", "unstated"]
 RIGHTS: Final = get_args(Rights)
 
 BUNDLE_FORMAT: Final = "vividlive-avatar"
-BUNDLE_VERSION: Final = 3
+BUNDLE_VERSION: Final = 4
 
 
 @dataclass(frozen=True, eq=False)
