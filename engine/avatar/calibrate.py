@@ -34,7 +34,8 @@ SHUT_MOUTH_UNITS: Final = tuple(
 
 
 WIDEST: Final = 0.4
-"""Eyes opened wide show so much more than calm ones, as a share of the opening."""
+WIDEST_BEHIND_GLASSES: Final = 0.15
+"""Eyes opened wide show so much more than calm ones, as a share of the opening; a lid must not lift a rim."""
 
 CORNER_TRAVEL: Final = {
     ("mouthSmileLeft", "mouthSmileRight"): 0.125,
@@ -44,6 +45,9 @@ CORNER_TRAVEL: Final = {
 """How far the corners of the mouth go, over the distance of the outer eye corners. MakeHuman's smile raises them by
 half as much again, as no shut mouth does, its press widens the mouth like a smile, its pucker narrows it by a fifth
 only."""
+
+MOST_TAKEN: Final = 0.5
+"""A face that smiles in its photo, and so at rest, has that much less of a smile left to go, down to this share."""
 
 OUTWARD: Final = {"mouthPucker": 0.45, "mouthFunnel": 0.5}
 """Share of the vertical movement that is kept: these turn a lower lip out until it folds over the chin."""
@@ -62,12 +66,13 @@ def calibrate(
     pairs: Mapping[str, ContactPair],
     inter_ocular: float,
     overlap_px: float,
+    calm: Array,
     flags: frozenset[str] = frozenset(),
 ) -> Array:
     """The calibrated deltas, [52, V, 3].
 
     neutral: [V, 3] pixels, lips shut; deltas: [52, V, 3] pixels;
-    overlap_px: of shut lips; flags: what the photo shows, as in ``FittedHead``.
+    overlap_px: of shut lips; calm: [52], what of the fitted expression the neutral face keeps; flags: what the photo shows, as in ``FittedHead``.
     """
     deltas = deltas.copy()
     if "glasses" in flags:
@@ -76,6 +81,7 @@ def calibrate(
     corners = lips.upper[[0, -1]]
     for group, travel in CORNER_TRAVEL.items():
         indices = [ARKIT_INDEX[name] for name in group]
+        travel *= 1.0 - float(np.clip(calm[indices].mean(), 0.0, MOST_TAKEN))
         goes = np.linalg.norm(deltas[indices].sum(axis=0)[corners, :2], axis=1).mean()
         deltas[indices] *= travel * inter_ocular / goes
     down = lips.across(neutral)
@@ -98,13 +104,14 @@ def calibrate(
         deltas[indices] += change / len(indices)
     deltas[close] += lips.close(neutral + deltas[close] + deltas[opened], overlap_px, UPPER_LIP_SHARE)
     funnel += lips.open_to(neutral + funnel, FUNNEL_GAP * widest, FUNNEL_ROUNDNESS, UPPER_LIP_SHARE)
+    widest = WIDEST_BEHIND_GLASSES if "glasses" in flags else WIDEST
     for side in ("left", "right"):
         blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
         deltas[blink] += _share_out(pairs[side], neutral, deltas[blink], LID_OVERLAP * inter_ocular)
         wide = ARKIT_INDEX[f"eyeWide{side.capitalize()}"]
         opening = float(pairs[side].gap(neutral).max())
         more = float(pairs[side].gap(neutral + deltas[wide]).max()) - opening
-        deltas[wide] *= min(1.0, WIDEST * opening / max(more, 1e-6))
+        deltas[wide] *= min(1.0, widest * opening / max(more, 1e-6))
     return deltas
 
 

@@ -61,4 +61,4 @@ def test_eyes_do_not_open_wider_than_eyes_do(head: FittedHead, side: str) -> Non
     pair = contact_pairs()[side]
     calm = pair.gap(head.neutral).max()
     wide = pair.gap(head.neutral + head.deltas[ARKIT_INDEX[f"eyeWide{side.capitalize()}"]]).max()
-    assert 1.1 * calm < wide < 1.45 * calm
+    assert 1.05 * calm < wide < 1.2 * calm
