@@ -44,7 +44,9 @@ def fit_head(portrait: Portrait) -> FittedHead:
         landmarks=portrait.landmarks.points,
         neutral=neutral.astype(np.float32),
         in_photo=in_photo.astype(np.float32),
-        deltas=calibrate(neutral, deltas, pairs, inter_ocular, overlap, flags).astype(np.float32),
+        deltas=calibrate(
+            neutral, deltas, pairs, inter_ocular, overlap, alignment.expression - removed, flags
+        ).astype(np.float32),
         photo_blendshapes=np.clip(removed, 0.0, 1.0).astype(np.float32),
         triangles=head.triangles,
         groups=dict(head.groups),
