@@ -37,6 +37,8 @@ LID_SAMPLE: Final = (0.1, 0.26)
 """Where above the margin the photo shows lid skin."""
 LOWER_SAMPLE: Final = (0.15, 0.4)
 """Where below the lower one it shows the skin under the eye."""
+GLARE: Final = 1.1
+"""What is brighter than so many times the median beside the eye is a reflection on glasses."""
 UNDER_EYE_SHARE: Final = 0.3
 SHADE: Final = 0.18
 SHADE_REACH: Final = 0.1
@@ -165,6 +167,8 @@ def _lid_colour(
         # The brighter of what lies there is skin; lashes, brows and frames of glasses are dark.
         order = np.argsort(seen @ LUMA, axis=0)
         bright = np.take_along_axis(seen, order[4:9, :, None], axis=0).mean(axis=0)[None]
+        luma = bright @ LUMA
+        bright *= np.minimum(1.0, GLARE * np.median(luma) / np.maximum(luma, 1.0))[..., None]
         lines.append(cv2.GaussianBlur(bright, (0, 0), count / 7, borderType=cv2.BORDER_REPLICATE)[0])
     colour = (1 - UNDER_EYE_SHARE) * lines[0] + UNDER_EYE_SHARE * lines[1]
 
