@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
+from engine.errors import InputError
 from engine.training.evaluate.media import find_videos
 from engine.training.evaluate.perceptual import FaceEmbedding, Lpips, psnr, ssim
 from engine.training.evaluate.reenact import SIZE, Reenacted, reenact
@@ -39,17 +40,23 @@ def evaluate_video(paths: Path | list[Path], *, progress: Progress | None = None
     square; "flicker": mean absolute difference between the drawn and the true change from frame to frame, levels.
 
     Raises:
-        InputError: no clips, or a first picture that cannot become an avatar.
+        InputError: no clips, or none whose first picture can become an avatar.
         UnavailableError: the metrics' weights are missing.
     """
     lpips, embed, landmarker = Lpips(), FaceEmbedding(), FaceLandmarker()
     clips = find_videos([paths] if isinstance(paths, Path) else paths)
     rows: list[dict[str, Value]] = []
+    refused: list[str] = []
     for number, clip in enumerate(clips):
-        rows.append({"clip": clip.stem, **measure(reenact(clip, landmarker), lpips, embed)})
+        try:
+            rows.append({"clip": clip.stem, **measure(reenact(clip, landmarker), lpips, embed)})
+        except InputError as error:
+            refused.append(f"{clip.name} was refused: {error}")
         if progress is not None:
             progress((number + 1) / len(clips))
-    return Report("video", tuple(rows), _bars(rows))
+    if not rows:
+        raise InputError(f"expected a clip whose first picture can become an avatar; {refused[0]}")
+    return Report("video", tuple(rows), _bars(rows), tuple(refused))
 
 
 def measure(frames: Iterable[Reenacted], lpips: Lpips, embed: FaceEmbedding) -> dict[str, Value]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.avatar.landmarks import FaceLandmarker
-from engine.errors import UnavailableError
+from engine.errors import InputError, UnavailableError
 from engine.motion.values import rest
 from engine.training.evaluate.perceptual import LPIPS_PACKAGE, Lpips, read_arrays, ssim, weights_file
 from engine.training.evaluate.reenact import SIZE, Reenacted, reenact, seen_through, similarity
@@ -146,4 +146,12 @@ def test_evaluation_needs_its_weights(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UnavailableError, match=LPIPS_PACKAGE[1]):
+        evaluate_video(tmp_path)
+
+
+def test_clips_without_a_face_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.evaluate.video.Lpips", lambda: None)
+    monkeypatch.setattr("engine.training.evaluate.video.FaceEmbedding", lambda: None)
+    write_video(tmp_path / "grey.mp4", [np.full((96, 128, 3), 120, np.uint8)] * 2, 25)
+    with pytest.raises(InputError, match="grey.mp4 was refused"):
         evaluate_video(tmp_path)
