@@ -56,7 +56,7 @@ def evaluate_video(paths: Path | list[Path], *, progress: Progress | None = None
             progress((number + 1) / len(clips))
     if not rows:
         raise InputError(f"expected a clip whose first picture can become an avatar; {refused[0]}")
-    return Report("video", tuple(rows), _bars(rows), tuple(refused))
+    return Report("video", tuple(rows), _bars(rows), (*refused, *_notes(rows)))
 
 
 def measure(frames: Iterable[Reenacted], lpips: Lpips, embed: FaceEmbedding) -> dict[str, Value]:
@@ -123,4 +123,18 @@ def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
         ),
         Bar("face LPIPS over the still's", mean("face") / mean("face_still"), most=1.0),
         Bar("CSIM", mean("csim"), least=MIN_CSIM),
+    )
+
+
+def _notes(rows: list[dict[str, Value]]) -> list[str]:
+    """The bars weigh every clip alike; this weighs every frame alike."""
+    used = [row for row in rows if row["open"]]
+    ours, still = (
+        sum(float(row["open"]) * float(row[name]) for row in used)  # type: ignore[arg-type]
+        for name in ("mouth", "mouth_still")
+    )
+    return (
+        [f"over all frames that count, mouth LPIPS lies {1 - ours / still:.3f} below the still's"]
+        if used
+        else []
     )
