@@ -129,12 +129,10 @@ def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
 def _notes(rows: list[dict[str, Value]]) -> list[str]:
     """The bars weigh every clip alike; this weighs every frame alike."""
     used = [row for row in rows if row["open"]]
-    ours, still = (
-        sum(float(row["open"]) * float(row[name]) for row in used)  # type: ignore[arg-type]
-        for name in ("mouth", "mouth_still")
+    if not used:
+        return []
+    frames, ours, still = (
+        np.array([row[name] for row in used], np.float64) for name in ("open", "mouth", "mouth_still")
     )
-    return (
-        [f"over all frames that count, mouth LPIPS lies {1 - ours / still:.3f} below the still's"]
-        if used
-        else []
-    )
+    gain = 1.0 - float(frames @ ours) / float(frames @ still)
+    return [f"over all frames that count, mouth LPIPS lies {gain:.3f} below the still's"]
