@@ -204,7 +204,9 @@ def test_meter_shows_what_the_server_and_the_browser_measure(page: Page) -> None
     assert [sent for sent in page.evaluate("probe.sent") if sent["type"] == "playout"]
 
 
-def test_a_recording_is_saved_when_it_is_stopped_and_when_the_call_is_ended(page: Page, tmp_path: Path) -> None:
+def test_a_recording_is_saved_when_it_is_stopped_and_when_the_call_is_ended(
+    page: Page, tmp_path: Path
+) -> None:
     for end in ("record", "hang-up"):
         page.get_by_test_id("record").click()
         expect(page.get_by_test_id("record-words")).to_have_text("Stop 0:02", timeout=WAIT_MS)
