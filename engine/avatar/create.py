@@ -41,7 +41,7 @@ def create_avatar(
     """Make an avatar from one photo.
 
     source, face: as in ``open_portrait``. rights: on what ground the picture is used. progress: told the step's name
-    and the share of the work done before it, in [0, 1].
+    and the share of the work done before it, in [0, 1]; 0 until the photo was found to show one face that will do.
 
     Raises:
         PhotoError: the photo cannot become an avatar; the message says why.
@@ -54,7 +54,7 @@ def create_avatar(
     landmarker, person_matte = FaceLandmarker(), PersonMatte()
     load_head_model()
     contact_pairs()
-    tell("finding the face", 0.1)
+    tell("finding the face", 0.0)
     portrait = open_portrait(source, landmarker, face)
     tell("fitting the head", 0.3)
     head = fit_head(portrait)
