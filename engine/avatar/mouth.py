@@ -34,7 +34,7 @@ CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mo
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 SHADOW_STEPS: Final = (0.0, 0.08, 0.2, 0.4, 0.7, 1.0)  # likewise
 
-TOOTH_OF_WHITE: Final = np.array([0.92, 0.9, 0.86])
+TOOTH_OF_WHITE: Final = np.array([1.03, 1.01, 0.96])
 LIP_GLOW: Final = 0.03
 """Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1

@@ -41,7 +41,7 @@ class Opening:
 
 
 TEETH: Final = Opening(
-    as_photo=False, full_gap=0.085, closed_light=0.15, growth=0.8, shadow=0.4, shadow_reach=0.04, local=True
+    as_photo=False, full_gap=0.2, closed_light=0.15, growth=0.8, shadow=0.4, shadow_reach=0.04, local=True
 )
 LOWER_TEETH: Final = Opening(
     as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12, lower_shadow=0.45
