@@ -46,7 +46,7 @@ TONGUE_FADE: Final = 0.26
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
 TONGUE_SIDE: Final = 0.16
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
-TONGUE_LOW: Final = 0.09
+TONGUE_LOW: Final = 0.045
 """How much lower than the head model's the back of the tongue lies, likewise: the model's is swallowing."""
 TONGUE_ROUND: Final = 0.02
 """How much lower its sides lie than its middle, likewise."""
