@@ -2,6 +2,7 @@
 
 import { fetchRecording, startRecording, stopRecording } from "./api.js";
 import { element, part } from "./dom.js";
+import { clock } from "./speech.js";
 
 const TICK_MS = 500;
 
@@ -44,9 +45,8 @@ export class Recording {
 
   #show() {
     const seconds = Math.floor((performance.now() - this.#startedMs) / 1000);
-    const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     part("record").classList.toggle("recording", this.isOn);
-    part("record-words").textContent = this.isOn ? `Stop ${time}` : "Record";
+    part("record-words").textContent = this.isOn ? `Stop ${clock(seconds)}` : "Record";
   }
 }
 

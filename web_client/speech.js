@@ -44,7 +44,8 @@ export class SpeechFile {
   }
 }
 
-function clock(seconds) {
+/** Minutes and whole seconds, as "1:05". */
+export function clock(seconds) {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
