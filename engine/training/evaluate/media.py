@@ -77,10 +77,7 @@ def find_photos(paths: list[Path]) -> list[Path]:
     Raises:
         InputError: a path that does not exist, or no photo.
     """
-    photos = _files(paths, PHOTO_ENDINGS)
-    if not photos:
-        raise InputError(f"expected photos, found none at {', '.join(str(path) for path in paths)}")
-    return photos
+    return _some(paths, PHOTO_ENDINGS, "photos")
 
 
 def find_videos(paths: list[Path]) -> list[Path]:
@@ -89,10 +86,7 @@ def find_videos(paths: list[Path]) -> list[Path]:
     Raises:
         InputError: a path that does not exist, or no clip.
     """
-    found = _files(paths, VIDEO_ENDINGS)
-    if not found:
-        raise InputError(f"expected clips, found none at {', '.join(str(path) for path in paths)}")
-    return found
+    return _some(paths, VIDEO_ENDINGS, "clips")
 
 
 def find_portraits(paths: list[Path]) -> list[Path]:
@@ -101,10 +95,7 @@ def find_portraits(paths: list[Path]) -> list[Path]:
     Raises:
         InputError: a path that does not exist, or neither photo nor clip.
     """
-    found = _files(paths, PHOTO_ENDINGS | VIDEO_ENDINGS)
-    if not found:
-        raise InputError(f"expected photos or clips, found none at {', '.join(str(path) for path in paths)}")
-    return found
+    return _some(paths, PHOTO_ENDINGS | VIDEO_ENDINGS, "photos or clips")
 
 
 def read_clip(clip: Clip, landmarker: FaceLandmarker) -> RealClip:
@@ -131,6 +122,13 @@ def png(image: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
+
+
+def _some(paths: list[Path], endings: frozenset[str], what: str) -> list[Path]:
+    found = _files(paths, endings)
+    if not found:
+        raise InputError(f"expected {what}, found none at {', '.join(str(path) for path in paths)}")
+    return found
 
 
 def _files(paths: list[Path], endings: frozenset[str]) -> list[Path]:
