@@ -31,7 +31,7 @@ SHARD_UTTERANCES: Final = 40
 FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
 ESPEAK_ENGLISH: Final = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp")
 ESPEAK_VARIANTS: Final = (*(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in range(1, 6)))
-KOKORO_LANGUAGES: Final = {"e": "es", "f": "fr", "i": "it", "p": "pt", "h": "hi"}
+KOKORO_LANGUAGES: Final = {"e": "es", "f": "fr", "i": "it", "p": "pt", "h": "hi", "j": "ja", "z": "cmn"}
 """Language of Kokoro's voices by the first letter of their names; a and b are English."""
 
 Progress = Callable[[float], None]
@@ -102,7 +102,7 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
             spread=int(rng.integers(20, 80)),
         )
     assert kokoro is not None
-    letter = str(rng.choice(["ab", *KOKORO_LANGUAGES], p=[0.75] + [0.05] * 5))
+    letter = str(rng.choice(["ab", *KOKORO_LANGUAGES], p=[0.65] + [0.05] * 7))
     language = KOKORO_LANGUAGES.get(letter, "en-us")
     names = [voice for voice in kokoro.voices if voice[0] in letter]
     chosen = rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False)

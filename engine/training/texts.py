@@ -1,13 +1,20 @@
 """Sentences to be spoken for training: English from a small grammar, other languages from joined phrases.
 
 Written for this project. English mixes statements, questions, dialogue, numbers, times, spelled codes and
-commands in the manner of the GRID corpus. Russian is left out on purpose: it is the language that tests keep
-for speech never heard.
+commands in the manner of the GRID corpus. Since a network learns the words of a small grammar by heart, half of the
+English is made of words drawn from the CMU pronouncing dictionary (the package pocketsphinx has it), and
+half of every other language is nonsense with the letter pairs of its phrases. Russian is left out on purpose: it is
+the language that tests keep for speech never heard.
 """
 
+import importlib
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+
+from engine.errors import UnavailableError
 
 _SUBJECTS: Final = (
     "Bob Mabel Peter Emma Victor Fiona Paul Amber Tom Sophie Felix Grandma Abigail Philip Barbara my_brother "
@@ -52,6 +59,7 @@ _STATEMENTS: Final = (
     "I am pretty sure the {n} is {a}", "my favourite {n} is the {a} one {p}", "please put the {n} {p}",
     "you should move the {n}, move it now", "the {a} {n} goes up and up, then it drops",
 )  # fmt: skip
+_SMALL: Final = "the a of to in is you that it he was for on are with his they at be this from have or by but what we when".split()
 _DIGITS: Final = "zero one two three four five six seven eight nine".split()
 _TEENS: Final = "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty ninety".split()
 _LETTERS: Final = "A B C D E F G H I J K L M N O P Q R S T U V X Y Z".split()
@@ -127,6 +135,50 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "नमस्ते आप कैसे हैं", "मेरा भाई बाज़ार गया", "कृपया खिड़की खोलिए", "आज मौसम बहुत अच्छा है", "मुझे पानी चाहिए", "पाँच बड़े फूल",
         "कल फिर मिलेंगे", "बहुत बहुत धन्यवाद", "यह किताब मेरी है", "माँ खाना बना रही है", "शायद बाद में", "मुझे नहीं पता",
     ),
+    "cmn": (
+        "你好，很高兴见到你", "今天天气很好", "我的朋友住在北京", "请把门打开", "明天下午三点", "我想喝一杯水", "爸爸买了一本书",
+        "那只猫跑得很快", "谢谢你的帮助", "我们去公园散步吧", "他不明白这个问题", "妈妈做饭非常好吃", "八百五十块钱", "请问火车站在哪里",
+        "孩子们在外面玩", "我没有带雨伞", "苹果和葡萄", "慢慢走，不要着急", "飞机已经起飞了", "这部电影真美",
+    ),
+    "ja": (
+        "おはようございます", "わたしのなまえはゆきです", "きょうはとてもさむいですね", "まどをあけてください", "みずをいっぱいください",
+        "ともだちとえいがをみました", "えきまであるきます", "ぱんとばたーをかいました", "ほんがすきです", "またあしたあいましょう", "ありがとうございます",
+        "ふゆのやまはうつくしい", "むかしむかしあるところに", "でんわばんごうをおしえてください", "ぼくはなにもしらない", "ごひゃくえんです",
+        "ちいさなねこがねています", "びょういんはどこですか", "しずかなよるでした", "ぷーるでおよぎます",
+    ),
+    "ko": (
+        "안녕하세요 여러분", "제 이름은 민수입니다", "오늘 날씨가 참 좋네요", "문을 좀 열어 주세요", "물 한 잔 주세요", "내일 아침에 만나요",
+        "친구하고 영화를 봤어요", "빵과 우유를 샀습니다", "저는 음악을 좋아해요", "도와주셔서 감사합니다", "봄에는 꽃이 핍니다", "아버지는 회사에 가셨어요",
+        "버스가 늦게 왔어요", "이 책은 재미있어요", "조금만 기다려 주세요", "아무것도 몰라요",
+    ),
+    "ar": (
+        "صباح الخير جميعا", "اسمي يوسف", "الطقس جميل اليوم", "افتح الباب من فضلك", "أريد كوبا من الماء", "نلتقي غدا مساء",
+        "أخي يعمل في المدينة", "هذا الكتاب مفيد", "شكرا جزيلا لك", "أين المحطة", "البيت كبير وجميل", "لا أعرف شيئا", "خمسة وعشرون", "القمر فوق البحر",
+    ),
+    "el": (
+        "καλημέρα σε όλους", "με λένε Μαρία", "ο καιρός είναι πολύ καλός σήμερα", "άνοιξε το παράθυρο παρακαλώ", "θέλω ένα ποτήρι νερό",
+        "τα λέμε αύριο το πρωί", "ο αδερφός μου μένει στην Πάτρα", "ευχαριστώ πάρα πολύ", "πού είναι το βιβλίο", "μπορείς να με βοηθήσεις",
+        "δεν ξέρω τίποτα", "ένα μικρό άσπρο σπίτι", "πέντε φίλοι", "η θάλασσα είναι ήσυχη",
+    ),
+    "hu": (
+        "jó reggelt mindenkinek", "a testvérem Pécsen lakik", "kérek egy pohár vizet", "nyisd ki az ablakot", "holnap délután találkozunk",
+        "szép idő van ma", "öt kis madár", "nagyon szeretem a zenét", "köszönöm szépen", "hol van a pályaudvar", "nem tudok semmit",
+        "a könyv az asztalon fekszik", "fehér hó borítja a hegyet", "a baba már alszik",
+    ),
+    "ro": (
+        "bună dimineața tuturor", "fratele meu locuiește la mare", "vreau un pahar cu apă", "deschide fereastra, te rog", "ne vedem mâine",
+        "vremea este frumoasă astăzi", "cinci păsări mici", "mulțumesc foarte mult", "unde este gara", "nu știu nimic",
+        "cartea este pe masă", "o poveste frumoasă", "bunica face pâine", "pisica doarme pe pat",
+    ),
+    "id": (
+        "selamat pagi semuanya", "nama saya Budi", "cuaca hari ini bagus sekali", "tolong buka pintu", "saya mau segelas air",
+        "sampai jumpa besok", "ibu memasak nasi", "terima kasih banyak", "di mana stasiun kereta", "buku itu di atas meja",
+        "lima burung kecil", "film yang bagus", "bapak pergi ke pasar", "saya tidak mengerti",
+    ),
+    "vi": (
+        "xin chào các bạn", "tôi tên là Minh", "hôm nay trời đẹp quá", "làm ơn mở cửa", "cho tôi một ly nước", "hẹn gặp lại ngày mai",
+        "mẹ tôi nấu phở", "cảm ơn rất nhiều", "nhà ga ở đâu", "quyển sách trên bàn", "năm con chim nhỏ", "bố tôi đi làm", "tôi không biết", "một bộ phim hay",
+    ),
 }  # fmt: skip
 """Phrases by eSpeak language; a sentence joins a few of them."""
 
@@ -134,7 +186,13 @@ LANGUAGES: Final = tuple(PHRASES)
 
 
 def english(rng: np.random.Generator) -> str:
-    """One English sentence or two (2 to 8 seconds when spoken)."""
+    """One English sentence or two (2 to 8 seconds when spoken).
+
+    Raises:
+        UnavailableError: the dictionary is missing.
+    """
+    if rng.random() < 0.5:
+        return _drawn(rng)
     kind = rng.random()
     if kind < 0.1:
         return " ".join(str(rng.choice(words)) for words in _GRID) + "."
@@ -151,10 +209,57 @@ def english(rng: np.random.Generator) -> str:
 
 
 def foreign(rng: np.random.Generator, language: str) -> str:
-    """Two to four phrases of ``language`` (one of ``LANGUAGES``) as one sentence."""
+    """Two to four phrases of ``language`` (one of ``LANGUAGES``), or as much nonsense, as one sentence."""
     phrases = PHRASES[language]
+    if rng.random() < 0.5:
+        return ", ".join(_nonsense(rng, language) for _ in range(int(rng.integers(2, 5)))) + "."
     chosen = rng.choice(len(phrases), size=int(rng.integers(2, 5)), replace=False)
     return ", ".join(phrases[index] for index in chosen) + "."
+
+
+@cache
+def _dictionary() -> tuple[str, ...]:
+    """The words of two to twelve letters in the CMU pronouncing dictionary."""
+    try:
+        folder = Path(importlib.import_module("pocketsphinx").get_model_path())
+    except ImportError as error:
+        raise UnavailableError("expected the package pocketsphinx: pip install vividlive[train]") from error
+    lines = (folder / "en-us" / "cmudict-en-us.dict").read_text(encoding="utf-8").splitlines()
+    words = (line.split(" ", 1)[0] for line in lines)
+    return tuple(word for word in words if word.isascii() and word.isalpha() and 2 <= len(word) <= 12)
+
+
+def _drawn(rng: np.random.Generator) -> str:
+    """Six to fourteen words of the dictionary, strung together with small ones and commas."""
+    words = _dictionary()
+    text = []
+    for _ in range(int(rng.integers(4, 9))):
+        if rng.random() < 0.45:
+            text.append(str(rng.choice(_SMALL)))
+        text.append(words[int(rng.integers(len(words)))] + ("," if rng.random() < 0.12 else ""))
+    return " ".join(text).rstrip(",").capitalize() + str(rng.choice([".", ".", "?", "!"]))
+
+
+@cache
+def _pairs(language: str) -> dict[str, str]:
+    """What may follow each letter in the phrases of ``language``, once for each time that it does."""
+    after: dict[str, str] = {}
+    for phrase in PHRASES[language]:
+        padded = f" {phrase} "
+        for first, second in zip(padded[:-1], padded[1:], strict=True):
+            after[first] = after.get(first, "") + second
+    return after
+
+
+def _nonsense(rng: np.random.Generator, language: str) -> str:
+    """Letters of ``language`` that follow one another as they do in its phrases; as long as a phrase."""
+    after, letter, text = _pairs(language), " ", ""
+    length = len(PHRASES[language][int(rng.integers(len(PHRASES[language])))])
+    while len(text) < length or (letter != " " and len(text) < 2 * length):
+        following = after[letter]
+        letter = following[int(rng.integers(len(following)))]
+        text += letter
+    return text.strip()
 
 
 def _numbers(rng: np.random.Generator) -> str:
