@@ -5,21 +5,19 @@ Exit codes: 0 done, 1 internal error, 2 bad input (one line on stderr), 3 a stat
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
-from engine.conventions import FRAME_RATE
-from engine.errors import SettingError, UnavailableError, VividliveError
+from engine.errors import SettingError, VividliveError
 from vividlive.bench_command import bench
+from vividlive.evaluate_command import evaluate
+from vividlive.options import JsonOption, LookAheadOption
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
 from vividlive.terminal import (
     EXIT_BAD_INPUT,
-    EXIT_BAR_MISSED,
     EXIT_INTERNAL,
     complain,
     progress_bar,
@@ -28,10 +26,8 @@ from vividlive.terminal import (
     warn,
     write_json,
 )
+from vividlive.train_command import train
 from vividlive.webcam_command import webcam
-
-if TYPE_CHECKING:
-    from engine.training.evaluate import Report
 
 # Read when NumPy is first imported. On a busy machine its threads turn a fit of 0.3 s into seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,21 +37,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-train = typer.Typer(help="Make training data and train the models that ship.")
 app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.command()(serve)
 app.command()(webcam)
+app.command()(evaluate)
 
 
-JsonOption = Annotated[
-    str | None, typer.Option("--json", help="Write the result as JSON to PATH, or - for stdout.")
-]
 SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")]
-LookAheadOption = Annotated[
-    int, typer.Option(help="How far the motion listens ahead: 80, or 40 for less delay.")
-]
 
 
 @app.command()
@@ -192,95 +182,6 @@ def doctor(json_path: JsonOption = None) -> None:
             stdout.print(f"{name:<{width}}  {value}", markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
-def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, silence, faces, head or video.")],
-    path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
-    look_ahead_ms: LookAheadOption = 80,
-    json_path: JsonOption = None,
-) -> None:
-    """Measure the quality on real media; exit code 3 when a bar is missed."""
-    from engine.training import evaluate as metrics
-
-    kinds: dict[str, Callable[..., metrics.Report]] = {
-        "lips": metrics.evaluate_lips,
-        "silence": metrics.evaluate_silence,
-        "faces": metrics.evaluate_faces,
-    }
-    silent: dict[str, Callable[..., metrics.Report]] = {
-        "head": metrics.evaluate_head,
-        "video": metrics.evaluate_video,
-    }
-    if what in ("pose", "motion"):
-        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join((*kinds, *silent))} are")
-    if what not in (*kinds, *silent):
-        raise SettingError(f"expected one of {', '.join((*kinds, *silent))}, got {what!r}")
-    with progress_bar(f"evaluating {what}") as advance:
-        if what in silent:
-            result = silent[what](path, progress=advance)
-        else:
-            maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
-            result = kinds[what](path, progress=advance, maker=maker)
-    _show_evaluation(result, json_path)
-
-
-@train.command("synth-speech")
-def train_synth_speech(
-    out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
-    hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Seed of texts and voices.")] = 0,
-    kokoro_voices: Annotated[
-        Path | None,
-        typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
-    ] = None,
-) -> None:
-    """Make speech with phone times to train on."""
-    from engine.training.synth_speech import synth_speech
-
-    with progress_bar("speaking") as advance:
-        made = synth_speech(out, hours=hours, seed=seed, kokoro_voices=kokoro_voices, progress=advance)
-    stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
-
-
-@train.command("face-motion")
-def train_face_motion(
-    data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
-    out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
-    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 4000,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
-    look_ahead_ms: LookAheadOption = 80,
-    begin_with: Annotated[
-        Path | None, typer.Option(help="Weights to begin with; they may have another look-ahead.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
-    json_path: JsonOption = None,
-) -> None:
-    """Train the face motion network on made speech."""
-    from engine.motion.network import FaceMotionConfig
-    from engine.training import face_motion
-
-    if look_ahead_ms < 0 or look_ahead_ms * FRAME_RATE % 1000:
-        raise SettingError(f"expected a look-ahead of whole frames of 40 ms, got {look_ahead_ms} ms")
-    config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
-    with progress_bar("training") as advance:
-        numbers = face_motion.train_face_motion(
-            data,
-            out,
-            config=config,
-            net=FaceMotionConfig(look_ahead=look_ahead_ms * FRAME_RATE // 1000),
-            begin_with=begin_with,
-            device=device,
-            resume=resume,
-            progress=advance,
-        )
-    if json_path:
-        write_json(json_path, numbers)
-    if json_path != "-":
-        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
-
-
 def main() -> NoReturn:
     """Run the command line and turn errors into exit codes."""
     try:
@@ -294,21 +195,6 @@ def main() -> NoReturn:
         complain(error.format_message())
         code = EXIT_BAD_INPUT
     sys.exit(code or 0)
-
-
-def _show_evaluation(result: "Report", json_path: str | None) -> None:
-    """Print and write what was found.
-
-    Raises:
-        typer.Exit: code 3, a bar was missed.
-    """
-    if json_path:
-        write_json(json_path, result.to_json())
-    if json_path != "-":
-        (stdout if stdout.is_terminal else Console(width=240)).print(result.table())
-    if not result.met:
-        stderr.print("the bar was missed")
-        raise typer.Exit(EXIT_BAR_MISSED)
 
 
 def _given(path: Path | None) -> Path:

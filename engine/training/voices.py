@@ -260,7 +260,9 @@ class Kokoro:
         if language.startswith("en"):
             for old, new in _ENGLISH_TOKENS:
                 ipa = ipa.replace(old, new)
-        ipa = ipa.replace("\u0361", "").replace("ä", "a").rstrip() + ("?" if text.rstrip().endswith("?") else ".")
+        ipa = ipa.replace("\u0361", "").replace("ä", "a").rstrip() + (
+            "?" if text.rstrip().endswith("?") else "."
+        )
         letters = [letter for letter in ipa if letter in KOKORO_TOKENS][:500]
         tokens = np.array([[0, *(KOKORO_TOKENS[letter] for letter in letters), 0]], np.int64)
         style = sum(weight * self._table(name)[len(letters) - 1] for name, weight in voices)

@@ -1,0 +1,61 @@
+"""``vividlive evaluate``: quality measured on real media."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from engine.errors import SettingError, UnavailableError
+from vividlive.options import JsonOption, LookAheadOption
+from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
+
+if TYPE_CHECKING:
+    from engine.training.evaluate import Report
+
+
+def evaluate(
+    what: Annotated[str, typer.Argument(help="lips, silence, faces, head or video.")],
+    path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
+    look_ahead_ms: LookAheadOption = 80,
+    json_path: JsonOption = None,
+) -> None:
+    """Measure the quality on real media; exit code 3 when a bar is missed."""
+    from engine.training import evaluate as metrics
+
+    kinds: dict[str, Callable[..., metrics.Report]] = {
+        "lips": metrics.evaluate_lips,
+        "silence": metrics.evaluate_silence,
+        "faces": metrics.evaluate_faces,
+    }
+    silent: dict[str, Callable[..., metrics.Report]] = {
+        "head": metrics.evaluate_head,
+        "video": metrics.evaluate_video,
+    }
+    if what in ("pose", "motion"):
+        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join((*kinds, *silent))} are")
+    if what not in (*kinds, *silent):
+        raise SettingError(f"expected one of {', '.join((*kinds, *silent))}, got {what!r}")
+    with progress_bar(f"evaluating {what}") as advance:
+        if what in silent:
+            result = silent[what](path, progress=advance)
+        else:
+            maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
+            result = kinds[what](path, progress=advance, maker=maker)
+    _show_evaluation(result, json_path)
+
+
+def _show_evaluation(result: "Report", json_path: str | None) -> None:
+    """Print and write what was found.
+
+    Raises:
+        typer.Exit: code 3, a bar was missed.
+    """
+    if json_path:
+        write_json(json_path, result.to_json())
+    if json_path != "-":
+        (stdout if stdout.is_terminal else Console(width=240)).print(result.table())
+    if not result.met:
+        stderr.print("the bar was missed")
+        raise typer.Exit(EXIT_BAR_MISSED)

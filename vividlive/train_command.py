@@ -1,0 +1,70 @@
+"""``vividlive train``: training data and the models that ship."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.conventions import FRAME_RATE
+from engine.errors import SettingError
+from vividlive.options import JsonOption, LookAheadOption
+from vividlive.terminal import progress_bar, stdout, write_json
+
+train = typer.Typer(help="Make training data and train the models that ship.")
+
+
+@train.command("synth-speech")
+def train_synth_speech(
+    out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
+    hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Seed of texts and voices.")] = 0,
+    kokoro_voices: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
+    ] = None,
+) -> None:
+    """Make speech with phone times to train on."""
+    from engine.training.synth_speech import synth_speech
+
+    with progress_bar("speaking") as advance:
+        made = synth_speech(out, hours=hours, seed=seed, kokoro_voices=kokoro_voices, progress=advance)
+    stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
+
+
+@train.command("face-motion")
+def train_face_motion(
+    data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
+    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 4000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
+    look_ahead_ms: LookAheadOption = 80,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights to begin with; they may have another look-ahead.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    json_path: JsonOption = None,
+) -> None:
+    """Train the face motion network on made speech."""
+    from engine.motion.network import FaceMotionConfig
+    from engine.training import face_motion
+
+    if look_ahead_ms < 0 or look_ahead_ms * FRAME_RATE % 1000:
+        raise SettingError(f"expected a look-ahead of whole frames of 40 ms, got {look_ahead_ms} ms")
+    config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
+    with progress_bar("training") as advance:
+        numbers = face_motion.train_face_motion(
+            data,
+            out,
+            config=config,
+            net=FaceMotionConfig(look_ahead=look_ahead_ms * FRAME_RATE // 1000),
+            begin_with=begin_with,
+            device=device,
+            resume=resume,
+            progress=advance,
+        )
+    if json_path:
+        write_json(json_path, numbers)
+    if json_path != "-":
+        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
