@@ -13,8 +13,14 @@ QUIETEST_DBFS: Final = -36.0
 LOUDEST_DBFS: Final = -12.0
 """Range of the level of speech, root mean square of its loud parts."""
 
-NOISE_DBFS: Final = (-80.0, -30.0)
+NOISE_DBFS: Final = (-80.0, -20.0)
 """Range of the level of noise without speech."""
+
+NON_SPEECH_DBFS: Final = (-60.0, -20.0)
+"""Range of the level of other sounds without speech: the features hear nothing under -60 dBFS."""
+
+UNDER_SPEECH_DB: Final = (5.0, 25.0)
+"""How far such sounds lie below the speech that they disturb."""
 
 
 def change_speed(wave: Wave, speed: float) -> Wave:

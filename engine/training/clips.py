@@ -15,12 +15,15 @@ from engine.training.alignment import ALIGNED
 from engine.training.augment import (
     LOUDEST_DBFS,
     NOISE_DBFS,
+    NON_SPEECH_DBFS,
     QUIETEST_DBFS,
+    UNDER_SPEECH_DB,
     change_speed,
     colour,
     noise,
     set_level,
 )
+from engine.training.non_speech import non_speech
 from engine.training.shards import read_shard
 from engine.training.visemes import at_frames, viseme_curves
 
@@ -63,13 +66,13 @@ def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
 def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, muted: float) -> Clip:
     """One random clip: features [F, FEATURES] and targets [F, channels + 2] of the very same frames.
 
-    A part ``muted`` of the clips is noise alone, with the mouth shut.
+    A part ``muted`` of the clips has no speech, only noise or other sounds, and the mouth stays shut. A quarter of
+    the others has such sounds between and under the speech.
     """
     length = frames * FRAME_SAMPLES
     targets = np.zeros((frames, len(CHANNELS) + 2), np.float32)
     if rng.random() < muted:
-        sound = noise(rng, length) * np.float32(10 ** (rng.uniform(*NOISE_DBFS) / 20))
-        return log_mel(FeatureState(), sound), targets
+        return log_mel(FeatureState(), np.clip(_without_speech(rng, length), -1, 1)), targets
     sound = np.zeros(length, np.float32)
     level = rng.uniform(QUIETEST_DBFS, LOUDEST_DBFS)
     frame = -int(rng.integers(0, 50)) if rng.random() < 0.7 else int(rng.integers(0, 25))
@@ -92,6 +95,9 @@ def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, m
     if rng.random() < 0.8:
         below_db = rng.uniform(6, 45)
         sound += noise(rng, length) * np.float32(10 ** (max(level - below_db, -85.0) / 20))
+    if rng.random() < 0.25:
+        below_db = rng.uniform(*UNDER_SPEECH_DB)
+        sound += non_speech(rng, length) * np.float32(10 ** ((level - below_db) / 20))
     if rng.random() < 0.1:
         other = [
             set_level(speech[int(rng.integers(len(speech)))].samples, level - rng.uniform(12, 25))
@@ -101,3 +107,11 @@ def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, m
             count = min(len(wave), length)
             sound[:count] += wave[:count]
     return log_mel(FeatureState(), np.clip(sound, -1, 1)), targets
+
+
+def _without_speech(rng: np.random.Generator, samples: int) -> Float:
+    """Half of the times steady noise, else sounds of a room, heard by microphone and line or made near."""
+    if rng.random() < 0.5:
+        return noise(rng, samples) * np.float32(10 ** (rng.uniform(*NOISE_DBFS) / 20))
+    wave = non_speech(rng, samples) * np.float32(10 ** (rng.uniform(*NON_SPEECH_DBFS) / 20))
+    return colour(rng, wave) if rng.random() < 0.5 else wave

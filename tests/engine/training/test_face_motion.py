@@ -65,8 +65,28 @@ def test_clips_hold_the_mouth_of_their_own_sound(data: Path) -> None:
 
 
 def test_muted_clips_keep_the_mouth_shut(data: Path) -> None:
-    features, targets = make_clip(np.random.default_rng(2), load_speech(data)[0], 20, muted=1.0)
-    assert not targets.any() and features.std() > 0
+    train = load_speech(data)[0]
+    for seed in range(6):  # steady noise and other sounds
+        features, targets = make_clip(np.random.default_rng(seed), train, 20, muted=1.0)
+        assert not targets.any() and features.std() > 0
+
+
+def test_sounds_under_the_speech_do_not_move_the_mouth(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = load_speech(data)[0]
+    seeds = range(12)
+    with_sounds = [make_clip(np.random.default_rng(seed), train, 60, muted=0.0) for seed in seeds]
+    heard = []
+
+    def nothing(rng: np.random.Generator, samples: int) -> np.ndarray:
+        heard.append(samples)
+        return np.zeros(samples, np.float32)
+
+    monkeypatch.setattr("engine.training.clips.non_speech", nothing)
+    without = [make_clip(np.random.default_rng(seed), train, 60, muted=0.0) for seed in seeds]
+    changed = sum(not np.array_equal(a[0], b[0]) for a, b in zip(with_sounds, without, strict=True))
+    assert changed == len(heard) > 0
+    for (_, targets), (_, same) in zip(with_sounds, without, strict=True):
+        np.testing.assert_array_equal(targets, same)
 
 
 def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: Path) -> None:
