@@ -88,3 +88,12 @@ Translations in head widths: positive x is the viewer's right, y is down, z is t
 
 POSE_LIMITS_DEG: Final = (15.0, 12.0, 15.0)
 """Largest yaw, pitch and roll that are rendered; values beyond are clamped."""
+
+LIP_OFFSET_NAMES: Final = ("seal", "tuck", "thin", "flare", "skew")
+"""What the lips of one face do beyond its blendshapes: seal: the inner edges of both lips meet all along the mouth.
+tuck: the lower lip's edge touches the upper teeth's. thin: the red of both lips is pressed thinner and inward.
+flare: the inner edges turn outward and the opening gets rounder. skew: the opening is larger on the viewer's right,
+or, below 0, on the viewer's left."""
+
+LIP_OFFSET_LEAST: Final = (0.0, 0.0, 0.0, 0.0, -1.0)
+"""The least value of each; the largest is 1."""

@@ -16,6 +16,7 @@ from engine.avatar.fit import fit_head
 from engine.avatar.head_model import load_head_model
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.layers import background_plate, decided, foreground
+from engine.avatar.lip_follow import lip_follow
 from engine.avatar.lips import shut_lips_picture
 from engine.avatar.matte import PersonMatte
 from engine.avatar.mesh import follows_head, skin_part
@@ -133,7 +134,7 @@ def join_parts(
         landmarks=head.landmarks,
         style=head.style,
         rights=rights,
-        extras=_landmark_places(parts[0]) | photo_shape(head, parts),
+        extras=_landmark_places(parts[0]) | photo_shape(head, parts) | lip_follow(parts),
         report=report,
     )
 

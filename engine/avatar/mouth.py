@@ -33,6 +33,11 @@ CAVITY_DEPTH: Final = 0.5  # of the mouth's width
 CAVITY_RIM: Final = 0.05  # how far the cavity reaches under the lips, of the mouth's width
 CAVITY_STEPS: Final = np.array([0.12, 0.3, 0.5, 0.7, 0.88])  # rows between the lips
 SHADOW_STEPS: Final = (0.0, 0.08, 0.2, 0.4, 0.7, 1.0)  # likewise
+LIP_ROWS: Final = {
+    "mouth_cavity": (0.0, 1.0, 0.0, *CAVITY_STEPS.tolist(), 1.0),
+    "mouth_shadow": (0.0, *SHADOW_STEPS, 1.0),
+}
+"""How far the rows of LIP_POINTS vertices of these parts follow the lower lip, the rest being the upper one's."""
 
 TOOTH_OF_WHITE: Final = np.array([1.03, 1.01, 0.96])
 LIP_GLOW: Final = 0.03

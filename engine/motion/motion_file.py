@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.conventions import ARKIT_NAMES, FRAME_RATE, POSE_NAMES
+from engine.conventions import ARKIT_NAMES, FRAME_RATE, LIP_OFFSET_NAMES, POSE_NAMES
 from engine.errors import InputError
 from engine.motion.values import Motion
 
-COLUMNS = ("time_s", *ARKIT_NAMES, *POSE_NAMES)
+LIP_COLUMNS = tuple(f"lip{name.capitalize()}" for name in LIP_OFFSET_NAMES)
+COLUMNS = ("time_s", *ARKIT_NAMES, *POSE_NAMES, *LIP_COLUMNS)
 
 
 def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
-    """Write one row a frame: its start time in seconds, the 52 ARKit values, the six pose values.
+    """Write one row a frame: its start time in seconds, the 52 ARKit values, the six pose values, the five lip offsets.
 
     Returns:
         The number of rows.
@@ -24,7 +25,7 @@ def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for motion in motions:
-            values = [f"{value:.5f}" for value in (*motion.blendshapes, *motion.pose)]
+            values = [f"{value:.5f}" for value in (*motion.blendshapes, *motion.pose, *motion.lip_offsets)]
             writer.writerow([f"{motion.number / FRAME_RATE:.3f}", *values])
             rows += 1
     return rows
@@ -34,7 +35,7 @@ def read_motion(path: str | Path) -> list[Motion]:
     """Read a table of motion and resample it to 25 frames a second by linear interpolation.
 
     Convention: ``time_s`` and at least one ARKit or pose column are needed; other columns are ignored and missing
-    ones are zero. Blendshapes are clipped to [0, 1].
+    ones are zero. Blendshapes and lip offsets are clipped to their ranges.
 
     Raises:
         InputError: the file is missing, is no such table, or holds values that are not finite numbers.
@@ -42,8 +43,8 @@ def read_motion(path: str | Path) -> list[Motion]:
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            names = [name for name in (*ARKIT_NAMES, *POSE_NAMES) if name in (reader.fieldnames or [])]
-            if "time_s" not in (reader.fieldnames or []) or not names:
+            names = [name for name in COLUMNS[1:] if name in (reader.fieldnames or [])]
+            if "time_s" not in (reader.fieldnames or []) or not set(names) - set(LIP_COLUMNS):
                 raise InputError(
                     f"expected a motion table with the column time_s and ARKit names, got {path}"
                 )
@@ -61,6 +62,8 @@ def read_motion(path: str | Path) -> list[Motion]:
     grid = np.arange(frames) / FRAME_RATE
     columns = {name: np.interp(grid, times, table[:, k + 1]) for k, name in enumerate(names)}
     zeros = np.zeros(frames)
-    blendshapes = np.stack([columns.get(name, zeros) for name in ARKIT_NAMES], axis=1).astype(np.float32)
-    pose = np.stack([columns.get(name, zeros) for name in POSE_NAMES], axis=1).astype(np.float32)
-    return [Motion(n, blendshapes[n], pose[n]).clamped() for n in range(frames)]
+    shapes, poses, lips = (
+        np.stack([columns.get(name, zeros) for name in group], axis=1).astype(np.float32)
+        for group in (ARKIT_NAMES, POSE_NAMES, LIP_COLUMNS)
+    )
+    return [Motion(n, shapes[n], poses[n], lip_offsets=lips[n]).clamped() for n in range(frames)]

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
+from engine.avatar.lip_offsets import LipOffsets
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, LIP_OFFSET_NAMES
 from engine.motion.values import Motion
 from engine.render.layers import EYE_SIDES, LID_POINTS, part_vertices
 
@@ -25,6 +26,8 @@ EDGE_GRID: Final = 0.025
 
 _MOUTH_CLOSE: Final = ARKIT_INDEX["mouthClose"]
 _JAW_OPEN: Final = ARKIT_INDEX["jawOpen"]
+_SEAL: Final = LIP_OFFSET_NAMES.index("seal")
+_TUCK: Final = LIP_OFFSET_NAMES.index("tuck")
 _MOUTH_UNITS: Final = np.array([k for name, k in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))])
 
 
@@ -73,6 +76,7 @@ class Driver:
         self._still = avatar.positions[self._moving]
         self._top = _touching_top(avatar)
         self._lid_stops = [stop for side in EYE_SIDES if (stop := self._lid_stop(avatar, side)) is not None]
+        self._lips = LipOffsets(avatar) if "lip_follow" in avatar.extras else None
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
 
@@ -107,6 +111,13 @@ class Driver:
         near = max(1.0 - float(np.linalg.norm(off)) / self._photo_size, 0.0)
         return near * near * (3.0 - 2.0 * near)
 
+    def lips_free(self, motion: Motion) -> float:
+        """How far no lip offset holds the lips where the photo's may not be, in [0, 1]."""
+        if self._lips is None:
+            return 1.0
+        held = max(float(motion.lip_offsets[_SEAL]), float(motion.lip_offsets[_TUCK]))
+        return 1.0 - min(max(held, 0.0), 1.0)
+
     def amounts(self, motion: Motion) -> Float:
         """How far each shape goes once it minds the others, and ``nearness``: float32 [53], overwritten by the next call."""
         amounts = self._amounts
@@ -118,11 +129,13 @@ class Driver:
         return amounts
 
     def drive(self, motion: Motion) -> Float:
-        """Blendshapes, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
+        """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
         motion = motion.clamped()
         shape, turned = self._shape, self._turned
         shape[:] = self._neutral
         shape[self._moving] = self._still + (self.amounts(motion) @ self._deltas).reshape(-1, 3)
+        if self._lips is not None and motion.lip_offsets.any():
+            self._lips.add(shape, motion.lip_offsets)
         shape[:, 1] -= self._breath * np.float32(motion.breath)
 
         yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()

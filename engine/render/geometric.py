@@ -99,7 +99,7 @@ class GeometricRenderer:
             for detail in self._layers.details:
                 self._draw_detail(detail, positions, frame, 2 if supersample else 1)
             if self._photo_mouth is not None:
-                near = self._driver.nearness(motion)
+                near = self._driver.nearness(motion) * self._driver.lips_free(motion)
                 self._photo_mouth.draw(positions, bright, near, frame, 2 if supersample else 1)
         return frame
 

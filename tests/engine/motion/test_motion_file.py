@@ -14,7 +14,12 @@ from engine.motion.values import Motion
 def motions(count: int) -> list[Motion]:
     random = np.random.default_rng(0)
     return [
-        Motion(n, random.random(52, np.float32), random.uniform(-5, 5, 6).astype(np.float32))
+        Motion(
+            n,
+            random.random(52, np.float32),
+            random.uniform(-5, 5, 6).astype(np.float32),
+            lip_offsets=random.random(5, np.float32),
+        )
         for n in range(count)
     ]
 
@@ -28,6 +33,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     for a, b in zip(written, read, strict=True):
         np.testing.assert_allclose(b.blendshapes, a.blendshapes, atol=1e-5)
         np.testing.assert_allclose(b.pose, a.pose, atol=1e-4)
+        np.testing.assert_allclose(b.lip_offsets, a.lip_offsets, atol=1e-5)
 
 
 def test_columns_are_the_contract(tmp_path: Path) -> None:
@@ -36,7 +42,15 @@ def test_columns_are_the_contract(tmp_path: Path) -> None:
     header = path.read_text().splitlines()[0].split(",")
     assert header == list(COLUMNS)
     assert header[0] == "time_s" and header[1:53] == list(ARKIT_NAMES)
-    assert header[53:] == ["yaw_deg", "pitch_deg", "roll_deg", "tx", "ty", "tz"]
+    assert header[53:59] == ["yaw_deg", "pitch_deg", "roll_deg", "tx", "ty", "tz"]
+    assert header[59:] == ["lipSeal", "lipTuck", "lipThin", "lipFlare", "lipSkew"]
+
+
+def test_columns_of_the_lips_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("time_s,jawOpen,lipSkew\n0,0.5,-0.4\n")
+    (only,) = read_motion(path)
+    np.testing.assert_allclose(only.lip_offsets, [0, 0, 0, 0, -0.4], atol=1e-6)
 
 
 def test_another_frame_rate_is_resampled(tmp_path: Path) -> None:
@@ -52,8 +66,9 @@ def test_another_frame_rate_is_resampled(tmp_path: Path) -> None:
 
 def test_values_are_clamped(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
-    path.write_text("time_s,jawOpen,yaw_deg\n0,7,-90\n")
+    path.write_text("time_s,jawOpen,yaw_deg,lipSeal,lipSkew\n0,7,-90,3,-2\n")
     (only,) = read_motion(path)
+    assert only.lip_offsets.tolist() == [1.0, 0.0, 0.0, 0.0, -1.0]
     assert only.blendshapes[ARKIT_INDEX["jawOpen"]] == 1.0
     assert only.pose[0] == -15.0
 

@@ -41,6 +41,7 @@ def same(a: Motion, b: Motion) -> bool:
         and np.array_equal(a.blendshapes, b.blendshapes)
         and np.array_equal(a.pose, b.pose)
         and a.breath == b.breath
+        and np.array_equal(a.lip_offsets, b.lip_offsets)
     )
 
 
