@@ -1,0 +1,45 @@
+"""Pitch of made voices: the right height, voiced or not, alike however the sound is cut."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.speech.hearing import HEARD, HearingState, hear
+from engine.speech.pitch import MIDDLE_HZ, PitchState, track_pitch
+
+
+def voice(hertz: float, seconds: float = 0.6) -> NDArray[np.float32]:
+    """A buzz with falling harmonics."""
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    harmonics = range(1, int(3000 / hertz) + 1)
+    return np.sum([0.1 / k * np.sin(2 * np.pi * hertz * k * time) for k in harmonics], axis=0).astype(
+        np.float32
+    )
+
+
+@pytest.mark.parametrize("hertz", [75, 110, 163, 220, 310, 380])
+def test_a_buzz_has_its_pitch(hertz: float) -> None:
+    voicing, octaves = track_pitch(PitchState(), voice(hertz))[5]
+    assert voicing == pytest.approx(1.0)
+    assert MIDDLE_HZ * 2**octaves == pytest.approx(hertz, rel=0.02)
+
+
+def test_noise_silence_and_a_loud_hiss_over_a_buzz_are_less_voiced() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, 40 * FRAME_SAMPLES).astype(np.float32)
+    assert track_pitch(PitchState(), noise)[2:, 0].mean() < 0.1
+    assert not track_pitch(PitchState(), np.zeros(3 * FRAME_SAMPLES, np.float32)).any()
+    buzz = voice(150)[: 14 * FRAME_SAMPLES]
+    hissed = track_pitch(PitchState(), buzz + 3 * noise[: len(buzz)])
+    assert hissed[2:, 0].mean() < 0.6
+
+
+def test_frames_are_heard_alike_however_they_come() -> None:
+    sound = (voice(140) + np.random.default_rng(1).normal(0, 0.02, len(voice(140)))).astype(np.float32)
+    frames = sound[: 14 * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    whole = hear(HearingState(), frames.ravel())
+    state = HearingState()
+    pieces = np.concatenate([hear(state, frame) for frame in frames])
+    assert whole.shape == (14, HEARD) and whole.dtype == np.float32
+    np.testing.assert_allclose(pieces, whole, atol=1e-5)  # FFTs of one and of many windows
