@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES, LOOK_AHEADS_MS
 from engine.errors import SettingError, UnavailableError
+from engine.motion.manner import own_manner
 from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
 from engine.render.badge import add_badge
@@ -157,8 +158,9 @@ class Session:
         self._state.style = style
 
     def set_avatar(self, avatar: Avatar | GeometricRenderer) -> None:
-        """Draw another avatar from the next frame on; the motion goes on."""
+        """Draw another avatar from the next frame on; the motion goes on, in the new one's manner of speaking."""
         self._renderer = avatar if isinstance(avatar, GeometricRenderer) else self._engine.prepare(avatar)
+        self._state.manner = own_manner(self._renderer.avatar.style)
 
     def motions(self) -> Iterator[Motion]:
         """Yield the motion of every frame that is ready, oldest first, without drawing it."""

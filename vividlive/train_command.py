@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from engine.conventions import FRAME_RATE
-from engine.errors import SettingError
-from vividlive.options import JsonOption, LookAheadOption
+from vividlive.options import JsonOption
 from vividlive.terminal import progress_bar, stdout, write_json
 
 train = typer.Typer(help="Make training data and train the models that ship.")
@@ -35,30 +33,25 @@ def train_synth_speech(
 def train_face_motion(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
-    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 4000,
+    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 8000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
-    look_ahead_ms: LookAheadOption = 80,
     begin_with: Annotated[
-        Path | None, typer.Option(help="Weights to begin with; they may have another look-ahead.")
+        Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the face motion network on made speech."""
-    from engine.motion.network import FaceMotionConfig
     from engine.training import face_motion
 
-    if look_ahead_ms < 0 or look_ahead_ms * FRAME_RATE % 1000:
-        raise SettingError(f"expected a look-ahead of whole frames of 40 ms, got {look_ahead_ms} ms")
     config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
     with progress_bar("training") as advance:
         numbers = face_motion.train_face_motion(
             data,
             out,
             config=config,
-            net=FaceMotionConfig(look_ahead=look_ahead_ms * FRAME_RATE // 1000),
             begin_with=begin_with,
             device=device,
             resume=resume,

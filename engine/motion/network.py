@@ -1,6 +1,6 @@
 """The face motion network as calls run it: one stream, one frame at a time, in NumPy.
 
-The network itself is defined and trained in ``engine/training/face_motion_net.py``. A frame is sixteen products of a
+The network itself is defined and trained in ``engine/training/face_motion_net.py``. A frame is some twenty products of a
 matrix and a vector, and little between them, since constants are multiplied into the weights when they are read: gain
 and bias of the layer norms, the attention's scale, the halves of GELU. What is added to the residual stream is made
 to have mean zero, so that a layer norm need not take the mean away, and nothing else looks at it.
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import erf
 
 from engine.errors import UnavailableError
-from engine.speech.features import FEATURES
+from engine.speech.hearing import HEARD
 
 Float = NDArray[np.float32]
 
@@ -25,6 +25,10 @@ NORM_EPSILON: Final = 1e-5
 
 ROOT_HALF: Final = np.float32(0.5**0.5)
 """GELU of x is u (1 + erf u) sqrt(1/2), where u is x sqrt(1/2)."""
+
+
+BRANCHES: Final = ("mouth", "face", "lips", "events")
+"""The network's ends, in the order of its outputs (``engine.motion.channels``)."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,9 @@ class FaceMotionConfig:
     lies after the one whose mouth comes out.
     """
 
-    width: int = 160
-    hidden: int = 384
-    heads: int = 5
+    width: int = 192
+    hidden: int = 448
+    heads: int = 6
     layers: int = 3
     context: int = 3
     window: int = 24
@@ -58,11 +62,11 @@ class FaceMotionConfig:
 class NetworkState:
     """What the network keeps of one stream.
 
-    features: [context, FEATURES], oldest first. keys, values: [layers, heads, window, width / heads], newest last.
+    heard: [context, HEARD], oldest first. keys, values: [layers, heads, window, width / heads], newest last.
     frames: how many were heard, counted up to the window's length.
     """
 
-    features: Float
+    heard: Float
     keys: Float
     values: Float
     frames: int = 0
@@ -115,7 +119,12 @@ class FaceMotionNetwork:
                 tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}
             self._embed = _Gelu(_embedding(tensors, self.config), _linear(tensors, "embed.2").centred())
             self._layers = [_layer(tensors, number, self.config) for number in range(self.config.layers)]
-            self._head = _Gelu(_linear(tensors, "head.0", norm="norm"), _linear(tensors, "head.2"))
+            manner = tensors["manner.weight"].T
+            self._manner = manner - manner.mean(axis=1, keepdims=True)
+            self._branches = [
+                _Gelu(_linear(tensors, f"{name}.0", norm="norm"), _linear(tensors, f"{name}.2"))
+                for name in BRANCHES
+            ]
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise UnavailableError(
                 f"expected the weights of the face motion network at {path}: {error}"
@@ -126,25 +135,29 @@ class FaceMotionNetwork:
         config = self.config
         past = (config.layers, config.heads, config.window, config.width // config.heads)
         return NetworkState(
-            np.zeros((config.context, FEATURES), np.float32),
+            np.zeros((config.context, HEARD), np.float32),
             np.zeros(past, np.float32),
             np.zeros(past, np.float32),
         )
 
-    def step(self, state: NetworkState, features: Float) -> Float:
-        """Hear features [FEATURES] of the next frame, n; return the output [channels + 2] of n - ``look_ahead``."""
-        for past in (state.features, state.keys, state.values):
+    def step(self, state: NetworkState, heard: Float, manner: Float) -> Float:
+        """Hear [HEARD] of the next frame, n; return the output [OUTPUTS] of n - ``look_ahead``.
+
+        manner: float32 [MANNERS], how the person speaks (``engine.motion.manner``).
+        """
+        for past in (state.heard, state.keys, state.values):
             past[..., :-1, :] = past[..., 1:, :]
-        state.features[-1] = features
+        state.heard[-1] = heard
         unseen = max(0, self.config.window - 1 - state.frames)
         state.frames = min(state.frames + 1, self.config.window)
-        x = self._embed(state.features.ravel())
+        x = self._embed(state.heard.ravel()) + manner @ self._manner
         for layer, keys, values in zip(self._layers, state.keys, state.values, strict=True):
             query, keys[:, -1], values[:, -1] = layer.query_key_value(_normal(x)).reshape(3, len(keys), -1)
             mixed = _attend(query, keys[:, unseen:], values[:, unseen:], layer.nearness[:, unseen:])
             x = x + layer.out(mixed)
             x = x + layer.forward(_normal(x))
-        return self._head(_normal(x))
+        x = _normal(x)
+        return np.concatenate([branch(x) for branch in self._branches])
 
 
 def _attend(query: Float, keys: Float, values: Float, nearness: Float) -> Float:
@@ -163,7 +176,7 @@ def _normal(x: Float) -> Float:
 def _embedding(tensors: dict[str, Float], config: FaceMotionConfig) -> _Linear:
     """The first layer; the file has each feature's frames side by side, here each frame's features are."""
     first = _linear(tensors, "embed.0")
-    by_feature = first.weight.reshape(FEATURES, config.context, -1)
+    by_feature = first.weight.reshape(HEARD, config.context, -1)
     return _Linear(np.ascontiguousarray(by_feature.swapaxes(0, 1)).reshape(first.weight.shape), first.bias)
 
 

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
+from engine.motion.channels import FACE, LIPS, MOUTH, SPEECH, SPREAD
 from engine.motion.idle import IdleState, live, new_idle
-from engine.motion.mouth import SPREAD, certainty, shape_mouth
+from engine.motion.manner import Manner, lively
+from engine.motion.mouth import certainty, shape_motion
 from engine.motion.network import FaceMotionNetwork, NetworkState
 from engine.motion.values import Motion
-from engine.speech.features import FeatureState, log_mel
+from engine.speech.hearing import HearingState, hear
 from engine.speech.samples import check_samples
 from engine.speech.voice_activity import VoiceState, hear_voice
 
@@ -30,6 +32,9 @@ SHUT_FRAMES: Final = 5
 FADE: Final = (0.4, 0.0)
 """Part of the mouth that is left in the first frames after ``clear``: shut within 80 ms."""
 
+MUMBLED: Final = 0.6
+"""Size of the mouth's motion that expressiveness 0 leaves, besides what the network mumbles by itself."""
+
 SPEECH_BEGINS: Final = 0.6
 SPEECH_ENDS: Final = 0.35
 """The network's certainty of speech at which the mouth is let go and held."""
@@ -42,7 +47,8 @@ ACCENT_DB: Final = 3.0
 class MotionStyle:
     """How lively a session is: 0 is still, 1 natural, 2 twice that.
 
-    expressiveness: mouth and brows (at 0 the mouth still speaks, at half its size). head_motion: the head's sway.
+    expressiveness: mouth and brows (at 0 the mouth still speaks, mumbling, at half its size; at 2 it over-articulates).
+    head_motion: the head's sway.
 
     Raises:
         SettingError: a value outside [0, 2].
@@ -59,21 +65,22 @@ class MotionStyle:
 
 @dataclass
 class MotionState:
-    """One session. ``style`` may be set at any time."""
+    """One session. ``style`` and ``manner`` may be set at any time."""
 
     idle: IdleState
     network: NetworkState
     style: MotionStyle = MotionStyle()
-    features: FeatureState = field(default_factory=FeatureState)
+    manner: Manner = Manner()
+    hearing: HearingState = field(default_factory=HearingState)
     voice: VoiceState = field(default_factory=VoiceState)
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     ahead: deque[tuple[bool, float]] = field(default_factory=deque)  # voice and level of frames not yet out
     number: int = 0
     opened: bool = False
     gate: float = 0.0
-    mouth: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SPREAD.shape[0], np.float32))
+    channels: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
     fade: int = len(FADE)
-    faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(SPREAD.shape[0], np.float32))
+    faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
     level_db: float = -40.0
     last_db: float = -90.0
 
@@ -99,7 +106,7 @@ class MotionStage:
         return self._network.config.look_ahead * FRAME_SAMPLES
 
     def new_state(self, seed: int = 0) -> MotionState:
-        """Begin a session; equal seeds and sound give equal motion."""
+        """Begin a session; equal seeds, manners and sound give equal motion."""
         return MotionState(new_idle(seed), self._network.new_state())
 
     def step(self, state: MotionState, samples: NDArray[np.float32]) -> list[Motion]:
@@ -137,11 +144,11 @@ class MotionStage:
 
     def clear(self, state: MotionState) -> None:
         """Barge-in: what was heard but not shown becomes silence; the mouth shuts within 100 ms."""
-        state.features, state.voice = FeatureState(), VoiceState()
+        state.hearing, state.voice = HearingState(), VoiceState()
         state.network = self._network.new_state()
         state.pending = np.zeros_like(state.pending)
         state.opened, state.gate = False, 0.0
-        state.fade, state.faded = 0, state.mouth
+        state.fade, state.faded = 0, state.channels
         waiting = len(state.ahead)
         state.ahead = deque([(False, -90.0)] * waiting)
         for _ in range(waiting):
@@ -157,30 +164,33 @@ class MotionStage:
                 return None
         voices = any(voice for voice, _ in state.ahead)
         voice, level_db = state.ahead.popleft()
-        mouth = self._speak(state, output, voices)
+        channels = self._speak(state, output, voices)
         accent = _accent(state, voice, level_db)
         style = state.style
         shapes, pose, breath = live(state.idle, voice, accent, style.expressiveness, style.head_motion)
-        blendshapes = shapes.astype(np.float32) + (0.5 + 0.5 * style.expressiveness) * (mouth @ SPREAD)
+        mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
+        face = style.expressiveness * (channels[FACE] @ SPREAD[FACE])
+        blendshapes = shapes.astype(np.float32) + mouth + face
         motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice).clamped()
         state.number += 1
         return motion
 
     def _infer(self, state: MotionState, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._network.step(state.network, log_mel(state.features, frame)[0])
+        manner = lively(state.manner, state.style.expressiveness)
+        return self._network.step(state.network, hear(state.hearing, frame)[0], manner.vector())
 
     def _speak(self, state: MotionState, output: NDArray[np.float32], voices: bool) -> NDArray[np.float32]:
-        """The mouth's channels from the network's output: shut in silence, fading after ``clear``."""
-        state.opened = voices and certainty(output[-1]) > (SPEECH_ENDS if state.opened else SPEECH_BEGINS)
+        """The channels from the network's output: still in silence, fading after ``clear``; [LIPS.stop]."""
+        state.opened = voices and certainty(output[SPEECH]) > (SPEECH_ENDS if state.opened else SPEECH_BEGINS)
         step = 1 / OPEN_FRAMES if state.opened else -1 / SHUT_FRAMES
         state.gate = min(1.0, max(0.0, state.gate + step))
         gate = np.float32(state.gate * state.gate * (3 - 2 * state.gate))
-        mouth = shape_mouth(output) * gate
+        channels: NDArray[np.float32] = shape_motion(output) * gate
         if state.fade < len(FADE):
-            mouth = np.maximum(mouth, np.float32(FADE[state.fade]) * state.faded)
+            channels = np.maximum(channels, np.float32(FADE[state.fade]) * state.faded)
             state.fade += 1
-        state.mouth = mouth
-        return mouth
+        state.channels = channels
+        return channels
 
 
 def _accent(state: MotionState, voice: bool, level_db: float) -> bool:

@@ -1,16 +1,18 @@
-"""Training clips for the face motion: features of spoiled speech and the mouth that belongs to each frame."""
+"""Training clips for the face motion: spoiled speech as it is heard, and the motion that belongs to each frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
-from engine.motion.mouth import CHANNELS
-from engine.speech.features import FeatureState, log_mel
+from engine.motion.channels import OUTPUTS
+from engine.motion.manner import Manner
+from engine.speech.hearing import HearingState, hear
 from engine.training.alignment import ALIGNED
 from engine.training.augment import (
     LOUDEST_DBFS,
@@ -24,22 +26,66 @@ from engine.training.augment import (
     set_level,
 )
 from engine.training.non_speech import non_speech
+from engine.training.openfacefx_curves import openfacefx_jaw
+from engine.training.phones import CLASS_INDEX, CLASS_OF, PAUSE
+from engine.training.prosody import RATE, melody
 from engine.training.shards import read_shard
-from engine.training.visemes import at_frames, viseme_curves
+from engine.training.visemes import at_frames, sounds_at, viseme_curves
+from engine.training.voices import Phone
 
 Float = NDArray[np.float32]
-Clip = tuple[Float, Float]
+
+MIDDLE_MANNER: Final = 0.3
+MANNER_SPREAD: Final = 0.5
+"""Part of the clips in the middle manner, and standard deviation of the manners of the others."""
+
+HEARD_OFTEN: Final = {"kokoro": 3.0}
+"""How often a synthesiser is picked for a clip, 1 for the others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spoken:
-    """One utterance ready for training: float32 [T] at 16 kHz and its curves [S, channels + 2] at ``RATE``."""
+    """One utterance ready for training: float32 [T] at 16 kHz, its sounds, ``melody`` and ``openfacefx_jaw``."""
 
     samples: Float
-    curves: Float
+    phones: tuple[Phone, ...]
+    voice: Float
+    jaw: Float
 
 
-def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
+class Speech:
+    """Utterances of several synthesisers, of which the natural one is heard more often than its share."""
+
+    def __init__(self, by_synthesiser: Mapping[str, Sequence[Spoken]]) -> None:
+        self._groups = [(name, list(items)) for name, items in by_synthesiser.items() if items]
+        weights = np.array([HEARD_OFTEN.get(name, 1.0) for name, _ in self._groups])
+        self._below = np.cumsum(weights) / max(weights.sum(), 1e-9)
+
+    def __len__(self) -> int:
+        return sum(len(items) for _, items in self._groups)
+
+    def pick(self, rng: np.random.Generator) -> Spoken:
+        """One utterance at random."""
+        group = int(np.searchsorted(self._below, rng.random(), side="right"))
+        items = self._groups[min(group, len(self._groups) - 1)][1]
+        return items[int(rng.integers(len(items)))]
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """What is heard and what belongs to it.
+
+    heard: float32 [F, HEARD]. motion: float32 [F, OUTPUTS], the targets. sounds: int64 [F, 2], the class of the sound
+    in the middle of each half of the frame. manner: float32 [MANNERS].
+    """
+
+    heard: Float
+    motion: Float
+    sounds: NDArray[np.int64]
+    manner: Float
+
+
+def load_speech(folder: str | Path) -> tuple[Speech, Speech]:
     """Read a folder of shards: utterances to train on, and those of each synthesiser's shard 0 to validate with.
 
     Where ``align_speech`` has corrected a shard, the corrected one is read.
@@ -52,32 +98,38 @@ def load_speech(folder: str | Path) -> tuple[list[Spoken], list[Spoken]]:
         raise InputError(
             f"expected shards of made speech in {folder}: run vividlive train synth-speech first"
         )
-    train: list[Spoken] = []
-    validate: list[Spoken] = []
+    train: dict[str, list[Spoken]] = {}
+    validate: dict[str, list[Spoken]] = {}
     for path in paths:
-        chosen = validate if path.stem.endswith("0000") else train
+        part = validate if path.stem.endswith("0000") else train
+        chosen = part.setdefault(path.stem[:-5], [])
         corrected = path.parent / ALIGNED / path.name
         for item in read_shard(corrected if corrected.exists() else path):
             if len(item.samples) > SAMPLE_RATE // 2:
-                chosen.append(Spoken(item.samples, viseme_curves(item.phones, item.samples)))
-    return train, validate
+                steps = len(item.samples) * RATE // SAMPLE_RATE + 1
+                jaw = openfacefx_jaw(item.phones, steps)
+                chosen.append(Spoken(item.samples, item.phones, melody(item.samples), jaw))
+    return Speech(train), Speech(validate)
 
 
-def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, muted: float) -> Clip:
-    """One random clip: features [F, FEATURES] and targets [F, channels + 2] of the very same frames.
+def make_clip(rng: np.random.Generator, speech: Speech, frames: int, muted: float) -> Clip:
+    """One random clip of speech in one manner.
 
     A part ``muted`` of the clips has no speech, only noise or other sounds, and the mouth stays shut. A quarter of
     the others has such sounds between and under the speech.
     """
     length = frames * FRAME_SAMPLES
-    targets = np.zeros((frames, len(CHANNELS) + 2), np.float32)
+    motion = np.zeros((frames, OUTPUTS), np.float32)
+    sounds = np.full((frames, 2), CLASS_INDEX[CLASS_OF[PAUSE]])
+    manner = _manner(rng)
     if rng.random() < muted:
-        return log_mel(FeatureState(), np.clip(_without_speech(rng, length), -1, 1)), targets
+        sound = np.clip(_without_speech(rng, length), -1, 1)
+        return Clip(hear(HearingState(), sound), motion, sounds, manner.vector())
     sound = np.zeros(length, np.float32)
     level = rng.uniform(QUIETEST_DBFS, LOUDEST_DBFS)
     frame = -int(rng.integers(0, 50)) if rng.random() < 0.7 else int(rng.integers(0, 25))
     while frame < frames:
-        item = speech[int(rng.integers(len(speech)))]
+        item = speech.pick(rng)
         speed = float(np.exp(rng.uniform(-0.16, 0.16)))
         wave = set_level(change_speed(item.samples, speed), level + rng.uniform(-3, 3))
         offset = int(rng.integers(FRAME_SAMPLES))  # so that speech begins anywhere within a frame
@@ -87,8 +139,10 @@ def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, m
             sound[first:last] += wave[first - start : last - start]
             begin, end = max(frame, 0), min(-(-(start + len(wave)) // FRAME_SAMPLES), frames)
             first_s = (begin * FRAME_SAMPLES - start) / SAMPLE_RATE * speed
-            own = at_frames(item.curves, first_s, end - begin, speed)
-            targets[begin:end] = np.maximum(targets[begin:end], own)
+            curves = viseme_curves(item.phones, item.samples, manner, voice=item.voice, jaw=item.jaw)
+            own = at_frames(curves, first_s, end - begin, speed)
+            motion[begin:end] = np.maximum(motion[begin:end], own)
+            sounds[begin:end] = sounds_at(item.phones, first_s, end - begin, speed)
         frame += (offset + len(wave)) // FRAME_SAMPLES + 1 + int(rng.exponential(12))
     if rng.random() < 0.8:
         sound = colour(rng, sound)
@@ -99,14 +153,18 @@ def make_clip(rng: np.random.Generator, speech: Sequence[Spoken], frames: int, m
         below_db = rng.uniform(*UNDER_SPEECH_DB)
         sound += non_speech(rng, length) * np.float32(10 ** ((level - below_db) / 20))
     if rng.random() < 0.1:
-        other = [
-            set_level(speech[int(rng.integers(len(speech)))].samples, level - rng.uniform(12, 25))
-            for _ in range(3)
-        ]
+        other = [set_level(speech.pick(rng).samples, level - rng.uniform(12, 25)) for _ in range(3)]
         for wave in other:
             count = min(len(wave), length)
             sound[:count] += wave[:count]
-    return log_mel(FeatureState(), np.clip(sound, -1, 1)), targets
+    return Clip(hear(HearingState(), np.clip(sound, -1, 1)), motion, sounds, manner.vector())
+
+
+def _manner(rng: np.random.Generator) -> Manner:
+    if rng.random() < MIDDLE_MANNER:
+        return Manner()
+    articulation, jaw = (MANNER_SPREAD * rng.standard_normal(2)).clip(-1, 1).tolist()
+    return Manner(articulation, jaw)
 
 
 def _without_speech(rng: np.random.Generator, samples: int) -> Float:

@@ -5,8 +5,8 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.avatar.head_model import load_head_model
+from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
-from engine.motion.mouth import CHANNEL_INDEX, CHANNELS
+from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_CHANNELS, LIPS, MOUTH, SPEECH, SPREAD
 from engine.motion.network import FaceMotionConfig
+from engine.speech.features import FEATURES, MEL_BANDS
 from engine.training.clips import Clip, load_speech, make_clip
-from engine.training.face_motion_net import FaceMotionNet, load_weights, save_weights
+from engine.training.face_motion_net import FaceMotionNet, Output, load_weights, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ CURVES: Final = (
     "opening_r",
     "closure_f1",
     "speech_accuracy",
+    "sound_accuracy",
+    "brow_r",
 )
 
 ERROR_SCALE: Final = 0.1
@@ -42,11 +47,21 @@ ERROR_SCALE: Final = 0.1
 CLOSURE_WEIGHT: Final = 3.0
 """How much more a missed closure counts than a false one: bilabials fill one frame in fifteen."""
 
+LIP_POINTS: Final = (0, 17, 61, 291, 37, 267, 84, 314, 39, 269, 181, 405)
+"""Landmarks on the outer edge of the lips."""
+
+MESH_SCALE: Final = 0.02
+"""Errors of points on the lips count squared below and linearly above; parts of the mouth's width."""
+
+SOUND_WEIGHT: Final = 0.25
+"""What naming the sounds counts: it is not asked for in calls, but what it needs to know the lips need too."""
+
 _WEIGHT: Final = torch.tensor(
     [
         {"jawOpen": 3.0, "mouthClose": 2.0, "mouthLowerDownLeft": 2.0, "mouthUpperUpLeft": 2.0}.get(c[0], 1.0)
         for c in CHANNELS
     ]
+    + [1.0] * len(LIP_CHANNELS)
 )
 
 
@@ -60,7 +75,7 @@ class TrainingConfig:
     which is what is validated and exported.
     """
 
-    steps: int = 3200
+    steps: int = 8000
     frames: int = 100
     clips: int = 12
     fresh: int = 3
@@ -86,11 +101,10 @@ def train_face_motion(
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Train on the shards in ``data``; the folder ``out`` gets config.json, curves.csv, last.pt and
-    face_motion.safetensors. With ``resume`` a run that was stopped goes on from its last checkpoint.
+    face_motion_80ms.safetensors and the like, one for each look-ahead. With ``resume`` a run that was stopped goes on from its last checkpoint.
 
     Args:
-        net: the network; its look-ahead is what the trained one has. begin_with: weights to begin with instead of
-            random ones; their network's size then stands, and only the look-ahead is taken from ``net``.
+        net: the network. begin_with: weights to begin with instead of random ones, of a network of that size.
 
     Returns:
         The validation's last numbers, by the names in ``CURVES``.
@@ -108,7 +122,7 @@ def train_face_motion(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     model = _new_model(net or FaceMotionConfig(), begin_with).to(device)
-    mean = FaceMotionNet(model.config).to(device)
+    mean = FaceMotionNet(model.config, model.look_aheads[1:]).to(device)
     mean.load_state_dict(model.state_dict())
     optimiser = torch.optim.AdamW(
         model.parameters(), config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
@@ -139,8 +153,10 @@ def train_face_motion(
     for step in range(first, config.steps):
         for group in optimiser.param_groups:
             group["lr"] = config.rate * _schedule(step, config)
-        features, targets = _batch([clip(number) for number in _chosen(step, config)], device)
-        loss = motion_loss(model(_mask(features, config.seed + step))[0], targets, model.config.look_ahead)
+        batch = _batch([clip(number) for number in _chosen(step, config)], device)
+        outputs, _ = model(_mask(batch.heard, config.seed + step), batch.manner)
+        losses = [motion_loss(output, batch, look_ahead) for look_ahead, output in outputs.items()]
+        loss = torch.stack(losses).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -158,7 +174,7 @@ def train_face_motion(
                 "rate": optimiser.param_groups[0]["lr"],
                 "train_loss": total / since,
             }
-            numbers |= _validate(mean, *held)
+            numbers |= _validate(mean, held)
             with (folder / "curves.csv").open("a", newline="") as file:
                 csv.writer(file).writerow([f"{numbers[name]:.5g}" for name in CURVES])
             state = {
@@ -168,29 +184,64 @@ def train_face_motion(
             }
             torch.save(state | {"step": step + 1, "seconds": seconds}, folder / "last.part")
             (folder / "last.part").replace(checkpoint)
-            save_weights(mean, folder / "face_motion.safetensors")
+            for frames in mean.look_aheads:
+                name = f"face_motion_{frames * 1000 // FRAME_RATE}ms.safetensors"
+                save_weights(mean, folder / name, frames)
             total, since = 0.0, 0
         if progress:
             progress((step + 1) / config.steps)
     return numbers
 
 
-def motion_loss(output: Tensor, targets: Tensor, look_ahead: int) -> Tensor:
-    """Loss of outputs [B, T, channels + 2] against the targets of the same input frames, as one number.
+@dataclass(frozen=True)
+class Batch:
+    """Clips side by side, as tensors: see ``Clip``."""
 
-    Output at input frame n is the mouth of frame n - ``look_ahead``. Sum of: weighted error and velocity
-    error of the channels, error of the lip opening, cross-entropy of closure and speech.
+    heard: Tensor
+    motion: Tensor
+    sounds: Tensor
+    manner: Tensor
+
+
+def motion_loss(output: Output, batch: Batch, look_ahead: int) -> Tensor:
+    """Loss of a look-ahead's output against the targets of the same input frames, as one number.
+
+    Output at input frame n is the motion of frame n - ``look_ahead``. Sum of: weighted error and velocity error of the
+    channels, error of the lip opening, error of points on the lips of the average head, cross-entropy of closure,
+    of speech and of the sounds.
     """
-    output, targets = _same_frames(output, targets, look_ahead)
-    mouth, wanted = output[..., :-2], targets[..., :-2]
-    weight = _WEIGHT.to(output.device) * (2.0 - targets[..., -1:])  # silence counts twice
-    error = (functional.smooth_l1_loss(mouth, wanted, reduction="none", beta=ERROR_SCALE) * weight).mean()
-    steps, wanted_steps = mouth[:, 1:] - mouth[:, :-1], wanted[:, 1:] - wanted[:, :-1]
+    motion, wanted = _same_frames(output.motion, batch.motion, look_ahead)
+    device = motion.device
+    weight = _WEIGHT.to(device) * (2.0 - wanted[..., SPEECH:])  # silence counts twice
+    channels, targets = motion[..., : LIPS.stop], wanted[..., : LIPS.stop]
+    error = (functional.smooth_l1_loss(channels, targets, reduction="none", beta=ERROR_SCALE) * weight).mean()
+    steps, wanted_steps = channels[:, 1:] - channels[:, :-1], targets[:, 1:] - targets[:, :-1]
     velocity = functional.smooth_l1_loss(steps, wanted_steps, reduction="none", beta=ERROR_SCALE)
-    gap = functional.smooth_l1_loss(_opening(mouth), _opening(wanted), beta=ERROR_SCALE)
-    rare = torch.tensor([CLOSURE_WEIGHT, 1.0], device=output.device)
-    events = functional.binary_cross_entropy_with_logits(output[..., -2:], targets[..., -2:], pos_weight=rare)
-    return 4 * error + 2 * (velocity * weight[:, 1:]).mean() + 6 * gap + 0.5 * events
+    gap = functional.smooth_l1_loss(_opening(motion), _opening(wanted), beta=ERROR_SCALE)
+    off = (motion[..., MOUTH] - wanted[..., MOUTH]) @ lip_points().to(device)
+    mesh = functional.smooth_l1_loss(off, torch.zeros_like(off), beta=MESH_SCALE)
+    rare = torch.tensor([CLOSURE_WEIGHT, 1.0], device=device)
+    events = functional.binary_cross_entropy_with_logits(
+        motion[..., CLOSURE:], wanted[..., CLOSURE:], pos_weight=rare
+    )
+    named, sounds = _same_frames(output.sounds, batch.sounds, look_ahead)
+    sound = functional.cross_entropy(named.flatten(0, 2), sounds.flatten(), label_smoothing=0.05)
+    return (
+        6 * error + 3 * (velocity * weight[:, 1:]).mean() + 6 * gap + 6 * mesh + 0.5 * events
+    ) + SOUND_WEIGHT * sound
+
+
+@cache
+def lip_points() -> Tensor:
+    """How far each mouth channel moves points of the average head's lips: [mouth channels, points * 3], in widths of
+    the mouth."""
+    head = load_head_model()
+    left, right = (head.vertices[head.groups["upper_lip_contact"][end], 0] for end in (0, -1))
+    units = np.einsum("ck,kvx->cvx", SPREAD[MOUTH], head.units)
+    edges = units[:, np.concatenate([head.groups["upper_lip_contact"], head.groups["lower_lip_contact"]])]
+    outer = np.stack([head.landmarks(unit)[list(LIP_POINTS)] for unit in units])
+    points = np.concatenate([edges, outer], axis=1) / (right - left)
+    return torch.from_numpy(points.reshape(len(points), -1).astype(np.float32))
 
 
 def _same_frames(output: Tensor, targets: Tensor, look_ahead: int) -> tuple[Tensor, Tensor]:
@@ -206,11 +257,15 @@ def _opening(mouth: Tensor) -> Tensor:
 
 
 def _new_model(net: FaceMotionConfig, begin_with: str | Path | None) -> FaceMotionNet:
-    if begin_with is None:
-        return FaceMotionNet(net)
-    given = load_weights(begin_with)
-    model = FaceMotionNet(replace(given.config, look_ahead=net.look_ahead))
-    model.load_state_dict(given.state_dict())
+    frames = [ms * FRAME_RATE // 1000 for ms in LOOK_AHEADS_MS]
+    model = FaceMotionNet(net, [other for other in frames if other != net.look_ahead])
+    if begin_with is not None:
+        given = load_weights(begin_with)
+        own = f"branches.{given.config.look_ahead}."
+        tensors = {name: value for name, value in given.state_dict().items() if f"{own}sounds" not in name}
+        for look_ahead in model.look_aheads:  # every look-ahead begins with what one has learned
+            shared = {name.replace(own, f"branches.{look_ahead}."): value for name, value in tensors.items()}
+            model.load_state_dict(shared, strict=False)
     return model
 
 
@@ -228,36 +283,49 @@ def _chosen(step: int, config: TrainingConfig) -> list[int]:
     return new + [int(number) for number in old]
 
 
-def _batch(clips: Sequence[Clip], device: str) -> tuple[Tensor, Tensor]:
-    features, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*clips, strict=True))
-    return features.to(device), targets.to(device)
+def _batch(clips: Sequence[Clip], device: str) -> Batch:
+    def joined(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([getattr(clip, name) for clip in clips])).to(device)
+
+    return Batch(joined("heard"), joined("motion"), joined("sounds"), joined("manner"))
 
 
-def _mask(features: Tensor, seed: int) -> Tensor:
-    """Hide a random band of mel bands in half of the clips (as SpecAugment does)."""
+def _mask(heard: Tensor, seed: int) -> Tensor:
+    """Hide a random band of mel bands in half of the clips (as SpecAugment does), and in some the pitch."""
     rng = np.random.default_rng(seed)
-    bands = features.clone().view(*features.shape[:2], -1, 40)
+    masked = heard.clone()
+    bands = masked[..., :FEATURES].view(*heard.shape[:2], -1, MEL_BANDS)
     for clip in range(len(bands)):
         if rng.random() < 0.5:
             low = int(rng.integers(0, 36))
             bands[clip, :, :, low : low + int(rng.integers(1, 7))] = 0.0
-    return bands.view_as(features)
+        if rng.random() < 0.1:
+            masked[clip, :, FEATURES:] = 0.0
+    return masked
 
 
 @torch.no_grad()
-def _validate(model: FaceMotionNet, features: Tensor, targets: Tensor) -> dict[str, float]:
+def _validate(model: FaceMotionNet, batch: Batch) -> dict[str, float]:
     model.eval()
-    output = model(features)[0]
+    outputs, _ = model(batch.heard, batch.manner)
     look_ahead = model.config.look_ahead
-    loss = float(motion_loss(output, targets, look_ahead))
-    output, targets = _same_frames(output, targets, look_ahead)
-    speech = targets[..., -1] > 0.5
-    pair = torch.stack([_opening(output[..., :-2])[speech], _opening(targets[..., :-2])[speech]])
-    found, true = output[..., -2] > 0, targets[..., -2] > 0.5
+    output = outputs[look_ahead]
+    loss = float(motion_loss(output, batch, look_ahead))
+    motion, wanted = _same_frames(output.motion, batch.motion, look_ahead)
+    named, sounds = _same_frames(output.sounds, batch.sounds, look_ahead)
+    speech = wanted[..., SPEECH] > 0.5
+    brow = CHANNEL_INDEX["browInnerUp"]
+    found, true = motion[..., CLOSURE] > 0, wanted[..., CLOSURE] > 0.5
     hits = float((found & true).sum())
     return {
         "loss": loss,
-        "opening_r": float(torch.corrcoef(pair)[0, 1]),
+        "opening_r": _correlation(_opening(motion)[speech], _opening(wanted)[speech]),
         "closure_f1": 2 * hits / max(1.0, float(found.sum() + true.sum())),
-        "speech_accuracy": float(((output[..., -1] > 0) == speech).float().mean()),
+        "speech_accuracy": float(((motion[..., SPEECH] > 0) == speech).float().mean()),
+        "sound_accuracy": float((named.argmax(dim=-1) == sounds)[speech].float().mean()),
+        "brow_r": _correlation(motion[..., brow][speech], wanted[..., brow][speech]),
     }
+
+
+def _correlation(a: Tensor, b: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([a, b]))[0, 1])

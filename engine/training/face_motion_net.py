@@ -1,12 +1,16 @@
-"""The face motion network: a small causal transformer from log-mel features to mouth shapes.
+"""The face motion network: a small causal transformer from what is heard to mouth, other face and lip offsets.
 
 A clip is a fresh cache and one long chunk; a stream may be cut into chunks of any length. Attention reaches back over
-a bounded window, so a session of any length costs the same a frame. Calls run ``engine/motion/network.py``, which
-computes the same from the same file.
+a bounded window, so a session of any length costs the same a frame. The manner of speaking is added to the first
+layer's result. One body serves several look-aheads: each has three branches of its own, which end in the outputs of
+``engine/motion/channels.py``, and a fourth one that names the sounds, which is for training alone. Calls run
+``engine/motion/network.py``, which computes the same from the same file.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,12 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.errors import UnavailableError
-from engine.motion.mouth import CHANNELS
-from engine.motion.network import FaceMotionConfig
-from engine.speech.features import FEATURES
+from engine.motion.channels import FACE_CHANNELS, LIP_CHANNELS, MOUTH_CHANNELS
+from engine.motion.manner import MANNERS
+from engine.motion.network import BRANCHES, FaceMotionConfig
+from engine.speech.hearing import HEARD
+from engine.training.phones import CLASS_NAMES
 
 Past = tuple[Tensor, Tensor]
 """Keys and values of the last ``window - 1`` frames (fewer at the start): [B, heads, W, width / heads] each."""
+
+HALVES: Final = 2
+"""Times in a frame at which its sound is named: the middles of its halves."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,18 @@ class Cache:
 
     features: Tensor
     layers: tuple[Past, ...]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one look-ahead's branches say at input frame n of frame n less the look-ahead.
+
+    motion: [B, T, OUTPUTS], the channels (nominally in [0, 1], not clamped) and two logits. sounds: [B, T, HALVES,
+    classes], logits.
+    """
+
+    motion: Tensor
+    sounds: Tensor
 
 
 class Layer(nn.Module):
@@ -62,32 +83,55 @@ class Layer(nn.Module):
         return x, (key[:, :, kept], value[:, :, kept])
 
 
-class FaceMotionNet(nn.Module):
-    """From features of frames up to n to the mouth of frame n - ``config.look_ahead``.
+class Branches(nn.Module):
+    """The ends of the network for one look-ahead."""
 
-    Output channels: ``CHANNELS`` (nominally in [0, 1], not clamped), then two logits: the lips are shut by a
-    bilabial, and somebody speaks.
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        outputs = {"mouth": len(MOUTH_CHANNELS), "face": len(FACE_CHANNELS), "lips": len(LIP_CHANNELS)}
+        assert tuple(outputs) == BRANCHES[:-1]
+        self.norm = nn.LayerNorm(width)
+        for name, count in (*outputs.items(), ("events", 2)):
+            inner = width if name == "mouth" else width // 2
+            self.add_module(name, nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, count)))
+        self.sounds = nn.Linear(width, HALVES * len(CLASS_NAMES))
+
+    def forward(self, x: Tensor) -> Output:
+        """From the body's result [B, T, width]."""
+        x = self.norm(x)
+        motion = torch.cat([self.get_submodule(name)(x) for name in BRANCHES], dim=-1)
+        return Output(motion, self.sounds(x).view(*x.shape[:2], HALVES, -1))
+
+
+class FaceMotionNet(nn.Module):
+    """From what is heard of frames up to n to the motion of frames n - ``look_aheads``.
+
+    The first look-ahead is that of ``config``.
     """
 
-    def __init__(self, config: FaceMotionConfig | None = None) -> None:
+    def __init__(self, config: FaceMotionConfig | None = None, others: Sequence[int] = ()) -> None:
         super().__init__()
         self.config = config or FaceMotionConfig()
+        self.look_aheads = (self.config.look_ahead, *others)
         width = self.config.width
         self.embed = nn.Sequential(
-            nn.Linear(FEATURES * self.config.context, self.config.hidden),
+            nn.Linear(HEARD * self.config.context, self.config.hidden),
             nn.GELU(),
             nn.Linear(self.config.hidden, width),
         )
+        self.manner = nn.Linear(MANNERS, width, bias=False)
         self.layers = nn.ModuleList(Layer(self.config) for _ in range(self.config.layers))
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, len(CHANNELS) + 2))
+        self.branches = nn.ModuleDict({str(frames): Branches(width) for frames in self.look_aheads})
 
-    def forward(self, features: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Map features [B, T, FEATURES] that follow ``cache`` to outputs [B, T, channels + 2] and the new cache."""
-        context, window, time = self.config.context, self.config.window, features.shape[1]
-        before = cache.features if cache else torch.zeros_like(features[:, :1]).expand(-1, context - 1, -1)
-        joined = torch.cat([before, features], dim=1)
-        x = self.embed(joined.unfold(1, context, 1).flatten(2))
+    def forward(
+        self, heard: Tensor, manner: Tensor, cache: Cache | None = None
+    ) -> tuple[dict[int, Output], Cache]:
+        """Map heard [B, T, HEARD] that follows ``cache``, spoken in manner [B, MANNERS], to each look-ahead's
+        output and the new cache."""
+        context, window, time = self.config.context, self.config.window, heard.shape[1]
+        before = cache.features if cache else torch.zeros_like(heard[:, :1]).expand(-1, context - 1, -1)
+        joined = torch.cat([before, heard], dim=1)
+        x = self.embed(joined.unfold(1, context, 1).flatten(2)) + self.manner(manner)[:, None]
         span = time + (cache.layers[0][0].shape[2] if cache else 0)
         steps = torch.arange(span, device=x.device)
         age = steps[span - time :, None] - steps
@@ -96,17 +140,25 @@ class FaceMotionNet(nn.Module):
         for number, layer in enumerate(self.layers):
             x, past = layer(x, cache.layers[number] if cache else None, age, unseen)
             kept.append(past)
-        return self.head(self.norm(x)), Cache(joined[:, time:], tuple(kept))
+        outputs = {frames: self.branches[str(frames)](x) for frames in self.look_aheads}
+        return outputs, Cache(joined[:, time:], tuple(kept))
 
 
-def save_weights(model: FaceMotionNet, path: str | Path) -> None:
-    """Write the weights as float16 with the network's config in the file's header."""
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, str(path), metadata=model.config.to_metadata())
+def save_weights(model: FaceMotionNet, path: str | Path, look_ahead: int | None = None) -> None:
+    """Write body and one look-ahead's branches as float16 with the network's config in the file's header."""
+    look_ahead = model.config.look_ahead if look_ahead is None else look_ahead
+    own = f"branches.{look_ahead}."
+    tensors = {
+        name.removeprefix(own): value.detach().cpu().half().contiguous()
+        for name, value in model.state_dict().items()
+        if name.startswith(own) or not name.startswith("branches.")
+    }
+    kept = {name: value for name, value in tensors.items() if not name.startswith("sounds.")}
+    save_file(kept, str(path), metadata=replace(model.config, look_ahead=look_ahead).to_metadata())
 
 
 def load_weights(path: str | Path) -> FaceMotionNet:
-    """Read what ``save_weights`` wrote, as float32, ready for use on the CPU.
+    """Read what ``save_weights`` wrote, as float32, ready for use on the CPU; it cannot name sounds.
 
     Raises:
         UnavailableError: the file is missing or holds something else.
@@ -114,9 +166,22 @@ def load_weights(path: str | Path) -> FaceMotionNet:
     try:
         with safe_open(str(path), "pt") as file:
             model = FaceMotionNet(FaceMotionConfig.from_metadata(file.metadata() or {}))
-            model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})
+            own = f"branches.{model.config.look_ahead}."
+            tensors = {
+                (own + name if name.split(".")[0] in (*BRANCHES, "norm") else name): file.get_tensor(
+                    name
+                ).float()
+                for name in file.keys()
+            }
+            missing, unknown = model.load_state_dict(tensors, strict=False)
+            if unknown or any(not name.startswith(f"{own}sounds.") for name in missing):
+                raise KeyError(", ".join([*unknown, *missing]))
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise UnavailableError(
             f"expected the weights of the face motion network at {path}: {error}"
         ) from error
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if name.startswith(f"{own}sounds."):
+            parameter.zero_()
+    return model

@@ -156,7 +156,6 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["serve", "--port", "99999"], "65535"),
         (["train", "synth-speech", "--out", "x", "--hours", "0"], "hours"),
         (["train", "face-motion", "--data", "none", "--out", "x"], "none"),
-        (["train", "face-motion", "--data", "x", "--out", "x", "--look-ahead-ms", "50"], "frames of 40 ms"),
         (["evaluate", "smell", "x"], "lips"),
         (["evaluate", "lips", "x", "--look-ahead-ms", "60"], "80 or 40 ms"),
         (["bench", "stages", "--size", "500"], "256, 512, 768"),

@@ -10,13 +10,15 @@ import torch
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import InputError, SettingError, UnavailableError
-from engine.motion.mouth import CHANNEL_INDEX, CHANNELS, shape_mouth
+from engine.motion.channels import CHANNEL_INDEX, CLOSURE, LIP_INDEX, LIPS, OUTPUTS
+from engine.motion.manner import MANNERS
+from engine.motion.mouth import shape_motion
 from engine.motion.network import FaceMotionConfig, FaceMotionNetwork
-from engine.speech.features import FEATURES
+from engine.speech.hearing import HEARD
 from engine.training.clips import load_speech, make_clip
-from engine.training.face_motion import TrainingConfig, motion_loss, train_face_motion
-from engine.training.face_motion_net import FaceMotionNet, load_weights, save_weights
-from engine.training.phones import PAUSE
+from engine.training.face_motion import Batch, TrainingConfig, lip_points, motion_loss, train_face_motion
+from engine.training.face_motion_net import HALVES, FaceMotionNet, Output, load_weights, save_weights
+from engine.training.phones import CLASS_INDEX, CLASS_NAMES, PAUSE
 from engine.training.shards import write_shard
 from engine.training.visemes import opening
 from engine.training.voices import Phone, Utterance
@@ -58,17 +60,29 @@ def test_clips_hold_the_mouth_of_their_own_sound(data: Path) -> None:
     rng = np.random.default_rng(1)
     correlations = []
     for _ in range(8):
-        features, targets = make_clip(rng, train, 60, muted=0.0)
-        assert features.shape == (60, FEATURES) and targets.shape == (60, len(CHANNELS) + 2)
-        correlations.append(np.corrcoef(features.mean(axis=1), opening(targets))[0, 1])
+        clip = make_clip(rng, train, 60, muted=0.0)
+        assert clip.heard.shape == (60, HEARD) and clip.motion.shape == (60, OUTPUTS)
+        correlations.append(np.corrcoef(clip.heard.mean(axis=1), opening(clip.motion))[0, 1])
+        named = clip.sounds.ravel() == CLASS_INDEX["open_back"]
+        assert clip.motion[named[::2] & named[1::2], CHANNEL_INDEX["jawOpen"]].mean() > 0.1
     assert np.mean(correlations) > 0.6
+
+
+def test_clips_are_spoken_in_their_manner(data: Path) -> None:
+    train = load_speech(data)[0]
+    widest: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(40):
+        clip = make_clip(np.random.default_rng(seed), train, 60, muted=0.0)
+        if abs(clip.manner[0]) > 0.2:
+            widest[bool(clip.manner[0] > 0)].append(float(clip.motion[:, CHANNEL_INDEX["jawOpen"]].max()))
+    assert np.mean(widest[True]) > 1.15 * np.mean(widest[False])
 
 
 def test_muted_clips_keep_the_mouth_shut(data: Path) -> None:
     train = load_speech(data)[0]
     for seed in range(6):  # steady noise and other sounds
-        features, targets = make_clip(np.random.default_rng(seed), train, 20, muted=1.0)
-        assert not targets.any() and features.std() > 0
+        clip = make_clip(np.random.default_rng(seed), train, 20, muted=1.0)
+        assert not clip.motion.any() and not clip.sounds.any() and clip.heard.std() > 0
 
 
 def test_sounds_under_the_speech_do_not_move_the_mouth(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,10 +97,10 @@ def test_sounds_under_the_speech_do_not_move_the_mouth(data: Path, monkeypatch: 
 
     monkeypatch.setattr("engine.training.clips.non_speech", nothing)
     without = [make_clip(np.random.default_rng(seed), train, 60, muted=0.0) for seed in seeds]
-    changed = sum(not np.array_equal(a[0], b[0]) for a, b in zip(with_sounds, without, strict=True))
+    changed = sum(not np.array_equal(a.heard, b.heard) for a, b in zip(with_sounds, without, strict=True))
     assert changed == len(heard) > 0
-    for (_, targets), (_, same) in zip(with_sounds, without, strict=True):
-        np.testing.assert_array_equal(targets, same)
+    for one, other in zip(with_sounds, without, strict=True):
+        np.testing.assert_array_equal(one.motion, other.motion)
 
 
 def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: Path) -> None:
@@ -103,7 +117,9 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: 
     with pytest.raises(Stop):
         train_face_motion(data, tmp_path / "parts", config=QUICK, net=SMALL, progress=stop)
     train_face_motion(data, tmp_path / "parts", config=QUICK, net=SMALL)
-    whole, parts = (load_weights(tmp_path / name / "face_motion.safetensors") for name in ("whole", "parts"))
+    whole, parts = (
+        load_weights(tmp_path / name / "face_motion_40ms.safetensors") for name in ("whole", "parts")
+    )
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
     with (tmp_path / "parts" / "curves.csv").open() as file:
@@ -131,24 +147,44 @@ def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("look_ahead", [0, 1, 2])
-def test_loss_is_zero_only_for_the_delayed_targets(look_ahead: int) -> None:
-    targets = torch.rand(2, 20, len(CHANNELS) + 2, generator=torch.Generator().manual_seed(0)).round()
-    delayed = torch.roll(targets, look_ahead, dims=1)
-    delayed[..., -2:] = (delayed[..., -2:] - 0.5) * 60  # certain logits
-    assert motion_loss(delayed, targets, look_ahead) < 1e-4
-    assert motion_loss(delayed, targets, look_ahead + 1) > 0.5
+def test_loss_is_least_for_the_delayed_targets(look_ahead: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.rand(2, 20, OUTPUTS, generator=generator).round()
+    sounds = torch.randint(len(CLASS_NAMES), (2, 20, HALVES), generator=generator)
+    batch = Batch(torch.zeros(2, 20, HEARD), targets, sounds, torch.zeros(2, MANNERS))
+    motion = torch.roll(targets, look_ahead, dims=1)
+    motion[..., CLOSURE:] = (motion[..., CLOSURE:] - 0.5) * 60  # certain logits
+    named = 8.0 * torch.nn.functional.one_hot(torch.roll(sounds, look_ahead, dims=1), len(CLASS_NAMES))
+    least = motion_loss(Output(motion, named), batch, look_ahead)
+    assert least < 0.3  # label smoothing asks for less certainty
+    assert motion_loss(Output(motion, named), batch, look_ahead + 1) > least + 0.5
+    for column in (CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["browInnerUp"], LIP_INDEX["tuck"]):
+        wrong = motion.clone()
+        wrong[..., column] += 0.3
+        assert motion_loss(Output(wrong, named), batch, look_ahead) > least + 0.005, column
 
 
-def test_training_begins_with_other_weights_at_another_look_ahead(data: Path, tmp_path: Path) -> None:
-    train_face_motion(data, tmp_path / "two", config=QUICK, net=SMALL)
-    weights = tmp_path / "two" / "face_motion.safetensors"
+def test_points_on_the_lips_move_with_the_jaw() -> None:
+    moved = lip_points().reshape(14, -1, 3)[CHANNEL_INDEX["jawOpen"]]
+    upper, lower = moved[:10, 1].mean(), moved[-12:, 1].max()
+    assert 0.2 < lower < 1.5 and abs(upper) < 0.3 * lower  # the lower lip goes down, in widths of the mouth
+
+
+def test_training_begins_with_other_weights(data: Path, tmp_path: Path) -> None:
+    train_face_motion(data, tmp_path / "one", config=QUICK, net=SMALL)
+    weights = tmp_path / "one" / "face_motion_80ms.safetensors"
     still = replace(QUICK, rate=0.0)
-    one = replace(FaceMotionConfig(), look_ahead=1)
-    train_face_motion(data, tmp_path / "one", config=still, net=one, begin_with=weights)
-    before, after = load_weights(weights), load_weights(tmp_path / "one" / "face_motion.safetensors")
-    assert after.config == replace(SMALL, look_ahead=1)
-    for (name, a), b in zip(before.state_dict().items(), after.state_dict().values(), strict=True):
-        assert torch.equal(a, b), name
+    train_face_motion(data, tmp_path / "two", config=still, net=SMALL, begin_with=weights)
+    before = load_weights(weights)
+    for look_ahead in (80, 40):
+        after = load_weights(tmp_path / "two" / f"face_motion_{look_ahead}ms.safetensors")
+        assert after.config == replace(SMALL, look_ahead=look_ahead // 40)
+        ones, others = (
+            {name.replace(f"branches.{n.config.look_ahead}", ""): v for name, v in n.state_dict().items()}
+            for n in (before, after)
+        )
+        for name, value in ones.items():
+            assert "sounds" in name or torch.equal(value, others[name]), name
     with pytest.raises(UnavailableError, match=r"absent\.safetensors"):
         train_face_motion(data, tmp_path / "none", begin_with=tmp_path / "absent.safetensors")
 
@@ -162,39 +198,44 @@ def test_calls_compute_what_was_trained(tmp_path: Path) -> None:
         for parameter in net.parameters():  # layer norms and distances begin at special values
             parameter.add_(0.1 * torch.randn_like(parameter))
     save_weights(net, tmp_path / "net.safetensors")
-    features = torch.randn(40, FEATURES)
+    heard, manner = torch.randn(40, HEARD), torch.tensor([0.5, -0.3])
     with torch.inference_mode():
-        expected = load_weights(tmp_path / "net.safetensors")(features[None])[0][0].numpy()
+        outputs = load_weights(tmp_path / "net.safetensors")(heard[None], manner[None])[0]
+    expected = outputs[1].motion[0].numpy()
     network = FaceMotionNetwork(tmp_path / "net.safetensors")
     assert network.config == net.config
     state, other = network.new_state(), network.new_state()
-    outputs = []
-    for frame in features.numpy():
-        outputs.append(network.step(state, frame))
-        network.step(other, -frame)  # another stream beside it
-    np.testing.assert_allclose(np.stack(outputs), expected, atol=1e-5)  # float32 sums in another order
+    computed = []
+    for frame in heard.numpy():
+        computed.append(network.step(state, frame, manner.numpy()))
+        network.step(other, -frame, -manner.numpy())  # another stream beside it
+    np.testing.assert_allclose(np.stack(computed), expected, atol=1e-5)  # float32 sums in another order
 
 
 def test_network_streams_as_it_trains() -> None:
     torch.manual_seed(0)
-    net = FaceMotionNet(FaceMotionConfig(width=32, hidden=32, heads=2, layers=2, window=6)).eval()
-    features = torch.randn(1, 25, FEATURES)
+    net = FaceMotionNet(FaceMotionConfig(width=32, hidden=32, heads=2, layers=2, window=6), [1]).eval()
+    heard, manner = torch.randn(1, 25, HEARD), torch.randn(1, MANNERS)
     with torch.inference_mode():
-        whole = net(features)[0]
+        whole = net(heard, manner)[0][1].motion
         cache, pieces = None, []
         for start, end in ((0, 1), (1, 2), (2, 9), (9, 25)):
-            piece, cache = net(features[:, start:end], cache)
-            pieces.append(piece)
+            outputs, cache = net(heard[:, start:end], manner, cache)
+            pieces.append(outputs[1].motion)
         assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-5)  # sums in another order
-        features[:, 12:] += 1.0
-        assert torch.equal(net(features)[0][:, :12], whole[:, :12])
+        assert not torch.allclose(net(heard, -manner)[0][1].motion, whole, atol=1e-3)
+        heard[:, 12:] += 1.0
+        assert torch.equal(net(heard, manner)[0][1].motion[:, :12], whole[:, :12])
 
 
-def test_certain_closures_shut_the_lips() -> None:
-    output = np.full(len(CHANNELS) + 2, 0.4, np.float32)
+def test_certain_closures_shut_and_seal_the_lips() -> None:
+    output = np.full(OUTPUTS, 0.4, np.float32)
     output[CHANNEL_INDEX["mouthClose"]] = 0.0
-    output[-2] = 9.0
-    shut = shape_mouth(output)
+    output[CLOSURE] = 9.0
+    shut = shape_motion(output)
+    assert shut.shape == (LIPS.stop,)
     assert opening(shut) == pytest.approx(0.0, abs=1e-6)
-    output[-2] = -9.0
-    assert opening(shape_mouth(output)) > 0.4
+    assert shut[LIP_INDEX["seal"]] == pytest.approx(1.0)
+    output[CLOSURE] = -9.0
+    assert opening(shape_motion(output)) > 0.4
+    assert shape_motion(output)[LIP_INDEX["seal"]] == 0.0

@@ -5,20 +5,26 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.conventions import ARKIT_INDEX, SAMPLE_RATE
-from engine.motion.mouth import CHANNEL_INDEX, CHANNELS
-from engine.training.phones import ARPABET, CLASS_OF, PAUSE, split_ipa
-from engine.training.visemes import RATE, at_frames, opening, viseme_curves
+from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_INDEX, OUTPUTS, SPEECH
+from engine.motion.manner import Manner
+from engine.training.phones import ARPABET, CLASS_NAMES, CLASS_OF, PAUSE, split_ipa
+from engine.training.prosody import RATE
+from engine.training.visemes import at_frames, opening, sounds_at, viseme_curves
 from engine.training.voices import Phone
 
+MIDDLE = Manner()
 
-def say(*sounds: str, each_s: float = 0.12) -> tuple[NDArray[np.float32], list[Phone]]:
+
+def say(
+    *sounds: str, each_s: float = 0.12, manner: Manner = MIDDLE
+) -> tuple[NDArray[np.float32], list[Phone]]:
     """Curves of sounds of equal length between pauses of 0.4 s, all equally loud, and the sounds."""
     phones = [Phone(PAUSE, 0.0, 0.4)]
     for sound in sounds:
         phones.append(Phone(sound, phones[-1].end_s, phones[-1].end_s + each_s))
     phones.append(Phone(PAUSE, phones[-1].end_s, phones[-1].end_s + 0.4))
     noise = np.random.default_rng(0).normal(0, 0.1, round(phones[-1].end_s * SAMPLE_RATE)).astype(np.float32)
-    return viseme_curves(phones, noise), phones
+    return viseme_curves(phones, noise, manner), phones
 
 
 def at(curves: NDArray[np.float32], phone: Phone) -> NDArray[np.float32]:
@@ -33,8 +39,8 @@ def test_bilabials_shut_the_lips(bilabial: str, vowel: str) -> None:
     shut = at(curves, phones[2])
     assert opening(shut) < 0.02
     assert shut[CHANNEL_INDEX["mouthClose"]] == pytest.approx(shut[CHANNEL_INDEX["jawOpen"]], abs=0.01)
-    assert shut[-2] > 0.9
-    assert at(curves, phones[1])[-2] < 0.3
+    assert shut[CLOSURE] > 0.9
+    assert at(curves, phones[1])[CLOSURE] < 0.3
 
 
 def test_open_vowels_open_more_than_close_ones() -> None:
@@ -59,16 +65,45 @@ def test_rounding_spreads_over_neighbours() -> None:
 def test_pauses_are_still_and_silent() -> None:
     curves, phones = say("ɑ", "b")
     for phone in (phones[0], phones[-1]):
-        assert opening(at(curves, phone)) < 0.01
-        assert at(curves, phone)[-1] == 0.0
-    assert at(curves, phones[1])[-1] == 1.0
+        assert opening(at(curves, phone)) < 0.02  # dominances never end
+        assert at(curves, phone)[SPEECH] == 0.0
+    assert at(curves, phones[1])[SPEECH] == 1.0
 
 
 def test_curves_are_smooth_and_in_range() -> None:
     curves, _ = say(*"hɛlomamapipowiʃufɑvðɪs", each_s=0.07)
-    assert curves.shape[1] == len(CHANNELS) + 2
+    assert curves.shape[1] == OUTPUTS
     assert curves.min() >= 0.0 and curves.max() <= 1.0
-    assert np.abs(np.diff(curves[:, :-2], axis=0)).max() < 0.12
+    assert np.abs(np.diff(curves[:, : len(CHANNELS)], axis=0)).max() < 0.12
+
+
+def test_lip_offsets_belong_to_their_sounds() -> None:
+    for sound, name in (("m", "seal"), ("f", "tuck"), ("p", "thin"), ("ʃ", "flare")):
+        curves, phones = say("ɑ", sound, "ɑ")
+        others = [at(curves, phones[k])[LIP_INDEX[name]] for k in (1, 3)]
+        assert at(curves, phones[2])[LIP_INDEX[name]] > 0.45 > 2 * max(others), sound
+
+
+def test_manners_scale_jaw_and_lips_and_never_a_closure() -> None:
+    jaw, lower = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthLowerDownLeft"]
+    curves = {
+        name: say("ɑ", "b", "ɛ", manner=manner)
+        for name, manner in {
+            "middle": MIDDLE, "mumbled": Manner(-1.0), "hyper": Manner(1.0), "jaw": Manner(0.0, 1.0)
+        }.items()
+    }  # fmt: skip
+    vowel = {name: at(made, phones[1]) for name, (made, phones) in curves.items()}
+    assert vowel["mumbled"][jaw] < 0.85 * vowel["middle"][jaw] < 0.75 * vowel["hyper"][jaw]
+    assert vowel["jaw"][jaw] > vowel["middle"][jaw] and vowel["jaw"][lower] < vowel["middle"][lower]
+    for made, phones in curves.values():
+        assert opening(at(made, phones[2])) < 0.03
+
+
+def test_sounds_are_named_at_the_halves_of_frames() -> None:
+    phones = [Phone("ɑ", 0.0, 0.05), Phone("m", 0.05, 0.12)]
+    a, m = CLASS_NAMES.index("open_back"), CLASS_NAMES.index("bilabial")
+    assert sounds_at(phones, 0.0, 3).tolist() == [[a, a], [m, m], [m, m]]
+    assert sounds_at(phones, -0.02, 2).tolist() == [[a, a], [a, m]]
 
 
 def test_frames_are_sampled_at_their_middle() -> None:
