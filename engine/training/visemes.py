@@ -127,11 +127,12 @@ def viseme_curves(
     before, after = slow * rules.before_s, slow * rules.after_s
     lips = _blend(rows[:, :-1], rows[:, -1], starts, ends, times, before, after)
     gain = 1.0 + GAIN * manner.articulation
-    jaw = openfacefx_jaw(phones, len(times)) if jaw is None else jaw[: len(times)]
-    jaw = gain * (1.0 + JAW_SHARE * manner.jaw) * JAW_SIZE * gaussian_filter1d(jaw, rules.smooth_s * RATE)
+    own = openfacefx_jaw(phones, len(times)) if jaw is None else jaw[: len(times)]
+    opened = gaussian_filter1d(own.astype(np.float64), rules.smooth_s * RATE)
+    opened *= gain * (1.0 + JAW_SHARE * manner.jaw) * JAW_SIZE
     lips *= gain * (1.0 - LIP_SHARE * manner.jaw)
     loudness = _loudness(samples, times, rules)
-    jaw *= loudness
+    opened *= loudness
     lips[:, :2] *= loudness[:, None]
     lips[:, 4:6] *= loudness[:, None]
 
@@ -153,8 +154,8 @@ def viseme_curves(
     closure = gaussian_filter1d(closure, 0.5 * rules.smooth_s * RATE)
     narrow = gaussian_filter1d(narrow, rules.smooth_s * RATE)
     parted = (1.0 - narrow) * (1.0 - closure)
-    curves[:, CHANNEL_INDEX["jawOpen"]] = jaw
-    curves[:, CHANNEL_INDEX["mouthClose"]] = jaw * (1.0 - parted)
+    curves[:, CHANNEL_INDEX["jawOpen"]] = opened
+    curves[:, CHANNEL_INDEX["mouthClose"]] = opened * (1.0 - parted)
     for name in ("mouthLowerDownLeft", "mouthUpperUpLeft"):
         curves[:, CHANNEL_INDEX[name]] *= parted
     for name in ("mouthFunnel", "mouthStretchLeft", "tongueOut"):
