@@ -20,12 +20,22 @@ def train_synth_speech(
         Path | None,
         typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
     ] = None,
+    synthesisers: Annotated[
+        str, typer.Option(help="Those that speak, with commas between; Kokoro does if its voices are given.")
+    ] = "kokoro,flite,espeak,festival",
 ) -> None:
     """Make speech with phone times to train on."""
     from engine.training.synth_speech import synth_speech
 
     with progress_bar("speaking") as advance:
-        made = synth_speech(out, hours=hours, seed=seed, kokoro_voices=kokoro_voices, progress=advance)
+        made = synth_speech(
+            out,
+            hours=hours,
+            seed=seed,
+            kokoro_voices=kokoro_voices,
+            synthesisers=synthesisers.split(","),
+            progress=advance,
+        )
     stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
 
 

@@ -7,24 +7,25 @@ synthesiser and its number, so a stopped run goes on where it was and shards nev
 
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
 from engine.training.alignment import align_speech
+from engine.training.festival import FESTIVAL_VOICES, festival
 from engine.training.shards import write_shard
 from engine.training.texts import LANGUAGES, english, foreign
 from engine.training.voices import Kokoro, Utterance, espeak, flite
 
 log = logging.getLogger(__name__)
 
-Synthesiser = Literal["kokoro", "flite", "espeak"]
+Synthesiser = Literal["kokoro", "flite", "espeak", "festival"]
 
-SHARES: Final[dict[Synthesiser, float]] = {"kokoro": 0.5, "flite": 0.25, "espeak": 0.25}
+SHARES: Final[dict[Synthesiser, float]] = {"kokoro": 0.5, "flite": 0.2, "espeak": 0.2, "festival": 0.1}
 """How much of the hours each synthesiser speaks."""
 
 SHARD_UTTERANCES: Final = 40
@@ -43,13 +44,15 @@ def synth_speech(
     hours: float = 2.0,
     seed: int = 0,
     kokoro_voices: str | Path | None = None,
+    synthesisers: Sequence[str] = get_args(Synthesiser),
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Fill the folder ``out`` with made speech until it holds ``hours``; shards that exist are kept.
 
     Args:
         kokoro_voices: folder of Kokoro's voice tables (``package/voices`` of the npm package kokoro-js);
-            without it flite and eSpeak speak all of it.
+            without it the others speak all of it.
+        synthesisers: those that speak, in proportion to ``SHARES``.
         progress: is called with the part that is done, in [0, 1].
 
     Neural speech is realigned at the end (``align_speech``), which is done anew in every run.
@@ -58,15 +61,25 @@ def synth_speech(
         Hours by synthesiser.
 
     Raises:
-        SettingError: hours are not positive.
+        SettingError: hours are not positive, or a synthesiser is unknown.
         UnavailableError: a synthesiser is missing.
     """
     if not hours > 0:
         raise SettingError(f"expected more than 0 hours, got {hours}")
+    if unknown := set(synthesisers) - set(SHARES):
+        raise SettingError(
+            f"expected synthesisers among {', '.join(SHARES)}, got {', '.join(sorted(unknown))}"
+        )
+    shares = {
+        name: share
+        for name, share in SHARES.items()
+        if name in synthesisers and (name != "kokoro" or kokoro_voices)
+    }
+    if not shares:
+        raise SettingError("expected the folder of Kokoro's voices, or another synthesiser")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    shares = {name: share for name, share in SHARES.items() if name != "kokoro" or kokoro_voices}
-    kokoro = Kokoro(kokoro_voices) if kokoro_voices else None
+    kokoro = Kokoro(kokoro_voices) if kokoro_voices and "kokoro" in shares else None
     wanted = {name: hours * 3600 * share / sum(shares.values()) for name, share in shares.items()}
     made = dict.fromkeys(wanted, 0.0)
     number = 0
@@ -90,6 +103,9 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
     """Speak one random sentence in one random voice."""
     if name == "flite":
         return flite(english(rng), str(rng.choice(FLITE_VOICES)), stretch=float(rng.uniform(0.8, 1.25)))
+    if name == "festival":
+        stretch, pitch_hz = float(rng.uniform(0.8, 1.25)), float(rng.uniform(80, 220))
+        return festival(english(rng), str(rng.choice(FESTIVAL_VOICES)), stretch, pitch_hz)
     if name == "espeak":
         language = str(rng.choice(ESPEAK_ENGLISH if rng.random() < 0.4 else LANGUAGES))
         text = english(rng) if language.startswith("en") else foreign(rng, language)

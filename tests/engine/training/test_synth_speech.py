@@ -10,6 +10,7 @@ import pytest
 from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError, UnavailableError
 from engine.training import synth_speech as module
+from engine.training.festival import FESTIVAL_VOICES, PACKAGES, festival
 from engine.training.phones import PAUSE
 from engine.training.shards import read_shard, write_shard
 from engine.training.synth_speech import synth_speech
@@ -90,7 +91,9 @@ def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
     hours = synth_speech(tmp_path / "a", hours=30 / 3600, seed=1, progress=seen.append)
     assert sum(hours.values()) >= 30 / 3600 and seen[-1] == 1.0 and seen == sorted(seen)
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert {name.split("-")[0] for name in files} == {"flite", "espeak"}
+    assert {name.split("-")[0] for name in files} == {"flite", "espeak", "festival"}
+    hours = synth_speech(tmp_path / "b", hours=1 / 3600, synthesisers=["espeak"])
+    assert list(hours) == ["espeak"]
     gone = tmp_path / "a" / files[0]
     before = gone.read_bytes()
     kept = (tmp_path / "a" / files[1]).stat().st_mtime_ns
@@ -106,6 +109,10 @@ def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="more than 0 hours"):
         synth_speech(tmp_path, hours=0)
+    with pytest.raises(SettingError, match=r"among kokoro, flite, espeak, festival, got sam"):
+        synth_speech(tmp_path, synthesisers=["flite", "sam"])
+    with pytest.raises(SettingError, match="Kokoro's voices"):
+        synth_speech(tmp_path, synthesisers=["kokoro"])
     with pytest.raises(UnavailableError):
         Kokoro(tmp_path)
 
@@ -126,3 +133,27 @@ def test_espeak_says_what_it_spoke() -> None:
     sounds = [phone.ipa for phone in utterance.phones if phone.ipa != PAUSE]
     assert sounds == ["m", "a", "m", "a"]
     assert espeak().phonemes("mama", "it").replace("ˈ", "").replace("ː", "") == "mama"
+
+
+@pytest.mark.skipif(shutil.which("festival") is None, reason="festival is not installed")
+@pytest.mark.parametrize("voice", FESTIVAL_VOICES)
+def test_festival_says_what_it_spoke(voice: str) -> None:
+    utterance = festival('Say "Bob".', voice)
+    sounds = [phone.ipa for phone in utterance.phones if phone.ipa != PAUSE]
+    assert sounds == ["s", "e", "ɪ", "b", "ɑ", "b"]
+    assert abs(utterance.phones[-1].end_s - len(utterance.samples) / SAMPLE_RATE) < 0.05
+    energy = [
+        float(np.mean(utterance.samples[int(p.start_s * SAMPLE_RATE) : int(p.end_s * SAMPLE_RATE)] ** 2))
+        for p in utterance.phones
+    ]
+    vowel = next(e for phone, e in zip(utterance.phones, energy, strict=True) if phone.ipa == "ɑ")
+    pauses = [e for phone, e in zip(utterance.phones, energy, strict=True) if phone.ipa == PAUSE]
+    assert max(pauses) < 0.05 * vowel
+    slower = festival('Say "Bob".', voice, stretch=1.3)
+    assert 1.15 < slower.phones[-1].end_s / utterance.phones[-1].end_s < 1.45
+
+
+def test_festival_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(UnavailableError, match=PACKAGES):
+        festival("Bob.")
