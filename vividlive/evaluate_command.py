@@ -19,6 +19,10 @@ def evaluate(
     what: Annotated[str, typer.Argument(help="lips, silence, faces, head or video.")],
     path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
     look_ahead_ms: LookAheadOption = 80,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(help="silence: a folder of recordings without speech; names of music begin with music."),
+    ] = None,
     json_path: JsonOption = None,
 ) -> None:
     """Measure the quality on real media; exit code 3 when a bar is missed."""
@@ -37,12 +41,15 @@ def evaluate(
         raise UnavailableError(f"evaluate {what} is not built yet: {', '.join((*kinds, *silent))} are")
     if what not in (*kinds, *silent):
         raise SettingError(f"expected one of {', '.join((*kinds, *silent))}, got {what!r}")
+    if sounds is not None and what != "silence":
+        raise SettingError(f"expected --sounds with silence alone, got it with {what}")
     with progress_bar(f"evaluating {what}") as advance:
         if what in silent:
             result = silent[what](path, progress=advance)
         else:
             maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
-            result = kinds[what](path, progress=advance, maker=maker)
+            only = {"sounds": sounds, "motion": maker.motion} if what == "silence" else {}
+            result = kinds[what](path, progress=advance, maker=maker, **only)
     _show_evaluation(result, json_path)
 
 

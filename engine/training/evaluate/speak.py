@@ -13,6 +13,7 @@ from engine.conventions import DEFAULT_FRAME_SIZE, LOOK_AHEADS_MS
 
 if TYPE_CHECKING:  # the pipeline is imported when an avatar is made
     from engine.avatar.avatar import Avatar
+    from engine.motion.stage import MotionStage
     from engine.pipeline import Engine
 
 Image = NDArray[np.uint8]
@@ -42,6 +43,11 @@ class AvatarMaker:
 
         self._engine = Engine(EngineSettings(size=size, look_ahead_ms=look_ahead_ms))
         self._seed = seed
+
+    @property
+    def motion(self) -> "MotionStage":
+        """The motion stage that its avatars share."""
+        return self._engine.motion
 
     def __call__(self, photo: Path | bytes) -> "SpeakingAvatar":
         """Make the avatar of a photo."""

@@ -10,13 +10,15 @@ import pytest
 
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.photo import open_portrait
-from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError, PhotoError
+from engine.motion.values import Motion
 from engine.training.evaluate import evaluate_faces, evaluate_lips, evaluate_silence
 from engine.training.evaluate.faces import jitter_percent
 from engine.training.evaluate.lips import compare, correlation
 from engine.training.evaluate.media import png
 from engine.training.evaluate.opening import lip_opening
+from engine.training.evaluate.quiet import quiet_sounds
 from engine.training.evaluate.report import Bar, Report
 from tests.engine.avatar.videos import write_video
 
@@ -145,12 +147,75 @@ def test_lips_that_follow_meet_the_bars_and_deaf_ones_do_not(clips: Path) -> Non
     assert not deaf.met and deaf.rows[0]["r"] < 0.5
 
 
+class Motions:
+    """Motion that opens the jaw wherever the sound is louder than a level, and hears no further than the frame."""
+
+    def __init__(self, opens_at: float) -> None:
+        self._opens_at = opens_at
+
+    def new_state(self) -> None:
+        return None
+
+    def step(self, state: None, samples: np.ndarray) -> list[Motion]:
+        levels = np.sqrt((samples[: len(samples) // 640 * 640].reshape(-1, 640) ** 2).mean(axis=1))
+        shapes = np.zeros((len(levels), len(ARKIT_NAMES)), np.float32)
+        shapes[levels > self._opens_at, ARKIT_INDEX["jawOpen"]] = 0.3
+        return [Motion(number, shape, np.zeros(6, np.float32)) for number, shape in enumerate(shapes)]
+
+    def flush(self, state: None) -> list[Motion]:
+        return []
+
+
+def still(photo: Path | bytes) -> Puppet:
+    return Puppet(photo, open_px=0.0)
+
+
 def test_silence_tells_shut_lips_from_open_ones() -> None:
-    report = evaluate_silence(HOPPER, seconds=0.4, maker=Puppet)
-    assert report.met and [row["sound"] for row in report.rows] == ["zeros", "noise"]
+    report = evaluate_silence(HOPPER, seconds=0.4, maker=still, motion=Motions(9.0))
+    assert report.met and len(report.bars) == 2
+    alone = [row["sound"] for row in report.rows if row["photo"] == "motion alone"]
+    assert alone == ["zeros", "noise -50 dBFS", "noise -40 dBFS", "breath", "keyboard", "fan", "music"]
+    assert [row["sound"] for row in report.rows if row["photo"] == HOPPER.name][:2] == alone[:2]
     assert all(row["frames"] == 10 and row["shut"] == 1.0 for row in report.rows)
-    restless = evaluate_silence(HOPPER, seconds=0.4, maker=Deaf)
+    assert all(row["openings_a_minute"] == 0.0 for row in report.rows)
+    restless = evaluate_silence(HOPPER, seconds=0.4, maker=Deaf, motion=Motions(9.0))
     assert not restless.met
+
+
+def test_photos_hear_what_moves_the_motion_most(tmp_path: Path) -> None:
+    tone = np.sin(2 * np.pi * 500 * np.arange(SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
+    tone[: SAMPLE_RATE // 2] *= 0.01
+    write_wav(tmp_path / "Music box.wav", tone)
+    write_wav(tmp_path / "air.wav", np.full(SAMPLE_RATE, 0.1, np.float32))
+
+    def wide(photo: Path | bytes) -> Puppet:
+        return Puppet(photo, open_px=60.0)
+
+    stage = Motions(10 ** (-29 / 20))
+    report = evaluate_silence(HOPPER, sounds=tmp_path, seconds=0.4, maker=wide, motion=stage)
+    rows = {(row["photo"], row["sound"]): row for row in report.rows}
+    assert rows["motion alone", "air"]["shut"] == 1.0 and rows["motion alone", "air"]["kind"] == "quiet"
+    box = rows["motion alone", "Music box"]
+    assert box["kind"] == "music" and box["frames"] == 25
+    assert 0.44 <= box["shut"] <= 0.56  # type: ignore[operator]
+    assert box["openings_a_minute"] == 60.0 and box["widest"] == pytest.approx(0.3)
+    shown = rows[HOPPER.name, "Music box"]
+    assert shown["frames"] == 10 and shown["shut"] == 0.0  # the loud half of it
+    assert [bar.met for bar in report.bars] == [True, False]
+
+
+def test_quiet_sounds_have_their_levels(tmp_path: Path) -> None:
+    levels = {"zeros": -np.inf, "noise -50 dBFS": -50, "noise -40 dBFS": -40}
+    for sound in quiet_sounds(4.0):
+        assert sound.samples.shape == (4 * SAMPLE_RATE,) and sound.samples.dtype == np.float32
+        with np.errstate(divide="ignore"):
+            level = 10 * np.log10(np.mean(np.square(sound.samples, dtype=float)))
+        assert level == pytest.approx(levels.get(sound.name, -30), abs=0.2)  # peaks are cut at full scale
+    with pytest.raises(InputError, match="no sounds"):
+        quiet_sounds(1.0, tmp_path)
+    write_wav(tmp_path / "off.wav", np.zeros(SAMPLE_RATE, np.float32))
+    with pytest.raises(InputError, match=r"off\.wav is silent"):
+        quiet_sounds(1.0, tmp_path)
 
 
 def test_faces_are_missed_when_they_go(tmp_path: Path) -> None:
