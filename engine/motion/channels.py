@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, LIP_OFFSET_NAMES
 
 MOUTH_CHANNELS: Final = (
     ("jawOpen",),
@@ -40,7 +40,7 @@ FACE_CHANNELS: Final = (
 )
 """Blendshapes of each channel of the other face."""
 
-LIP_CHANNELS: Final = ("seal", "tuck", "thin", "flare")
+LIP_CHANNELS: Final = LIP_OFFSET_NAMES[:-1]
 """Lip offsets that sounds shape; the last, skew, is a habit of the person."""
 
 CHANNELS: Final = MOUTH_CHANNELS + FACE_CHANNELS

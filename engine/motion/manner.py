@@ -5,7 +5,7 @@ on a photo speaks, so every face gets a manner of its own, modest and always the
 how lively the user wants the avatar to be comes on top.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -26,10 +26,12 @@ class Manner:
     """A manner of speaking; 0, 0 is the middle.
 
     articulation: in [-1, 1], from mumbled to over-articulated. jaw: in [-1, 1], from lips alone to jaw alone.
+    skew: in [-1, 1], on which side the mouth opens further (``LIP_OFFSET_NAMES``); no network is needed for that.
     """
 
     articulation: float = 0.0
     jaw: float = 0.0
+    skew: float = 0.0
 
     def vector(self) -> NDArray[np.float32]:
         """As the network takes it: float32 [MANNERS]."""
@@ -38,12 +40,12 @@ class Manner:
 
 def own_manner(identity: NDArray[np.float32]) -> Manner:
     """The manner of a face with identity coefficients float32 [S]."""
-    mix = np.random.default_rng(MANNERS).standard_normal((MANNERS, len(identity)))
-    articulation, jaw = OWN * np.tanh(mix @ identity)
-    return Manner(float(articulation), float(jaw))
+    mix = np.random.default_rng(MANNERS).standard_normal((MANNERS + 1, len(identity)))
+    articulation, jaw, skew = OWN * np.tanh(mix @ identity)
+    return Manner(float(articulation), float(jaw), float(skew))
 
 
 def lively(manner: Manner, expressiveness: float) -> Manner:
     """The same manner when the user asks for an expressiveness from 0 to 2 (1 is natural)."""
     articulation = manner.articulation + BY_EXPRESSIVENESS * (expressiveness - 1.0)
-    return Manner(min(1.0, max(-1.0, articulation)), manner.jaw)
+    return replace(manner, articulation=min(1.0, max(-1.0, articulation)))

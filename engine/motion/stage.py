@@ -171,7 +171,8 @@ class MotionStage:
         mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
         face = style.expressiveness * (channels[FACE] @ SPREAD[FACE])
         blendshapes = shapes.astype(np.float32) + mouth + face
-        motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice).clamped()
+        lips = np.append(channels[LIPS], np.float32(state.manner.skew))
+        motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice, lips).clamped()
         state.number += 1
         return motion
 

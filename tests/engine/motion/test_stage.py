@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
+from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LIP_OFFSET_NAMES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
+from engine.motion.manner import Manner
 from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
 
@@ -214,3 +215,23 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     for name in ("absent.safetensors", "broken.safetensors"):
         with pytest.raises(UnavailableError, match=name):
             MotionStage(tmp_path / name)
+
+
+def test_lips_are_sealed_now_and_then_and_skewed_by_habit(
+    stage: MotionStage, speech: NDArray[np.float32]
+) -> None:
+    state = stage.new_state(0)
+    state.manner = Manner(skew=0.3)
+    lips = np.stack([motion.lip_offsets for motion in stage.step(state, speech)])
+    seal = lips[:, LIP_OFFSET_NAMES.index("seal")]
+    assert seal.max() > 0.9 and 0.02 < (seal > 0.5).mean() < 0.4  # "hello, my name is Mabel, maybe ..."
+    assert (lips[:, LIP_OFFSET_NAMES.index("skew")] == np.float32(0.3)).all()
+
+
+def test_the_manner_changes_how_far_the_mouth_opens(stage: MotionStage, speech: NDArray[np.float32]) -> None:
+    opened = {}
+    for articulation in (-1.0, 0.0, 1.0):
+        state = stage.new_state(0)
+        state.manner = Manner(articulation)
+        opened[articulation] = np.mean([opening(motion) for motion in stage.step(state, speech)])
+    assert opened[-1.0] < opened[0.0] < opened[1.0]
