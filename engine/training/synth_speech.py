@@ -35,6 +35,10 @@ ESPEAK_VARIANTS: Final = (*(f"m{n}" for n in range(1, 9)), *(f"f{n}" for n in ra
 KOKORO_LANGUAGES: Final = {"e": "es", "f": "fr", "i": "it", "p": "pt", "h": "hi", "j": "ja", "z": "cmn"}
 """Language of Kokoro's voices by the first letter of their names; a and b are English."""
 
+KOKORO_ENGLISH: Final = 0.5
+"""Part of Kokoro's speech that is English. Half of the rest is in any language by any voice: with an accent, but more
+natural than any other synthesiser that speaks it."""
+
 Progress = Callable[[float], None]
 
 
@@ -118,9 +122,11 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
             spread=int(rng.integers(20, 80)),
         )
     assert kokoro is not None
-    letter = str(rng.choice(["ab", *KOKORO_LANGUAGES], p=[0.65] + [0.05] * 7))
-    language = KOKORO_LANGUAGES.get(letter, "en-us")
-    names = [voice for voice in kokoro.voices if voice[0] in letter]
+    letter = "ab"
+    if rng.random() >= KOKORO_ENGLISH:
+        letter = str(rng.choice([*KOKORO_LANGUAGES, "any"], p=[0.07] * 7 + [0.51]))
+    language = KOKORO_LANGUAGES.get(letter, "en-us" if letter == "ab" else str(rng.choice(LANGUAGES)))
+    names = [voice for voice in kokoro.voices if letter == "any" or voice[0] in letter]
     chosen = rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False)
     weights = rng.dirichlet(np.ones(len(chosen)))
     text = english(rng) if language == "en-us" else foreign(rng, language)

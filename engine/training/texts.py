@@ -175,6 +175,26 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "sampai jumpa besok", "ibu memasak nasi", "terima kasih banyak", "di mana stasiun kereta", "buku itu di atas meja",
         "lima burung kecil", "film yang bagus", "bapak pergi ke pasar", "saya tidak mengerti",
     ),
+    "uk": (
+        "доброго ранку всім", "мене звати Марія", "сьогодні гарна погода", "відчини, будь ласка, вікно", "склянка води",
+        "побачимося завтра ввечері", "мій брат живе біля моря", "щиро дякую", "де вокзал", "я нічого не знаю", "книга лежить на столі",
+        "п'ять маленьких птахів", "бабуся пече хліб", "білий папір", "фільм був чудовий", "весела пісня",
+    ),
+    "bg": (
+        "добро утро на всички", "казвам се Петър", "времето е хубаво днес", "отвори прозореца, моля", "чаша вода", "ще се видим утре",
+        "брат ми живее до морето", "много благодаря", "къде е гарата", "не знам нищо", "книгата е на масата", "пет малки птици",
+        "баба пече баница", "бяла хартия", "филмът беше чудесен", "вятърът вее",
+    ),
+    "sr": (
+        "dobro jutro svima", "zovem se Milica", "danas je lepo vreme", "otvori prozor, molim te", "čaša vode", "vidimo se sutra",
+        "moj brat živi pored mora", "hvala lepo", "gde je stanica", "ne znam ništa", "knjiga je na stolu", "pet malih ptica",
+        "baka peče hleb", "beli papir", "film je bio divan", "vetar duva",
+    ),
+    "lt": (
+        "labas rytas visiems", "mano vardas Jonas", "šiandien gražus oras", "atidaryk langą, prašau", "stiklinė vandens", "pasimatysime rytoj",
+        "mano brolis gyvena prie jūros", "labai ačiū", "kur yra stotis", "nieko nežinau", "knyga guli ant stalo", "penki maži paukščiai",
+        "močiutė kepa duoną", "baltas popierius", "filmas buvo puikus", "pučia vėjas",
+    ),
     "vi": (
         "xin chào các bạn", "tôi tên là Minh", "hôm nay trời đẹp quá", "làm ơn mở cửa", "cho tôi một ly nước", "hẹn gặp lại ngày mai",
         "mẹ tôi nấu phở", "cảm ơn rất nhiều", "nhà ga ở đâu", "quyển sách trên bàn", "năm con chim nhỏ", "bố tôi đi làm", "tôi không biết", "một bộ phim hay",
