@@ -11,19 +11,31 @@ from engine.errors import SettingError, UnavailableError
 from vividlive.options import JsonOption, LookAheadOption
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
+PlotsOption = Annotated[
+    Path | None, typer.Option(help="Folder for pictures of the curves against the reference (motion).")
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(help="Weights of the face motion to measure instead of those that ship (motion)."),
+]
+
 if TYPE_CHECKING:
     from engine.training.evaluate import Report
 
 
 def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, silence, faces, head or video.")],
-    path: Annotated[Path, typer.Argument(help="A clip or portrait, or a folder of them.")],
+    what: Annotated[str, typer.Argument(help="lips, motion, silence, faces, head or video.")],
+    path: Annotated[
+        Path, typer.Argument(help="A clip or portrait, or a folder of them (motion: of timed speech).")
+    ],
     look_ahead_ms: LookAheadOption = 80,
     sounds: Annotated[
         Path | None,
         typer.Option(help="silence: a folder of recordings without speech; names of music begin with music."),
     ] = None,
     json_path: JsonOption = None,
+    plots: PlotsOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Measure the quality on real media; exit code 3 when a bar is missed."""
     from engine.training import evaluate as metrics
@@ -37,14 +49,21 @@ def evaluate(
         "head": metrics.evaluate_head,
         "video": metrics.evaluate_video,
     }
-    if what in ("pose", "motion"):
-        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join((*kinds, *silent))} are")
-    if what not in (*kinds, *silent):
-        raise SettingError(f"expected one of {', '.join((*kinds, *silent))}, got {what!r}")
+    known = ("motion", *kinds, *silent)
+    if what == "pose":
+        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join(known)} are")
+    if what not in known:
+        raise SettingError(f"expected one of {', '.join(known)}, got {what!r}")
     if sounds is not None and what != "silence":
         raise SettingError(f"expected --sounds with silence alone, got it with {what}")
+    if (plots or weights) and what != "motion":
+        raise SettingError(f"expected --plots and --weights with motion alone, got them with {what}")
     with progress_bar(f"evaluating {what}") as advance:
-        if what in silent:
+        if what == "motion":
+            result = metrics.evaluate_motion(
+                path, look_ahead_ms=look_ahead_ms, weights=weights, plots=plots, progress=advance
+            )
+        elif what in silent:
             result = silent[what](path, progress=advance)
         else:
             maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)

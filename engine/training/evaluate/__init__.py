@@ -1,9 +1,10 @@
-"""Quality on real media: lips that follow speech, lips shut in silence, a face in every frame,
+"""Quality on real media: lips that follow speech, mouths that fit its sounds, lips shut in silence, a face in every frame,
 a head that is real enough, pictures like those of the video that it was taken from."""
 
 from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.head import evaluate_head
 from engine.training.evaluate.lips import evaluate_lips
+from engine.training.evaluate.motion import evaluate_motion
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
 from engine.training.evaluate.speak import AvatarMaker
@@ -16,6 +17,7 @@ __all__ = [
     "evaluate_faces",
     "evaluate_head",
     "evaluate_lips",
+    "evaluate_motion",
     "evaluate_silence",
     "evaluate_video",
 ]
