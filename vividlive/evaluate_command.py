@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, motion, silence, faces, head or video.")],
+    what: Annotated[str, typer.Argument(help="lips, motion, silence, faces, contact, head or video.")],
     path: Annotated[
         Path, typer.Argument(help="A clip or portrait, or a folder of them (motion: of timed speech).")
     ],
@@ -32,6 +32,9 @@ def evaluate(
     sounds: Annotated[
         Path | None,
         typer.Option(help="silence: a folder of recordings without speech; names of music begin with music."),
+    ] = None,
+    speech: Annotated[
+        Path | None, typer.Option(help="contact: a folder of shards from vividlive train synth-speech.")
     ] = None,
     json_path: JsonOption = None,
     plots: PlotsOption = None,
@@ -44,6 +47,7 @@ def evaluate(
         "lips": metrics.evaluate_lips,
         "silence": metrics.evaluate_silence,
         "faces": metrics.evaluate_faces,
+        "contact": metrics.evaluate_contact,
     }
     silent: dict[str, Callable[..., metrics.Report]] = {
         "head": metrics.evaluate_head,
@@ -58,6 +62,8 @@ def evaluate(
         raise SettingError(f"expected --sounds with silence alone, got it with {what}")
     if (plots or weights) and what != "motion":
         raise SettingError(f"expected --plots and --weights with motion alone, got them with {what}")
+    if (speech is None) == (what == "contact"):
+        raise SettingError(f"expected --speech with contact and with nothing else, got {what}")
     with progress_bar(f"evaluating {what}") as advance:
         if what == "motion":
             result = metrics.evaluate_motion(
@@ -65,6 +71,9 @@ def evaluate(
             )
         elif what in silent:
             result = silent[what](path, progress=advance)
+        elif speech is not None:
+            stage = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms).motion
+            result = metrics.evaluate_contact(path, speech=speech, motion=stage, progress=advance)
         else:
             maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
             only = {"sounds": sounds, "motion": maker.motion} if what == "silence" else {}

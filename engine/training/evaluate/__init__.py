@@ -1,6 +1,7 @@
-"""Quality on real media: lips that follow speech, mouths that fit its sounds, lips shut in silence, a face in every frame,
-a head that is real enough, pictures like those of the video that it was taken from."""
+"""Quality on real media: lips that follow speech, mouths that fit its sounds and shut where they
+must, lips shut in silence, a face in every frame, a head that is real enough, pictures like those of the video that it was taken from."""
 
+from engine.training.evaluate.contact import evaluate_contact
 from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.head import evaluate_head
 from engine.training.evaluate.lips import evaluate_lips
@@ -14,6 +15,7 @@ __all__ = [
     "AvatarMaker",
     "Bar",
     "Report",
+    "evaluate_contact",
     "evaluate_faces",
     "evaluate_head",
     "evaluate_lips",
