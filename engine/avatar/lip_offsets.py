@@ -75,11 +75,16 @@ class LipOffsets:
     def add(self, positions: Float, offsets: Float) -> None:
         """Move the lips of ``positions`` in place by float32 [5], as in ``Motion.lip_offsets``."""
         seal, tuck, thin, flare, skew = offsets.tolist()
-        fixed = (np.array([thin, flare, tuck], np.float32) @ self._fields).reshape(-1, 3)
-        points = positions[self._lines] + fixed[self._place]
+        points = positions[self._lines]
+        fixed = None
+        if thin or flare or tuck:
+            fixed = (np.array([thin, flare, tuck], np.float32) @ self._fields).reshape(-1, 3)
+            points += fixed[self._place]
         right, down = self._axes(points)
         shift = np.zeros_like(points)
         gap = np.maximum(self._apart @ (points @ down), 0.0)
+        if fixed is None and not seal and not gap.any():
+            return  # a shut mouth has no side
         if skew:
             shift += (skew * self._skewed * gap)[:, None] * down
             shift += (skew * SKEW_SHIFT * gap.max()) * right
@@ -90,9 +95,11 @@ class LipOffsets:
             shift += seal * self._closing(points + shift, down)
             if seal == 1.0:  # what the interpolation between vertices left
                 shift += self._closing(points + shift, down)
-        fixed += self._spread @ shift
-        fixed += positions.take(self._vertex, axis=0)
-        positions[self._vertex] = fixed
+        total = self._spread @ shift
+        if fixed is not None:
+            total += fixed
+        total += positions.take(self._vertex, axis=0)
+        positions[self._vertex] = total
 
     def _axes(self, points: Float) -> tuple[Float, Float]:
         """Unit vectors to the right along the mouth and down across it in the picture, float32 [3]."""

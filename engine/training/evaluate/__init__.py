@@ -1,5 +1,5 @@
-"""Quality on real media: lips that follow speech, mouths that fit its sounds and shut where they
-must, lips shut in silence, a face in every frame, a head that is real enough, pictures like those of the video that it was taken from."""
+"""Quality on real media: lips that follow speech, mouths that fit its sounds and shut where they must, lips shut in
+silence, a face in every frame, a head that is real enough, pictures like those of the video that it was taken from."""
 
 from engine.training.evaluate.contact import evaluate_contact
 from engine.training.evaluate.faces import evaluate_faces

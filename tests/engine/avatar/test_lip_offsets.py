@@ -152,7 +152,7 @@ def test_skew_is_antisymmetric_and_grows_with_the_opening(avatar: Avatar, driver
     assert gap[60:].sum() > 1.2 * gap[:41].sum()  # the viewer's right
     less = driver.drive(lips(jawOpen=0.1, skew=0.8)) - driver.drive(lips(jawOpen=0.1)).copy()
     assert np.abs(less).max() < 0.6 * np.abs(right - still).max()
-    assert np.abs(driver.drive(lips(skew=1.0)) - avatar.positions).max() < 0.1
+    assert np.array_equal(driver.drive(lips(skew=1.0)), driver.drive(lips()).copy())
 
 
 @pytest.mark.parametrize("jaw", [0.0, 0.1, 0.3])
