@@ -157,6 +157,11 @@ class Session:
         """Change expressiveness and head motion from the next frame on."""
         self._state.style = style
 
+    def set_listening(self, heard: bool) -> None:
+        """Say whether the other side of the conversation speaks now; the avatar shows, from the next frame on, that it
+        listens. Their voice is not pushed as audio."""
+        self._state.listening = heard
+
     def set_avatar(self, avatar: Avatar | GeometricRenderer) -> None:
         """Draw another avatar from the next frame on; the motion goes on, in the new one's manner of speaking."""
         self._renderer = avatar if isinstance(avatar, GeometricRenderer) else self._engine.prepare(avatar)

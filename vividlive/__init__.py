@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.avatar.avatar import Avatar as Avatar
+    from engine.motion.idle import LifeSettings as LifeSettings
     from engine.motion.stage import MotionStyle as MotionStyle
     from engine.motion.values import Motion as Motion
     from engine.pipeline import Engine as Engine
@@ -25,12 +26,22 @@ _HOMES = {
     "Engine": "engine.pipeline",
     "EngineSettings": "engine.pipeline",
     "Frame": "engine.pipeline",
+    "LifeSettings": "engine.motion.idle",
     "Motion": "engine.motion.values",
     "MotionStyle": "engine.motion.stage",
     "Session": "engine.pipeline",
 }
 
-__all__ = ["Avatar", "Engine", "EngineSettings", "Frame", "Motion", "MotionStyle", "Session"]
+__all__ = [
+    "Avatar",
+    "Engine",
+    "EngineSettings",
+    "Frame",
+    "LifeSettings",
+    "Motion",
+    "MotionStyle",
+    "Session",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.channels import FACE, LIPS, MOUTH, SPEECH, SPREAD
-from engine.motion.idle import IdleState, live, new_idle
+from engine.motion.idle import IdleState, LifeSettings, live, new_idle
 from engine.motion.manner import Manner, lively
 from engine.motion.mouth import certainty, shape_motion
 from engine.motion.network import FaceMotionNetwork, NetworkState
@@ -35,6 +35,9 @@ FADE: Final = (0.4, 0.0)
 MUMBLED: Final = 0.6
 """Size of the mouth's motion that expressiveness 0 leaves, besides what the network mumbles by itself."""
 
+PAUSE_FRAMES: Final = 5
+"""A silence of so many frames ends a phrase (200 ms)."""
+
 SPEECH_BEGINS: Final = 0.6
 SPEECH_ENDS: Final = 0.35
 """The network's certainty of speech at which the mouth is let go and held."""
@@ -48,7 +51,7 @@ class MotionStyle:
     """How lively a session is: 0 is still, 1 natural, 2 twice that.
 
     expressiveness: mouth and brows (at 0 the mouth still speaks, mumbling, at half its size; at 2 it over-articulates).
-    head_motion: the head's sway.
+    head_motion: the head's sway. life: which signs of life are on.
 
     Raises:
         SettingError: a value outside [0, 2].
@@ -56,6 +59,7 @@ class MotionStyle:
 
     expressiveness: float = 1.0
     head_motion: float = 1.0
+    life: LifeSettings = LifeSettings()
 
     def __post_init__(self) -> None:
         for name, value in (("expressiveness", self.expressiveness), ("head_motion", self.head_motion)):
@@ -65,12 +69,13 @@ class MotionStyle:
 
 @dataclass
 class MotionState:
-    """One session. ``style`` and ``manner`` may be set at any time."""
+    """One session. ``style``, ``manner`` and ``listening``, whether the other side speaks, may be set at any time."""
 
     idle: IdleState
     network: NetworkState
     style: MotionStyle = MotionStyle()
     manner: Manner = Manner()
+    listening: bool = False
     hearing: HearingState = field(default_factory=HearingState)
     voice: VoiceState = field(default_factory=VoiceState)
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -167,7 +172,11 @@ class MotionStage:
         channels = self._speak(state, output, voices)
         accent = _accent(state, voice, level_db)
         style = state.style
-        shapes, pose, breath = live(state.idle, voice, accent, style.expressiveness, style.head_motion)
+        # The detector is ahead by the look-ahead and holds on to a voice; life goes by the phrase, which ends sooner.
+        phrase = voice and state.voice.unvoiced_frames < PAUSE_FRAMES
+        shapes, pose, breath = live(
+            state.idle, phrase, accent, style.expressiveness, style.head_motion, state.listening, style.life
+        )
         mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
         face = style.expressiveness * (channels[FACE] @ SPREAD[FACE])
         blendshapes = shapes.astype(np.float32) + mouth + face

@@ -170,6 +170,19 @@ def test_style_stills_the_head(engine: Engine, avatar: Avatar, speech: np.ndarra
     assert all(not motion.pose.any() for motion in session.motions())
 
 
+def test_a_session_listens_when_it_is_told_that_the_other_side_speaks(engine: Engine, avatar: Avatar) -> None:
+    heard = []
+    for tell in (False, True):
+        session = engine.session(avatar)
+        pitch = []
+        for frame in range(400):
+            session.set_listening(tell and frame % 100 < 60)
+            session.push_audio(np.zeros(FRAME_SAMPLES, np.float32))
+            pitch += [motion.pose[1] for motion in session.motions()]
+        heard.append(np.array(pitch))
+    assert np.max(heard[1] - heard[0]) > 1.0
+
+
 @pytest.mark.parametrize(
     "samples",
     [

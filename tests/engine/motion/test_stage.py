@@ -10,6 +10,7 @@ from scipy.signal import resample_poly
 
 from engine.conventions import ARKIT_INDEX, FRAME_SAMPLES, LIP_OFFSET_NAMES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
+from engine.motion.idle import LifeSettings
 from engine.motion.manner import Manner
 from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
@@ -182,6 +183,42 @@ def test_style_scales_mouth_and_head(stage: MotionStage, speech: NDArray[np.floa
         for value, motions in results.items()
     }
     assert heads[0.0] == 0.0 < heads[1.0] < heads[2.0]
+
+
+def test_an_avatar_that_is_told_of_the_other_sides_voice_nods(stage: MotionStage) -> None:
+    def pitch(heard_frames: int) -> NDArray[np.float32]:
+        state = stage.new_state(0)
+        poses = []
+        for frame in range(600):
+            state.listening = frame % 100 < heard_frames
+            poses += stage.step(state, np.zeros(FRAME_SAMPLES, np.float32))
+        return np.array([motion.pose[1] for motion in poses])
+
+    nods = pitch(70) - pitch(0)
+    assert nods.max() > 1.5
+    assert not nods[:66].any()  # not before the first phrase ends, less the look-ahead
+
+
+def test_phrases_end_sooner_than_the_detector_lets_go(
+    stage: MotionStage, speech: NDArray[np.float32]
+) -> None:
+    state = stage.new_state(0)
+    spoken, phrases = [], []
+    for frame in np.concatenate([speech[8_000:24_000], np.zeros(16_000, np.float32)]).reshape(-1, 640):
+        for motion in stage.step(state, frame):
+            spoken.append(motion.speaking)
+            phrases.append(state.idle.talk.speaking)
+    assert any(phrases)
+    last = [max(np.flatnonzero(flags)) for flags in (spoken, phrases)]
+    assert 3 <= last[0] - last[1] <= 6
+
+
+def test_signs_of_life_can_be_switched_off(stage: MotionStage, speech: NDArray[np.float32]) -> None:
+    state = stage.new_state(0)
+    state.style = MotionStyle(life=LifeSettings(blinks=False, gaze=False, breath=False))
+    eyes = [index for name, index in ARKIT_INDEX.items() if name.startswith(("eyeBlink", "eyeLook"))]
+    motions = stage.step(state, speech)
+    assert not any(motion.blendshapes[eyes].any() or motion.breath for motion in motions)
 
 
 @pytest.mark.parametrize("value", [-0.1, 2.1, float("nan")])
