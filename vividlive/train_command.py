@@ -45,7 +45,7 @@ def train_face_motion(
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
     steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 8000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1.5e-3,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-3,
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,

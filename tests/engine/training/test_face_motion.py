@@ -62,7 +62,7 @@ def test_clips_hold_the_mouth_of_their_own_sound(data: Path) -> None:
     for _ in range(8):
         clip = make_clip(rng, train, 60, muted=0.0)
         assert clip.heard.shape == (60, HEARD) and clip.motion.shape == (60, OUTPUTS)
-        correlations.append(np.corrcoef(clip.heard.mean(axis=1), opening(clip.motion))[0, 1])
+        correlations.append(np.corrcoef(clip.heard[:, -1], opening(clip.motion))[0, 1])
         named = clip.sounds.ravel() == CLASS_INDEX["open_back"]
         assert clip.motion[named[::2] & named[1::2], CHANNEL_INDEX["jawOpen"]].mean() > 0.1
     assert np.mean(correlations) > 0.6

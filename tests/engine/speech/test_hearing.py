@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.speech.features import FEATURES
 from engine.speech.hearing import HEARD, HearingState, hear
 from engine.speech.pitch import MIDDLE_HZ, PitchState, track_pitch
 
@@ -43,3 +44,21 @@ def test_frames_are_heard_alike_however_they_come() -> None:
     pieces = np.concatenate([hear(state, frame) for frame in frames])
     assert whole.shape == (14, HEARD) and whole.dtype == np.float32
     np.testing.assert_allclose(pieces, whole, atol=1e-5)  # FFTs of one and of many windows
+
+
+def test_levels_and_microphones_are_counted_out() -> None:
+    rng = np.random.default_rng(2)
+    sound = np.tile(voice(130, 0.3), 8) * np.repeat(rng.uniform(0.2, 1.0, 24), 1600)[: 8 * 4800]
+    sound = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].astype(np.float32)
+    sound += rng.normal(0, 0.003, len(sound)).astype(np.float32)
+    loud, quiet = hear(HearingState(), sound), hear(HearingState(), 0.2 * sound)
+    apart = np.abs(loud - quiet)[30:]
+    assert apart[:, :FEATURES].mean() < 0.1  # 0.54 without; the first guess is not forgotten at once
+    assert apart[:, -1].mean() > 0.3  # how loud it is stays known
+
+
+def test_noise_does_not_become_the_measure() -> None:
+    state = HearingState()
+    before = state.mean.copy()
+    hear(state, np.random.default_rng(3).normal(0, 0.1, 50 * FRAME_SAMPLES).astype(np.float32))
+    assert np.abs(state.mean - before).max() < 0.15
