@@ -73,8 +73,8 @@ def music(rng: np.random.Generator, samples: int) -> Wave:
     scale = SCALES[int(rng.integers(len(SCALES)))]
     key = int(rng.integers(45, 57))
     start = -rng.uniform(0, 4) * beat
-    layers = [name for name in ("chords", "melody", "bass", "drums") if rng.random() < 0.55]
-    layers = layers or [str(rng.choice(["chords", "melody"]))]
+    layers = [name for name in ("chords", "melody", "bass", "drums") if rng.random() < 0.6]
+    layers = layers or [str(rng.choice(["chords", "melody", "drums"]))]
     if "chords" in layers or "bass" in layers:
         bars = int((samples - start) / (4 * beat)) + 1
         roots = rng.integers(0, len(scale), bars)
@@ -133,21 +133,34 @@ def _line(rng: np.random.Generator, wave: Wave, start: float, step: float, pitch
 
 
 def _drums(rng: np.random.Generator, wave: Wave, start: float, step: float) -> None:
-    """A pattern of sixteen steps for a bass drum, a snare drum and a hi-hat, repeated with random strength."""
-    time = np.arange(int(0.25 * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    """A pattern of sixteen steps for a drum kit, repeated with random strength: bass drum, snare, hi-hat, tom, cymbal."""
+    time = np.arange(int(0.6 * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
     hiss = rng.standard_normal(len(time)).astype(np.float32)
-    sweep = np.sin(2 * np.pi * (rng.uniform(40, 70) * time - 4 * np.exp(-time * rng.uniform(20, 50))))
+    bright = np.diff(hiss, prepend=hiss[:1])
+
+    def fading(slowest: float, fastest: float) -> Wave:
+        return np.exp(-time * np.float32(np.exp(rng.uniform(np.log(slowest), np.log(fastest)))))
+
+    def sweep(low_hz: float, high_hz: float) -> Wave:
+        course = rng.uniform(low_hz, high_hz) * time - rng.uniform(0.5, 4) * np.exp(
+            -time * rng.uniform(20, 50)
+        )
+        return np.asarray(np.sin(2 * np.pi * course), np.float32)
+
     kit = (
-        (sweep * np.exp(-time * rng.uniform(8, 25)), 2.0, (0, 8), 0.15),
-        (hiss * np.exp(-time * rng.uniform(15, 40)) + 0.3 * np.roll(sweep, 20), 0.7, (4, 12), 0.1),
-        (np.diff(hiss, prepend=hiss[:1]) * np.exp(-time * rng.uniform(20, 90)), 0.3, range(0, 16, 2), 0.3),
+        (sweep(40, 70) * fading(8, 25), 2.0, (0, 8), 0.15),
+        (hiss * fading(8, 40) + rng.uniform(0, 1.5) * sweep(150, 260) * fading(10, 30), 0.7, (4, 12), 0.1),
+        (bright * fading(6, 90), 0.3, range(0, 16, int(rng.choice([1, 2, 2, 4]))), 0.3),
+        (sweep(80, 320) * fading(5, 20), 0.8, (), rng.uniform(0, 0.4)),
+        ((bright + 0.3 * hiss) * fading(2, 6), rng.uniform(0.1, 0.4), (0,), 0.02),
     )
     steps = int((len(wave) - start) / step) + 1
     for sound, gain, usual, extra in kit:
         pattern = [number in usual or rng.random() < extra for number in range(16)]
-        for number in range(steps):
-            if pattern[number % 16]:
-                place(wave, sound, int(start + number * step), gain * rng.uniform(0.5, 1.0))
+        if rng.random() < 0.8:
+            for number in range(steps):
+                if pattern[number % 16]:
+                    place(wave, sound, int(start + number * step), gain * rng.uniform(0.5, 1.0))
 
 
 def tone(rng: np.random.Generator, own: Timbre, hertz: float, samples: float) -> Wave:
