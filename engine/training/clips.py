@@ -1,7 +1,10 @@
 """Training clips for the face motion: spoiled speech as it is heard, and the motion that belongs to each frame."""
 
-from collections.abc import Mapping, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -158,6 +161,60 @@ def make_clip(rng: np.random.Generator, speech: Speech, frames: int, muted: floa
             count = min(len(wave), length)
             sound[:count] += wave[:count]
     return Clip(hear(HearingState(), np.clip(sound, -1, 1)), motion, sounds, manner.vector())
+
+
+class Clips:
+    """Numbered clips: the same for the same seed and number, whichever process makes them.
+
+    The last ``memory`` of them are kept. ``prepare`` lets ``workers`` other processes make clips ahead of their use;
+    without workers they are made when they are asked for.
+    """
+
+    def __init__(
+        self, speech: Speech, seed: int, frames: int, muted: float, memory: int, workers: int = 0
+    ) -> None:
+        self._make = partial(_numbered, speech, seed, frames, muted)
+        self._kept: dict[int, Clip | Future[Clip]] = {}
+        self._memory = memory
+        self._pool: ProcessPoolExecutor | None = None
+        if workers:
+            context = multiprocessing.get_context("fork")  # the speech is shared, not copied
+            self._pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(self._make,))
+
+    def prepare(self, numbers: Iterable[int]) -> None:
+        """Have clips made that will be asked for soon."""
+        for number in numbers:
+            if self._pool and number not in self._kept:
+                self._kept[number] = self._pool.submit(_work, number)
+
+    def __getitem__(self, number: int) -> Clip:
+        clip = self._kept.get(number)
+        clip = self._make(number) if clip is None else clip.result() if isinstance(clip, Future) else clip
+        self._kept[number] = clip
+        while len(self._kept) > self._memory:
+            del self._kept[next(iter(self._kept))]
+        return clip
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+
+_worker: Callable[[int], Clip]
+
+
+def _begin(make: Callable[[int], Clip]) -> None:
+    global _worker
+    _worker = make
+
+
+def _work(number: int) -> Clip:
+    return _worker(number)
+
+
+def _numbered(speech: Speech, seed: int, frames: int, muted: float, number: int) -> Clip:
+    return make_clip(np.random.default_rng([seed, 2, number]), speech, frames, muted)
 
 
 def _manner(rng: np.random.Generator) -> Manner:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from engine.errors import SettingError
 from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_CHANNELS, LIPS, MOUTH, SPEECH, SPREAD
 from engine.motion.network import FaceMotionConfig
 from engine.speech.features import FEATURES, MEL_BANDS
-from engine.training.clips import Clip, load_speech, make_clip
+from engine.training.clips import Clip, Clips, load_speech, make_clip
 from engine.training.face_motion_net import FaceMotionNet, Output, load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,9 @@ LIP_POINTS: Final = (0, 17, 61, 291, 37, 267, 84, 314, 39, 269, 181, 405)
 MESH_SCALE: Final = 0.02
 """Errors of points on the lips count squared below and linearly above; parts of the mouth's width."""
 
+AHEAD: Final = 12
+"""Steps ahead of their use at which workers are asked for clips."""
+
 SOUND_WEIGHT: Final = 0.25
 """What naming the sounds counts: it is not asked for in calls, but what it needs to know the lips need too."""
 
@@ -72,7 +75,7 @@ class TrainingConfig:
     frames, clips: length of a clip and clips of a batch. fresh: clips of a batch that were never seen before; the
     others come again from the last ``memory``, since spoiling speech anew costs as much as learning from it.
     rate: peak learning rate (warmed up, then cosine). muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
-    which is what is validated and exported.
+    which is what is validated and exported. workers: other processes that make clips (Linux).
     """
 
     steps: int = 8000
@@ -87,6 +90,7 @@ class TrainingConfig:
     average: float = 0.998
     seed: int = 0
     validate_every: int = 100
+    workers: int = 0
 
 
 def train_face_motion(
@@ -141,10 +145,9 @@ def train_face_motion(
         with (folder / "curves.csv").open("w", newline="") as file:
             csv.writer(file).writerow(CURVES)
 
-    @lru_cache(maxsize=config.memory + config.clips)
-    def clip(number: int) -> Clip:
-        return make_clip(np.random.default_rng([config.seed, 2, number]), train, config.frames, config.muted)
-
+    clips = Clips(
+        train, config.seed, config.frames, config.muted, config.memory + AHEAD * config.fresh, config.workers
+    )
     held_rng = np.random.default_rng([config.seed, 1])
     held = _batch([make_clip(held_rng, validate, config.frames, config.muted) for _ in range(40)], device)
     numbers: dict[str, float] = {}
@@ -153,7 +156,8 @@ def train_face_motion(
         rate = config.rate * _schedule(step, config)
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = rate
-        batch = _batch([clip(number) for number in _chosen(step, config)], device)
+        clips.prepare(range(step * config.fresh, (step + AHEAD) * config.fresh))
+        batch = _batch([clips[number] for number in _chosen(step, config)], device)
         outputs, _ = model(_mask(batch.heard, config.seed + step), batch.manner)
         losses = [motion_loss(output, batch, look_ahead) for look_ahead, output in outputs.items()]
         loss = torch.stack(losses).mean()
@@ -191,6 +195,7 @@ def train_face_motion(
             total, since = 0.0, 0
         if progress:
             progress((step + 1) / config.steps)
+    clips.close()
     return numbers
 
 

@@ -86,7 +86,7 @@ class VisemeRules:
     hold: float = 0.75
     narrow: float = 0.7
     loudness_db: float = 24.0
-    quiet: float = 0.55
+    quiet: float = 0.75
     loud: float = 1.1
     smooth_s: float = 0.018
     speech_margin_s: float = 0.1
