@@ -27,6 +27,9 @@ have a pitch: breath, clicks and rustling have none."""
 END_PIECES: Final = 50
 """Pieces without speech (500 ms) after which the user is silent."""
 
+PAUSE_PIECES: Final = 20
+"""A pause of so long (200 ms) is one between two phrases."""
+
 QUIETEST_DBFS: Final = -50.0
 """Softer than this is no speech."""
 
@@ -81,6 +84,11 @@ class BargeIn:
         for piece in heard[:whole].reshape(-1, PIECE):
             change = self._judge(piece, far_end_dbfs) or change
         return change
+
+    @property
+    def in_phrase(self) -> bool:
+        """Whether the user speaks and makes no pause."""
+        return self.speaking and self._without < PAUSE_PIECES
 
     def _judge(self, piece: NDArray[np.float32], far_end_dbfs: float | None) -> Change | None:
         self._past = np.concatenate([self._past[PIECE:], piece])

@@ -38,7 +38,8 @@ class OpenSession:
 
     ``origin_s`` is the monotonic time of sample 0 and ``budget_s`` the time from a frame's first sample to its
     deadline: frames whose deadline has passed are not drawn. ``shown`` is the motion that the viewer saw last, as in
-    ``FrameDone``, when another worker drew the session before: the head goes on from there.
+    ``FrameDone``, when another worker drew the session before: the head goes on from there. ``listening`` is as in
+    ``SetListening``.
     """
 
     session: str
@@ -53,6 +54,7 @@ class OpenSession:
     head_motion: float
     level: int
     shown: bytes = b""
+    listening: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ class SetStyle:
     session: str
     expressiveness: float
     head_motion: float
+
+
+@dataclass(frozen=True)
+class SetListening:
+    """Whether the other side of the conversation speaks now; its voice is not in the ring."""
+
+    session: str
+    heard: bool
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,9 @@ class Stop:
     """End the worker."""
 
 
-ToSession = OpenSession | Audio | Clear | SetStyle | SetAvatar | SetLevel | SetOrigin | CloseSession
+ToSession = (
+    OpenSession | Audio | Clear | SetStyle | SetListening | SetAvatar | SetLevel | SetOrigin | CloseSession
+)
 ToWorker = ToSession | Preload | ForgetAvatar | Stop
 
 

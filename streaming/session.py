@@ -29,6 +29,7 @@ from streaming.messages import (
     OpenSession,
     SetAvatar,
     SetLevel,
+    SetListening,
     SetOrigin,
     SetStyle,
     ToWorker,
@@ -85,6 +86,7 @@ class AvatarSession:
         self._send = send
         self._seed = seed
         self._style = (1.0, 1.0)
+        self._listening = False
         self._memory = SessionMemory(settings.size)
         self.pictures = PictureLine(
             self.label,
@@ -274,6 +276,7 @@ class AvatarSession:
                 head_motion=self._style[1],
                 level=int(self.pictures.ladder.level),
                 shown=self.pictures.motion,
+                listening=self._listening,
             )
         )
         if self.timeline.head > first_frame * FRAME_SAMPLES:
@@ -283,6 +286,12 @@ class AvatarSession:
         """Change expressiveness and head motion, both 0 to 2."""
         self._style = (expressiveness, head_motion)
         self._send(SetStyle(self.name, expressiveness, head_motion))
+
+    def set_listening(self, heard: bool) -> None:
+        """Say whether the other side speaks now, whose voice is not the avatar's: the avatar shows that it listens."""
+        if heard != self._listening:
+            self._listening = heard
+            self._send(SetListening(self.name, heard))
 
     def set_avatar(self, avatar: str, path: str) -> None:
         """Show another avatar."""

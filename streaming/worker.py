@@ -34,6 +34,7 @@ from streaming.messages import (
     SessionFailed,
     SetAvatar,
     SetLevel,
+    SetListening,
     SetOrigin,
     SetStyle,
     Stop,
@@ -140,6 +141,8 @@ class Worker:
                 session.clear(message.generation)
             case SetStyle():
                 session.set_style(message.expressiveness, message.head_motion)
+            case SetListening():
+                session.set_listening(message.heard)
             case SetAvatar():
                 self._swaps[message.session] = self._loader.prepare(message.avatar_path)
             case SetLevel():

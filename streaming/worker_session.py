@@ -46,6 +46,7 @@ class WorkerSession:
         self._end = self._heard
         self._session = port.session(prepared, opening.seed)
         self.set_style(opening.expressiveness, opening.head_motion)
+        self.set_listening(opening.listening)
         self._new_face = True
         self._motions: Iterator[Motion] = iter(())
         self._pending: Motion | None = None
@@ -55,6 +56,10 @@ class WorkerSession:
     def set_style(self, expressiveness: float, head_motion: float) -> None:
         """Change the style from the next motion on."""
         self._session.set_style(self._port.style(expressiveness, head_motion))
+
+    def set_listening(self, heard: bool) -> None:
+        """The other side of the conversation begins, or ends, to speak."""
+        self._session.set_listening(heard)
 
     def set_avatar(self, prepared: Any) -> None:
         """Draw another avatar from the next frame on, whatever the ladder would skip."""

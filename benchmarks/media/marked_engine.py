@@ -92,6 +92,9 @@ class MarkedSession:
     def set_style(self, style: Any) -> None:
         self._session.set_style(style)
 
+    def set_listening(self, heard: bool) -> None:
+        self._session.set_listening(heard)
+
     def set_avatar(self, avatar: Any) -> None:
         self._avatar, prepared = avatar
         self._session.set_avatar(prepared)

@@ -175,7 +175,7 @@ def test_a_session_listens_when_it_is_told_that_the_other_side_speaks(engine: En
     for tell in (False, True):
         session = engine.session(avatar)
         pitch = []
-        for frame in range(400):
+        for frame in range(200):
             session.set_listening(tell and frame % 100 < 60)
             session.push_audio(np.zeros(FRAME_SAMPLES, np.float32))
             pitch += [motion.pose[1] for motion in session.motions()]

@@ -20,6 +20,8 @@ BITS = 20
 """Bars in the top eighth of the picture: the frame number in binary, most significant first."""
 
 JAW = 17
+SMILE = 23
+"""Shows, in the motion, that the session listens."""
 
 
 @dataclass
@@ -40,6 +42,7 @@ class FakeSession:
         self._next = 0
         self._kept = 0
         self._openness = 1.0
+        self._listening = False
 
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         assert samples.dtype == np.float32
@@ -58,6 +61,7 @@ class FakeSession:
             motion = rest(start // FRAME_SAMPLES)
             blendshapes = motion.blendshapes.copy()
             blendshapes[JAW] = min(1.0, level * 5 * self._openness)
+            blendshapes[SMILE] = float(self._listening)
             self._sound = self._sound[FRAME_SAMPLES:]
             self._kept = LOOK_AHEAD_SAMPLES
             self._next += 1
@@ -70,6 +74,9 @@ class FakeSession:
 
     def set_style(self, style: Any) -> None:
         self._openness = style["expressiveness"]
+
+    def set_listening(self, heard: bool) -> None:
+        self._listening = heard
 
     def set_avatar(self, avatar: Any) -> None:
         self._avatar = avatar

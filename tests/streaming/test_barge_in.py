@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
-from streaming.barge_in import END_PIECES, BargeIn
+from streaming.barge_in import END_PIECES, PAUSE_PIECES, BargeIn
 from tests.streaming.voices import RATE, bundled_speech
 
 BLOCK = 960
@@ -52,6 +52,22 @@ def in_silence(
     speech: NDArray[np.float64], before_s: float = 2.0, after_s: float = 2.0
 ) -> NDArray[np.float64]:
     return np.concatenate([np.zeros(int(before_s * RATE)), speech, np.zeros(int(after_s * RATE))])
+
+
+def test_a_phrase_ends_before_the_user_is_silent_and_another_one_may_follow() -> None:
+    gap = np.zeros(int(0.35 * RATE))
+    sound = np.concatenate([np.zeros(RATE), utterance(), gap, utterance(), np.zeros(RATE)])
+    detector, state = BargeIn(), []
+    for block in sound[: len(sound) // BLOCK * BLOCK].astype(np.int16).reshape(-1, BLOCK):
+        detector.add(block)
+        state.append((detector.speaking, detector.in_phrase))
+    speaking, in_phrase = np.array(state).T
+    assert not (in_phrase & ~speaking).any()
+    begins = [np.flatnonzero(flags[1:] & ~flags[:-1]) for flags in (speaking, in_phrase)]
+    assert begins[0][0] == begins[1][0]
+    assert len(begins[0]) == 1 < len(begins[1])
+    last = [np.flatnonzero(flags)[-1] * BLOCK / RATE for flags in (speaking, in_phrase)]
+    assert last[0] - last[1] == pytest.approx((END_PIECES - PAUSE_PIECES) / 100, abs=0.03)
 
 
 @pytest.mark.parametrize("room", [None, ("white", -60), ("white", -45), ("pink", -40)])

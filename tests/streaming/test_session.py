@@ -18,6 +18,7 @@ from streaming.messages import (
     FrameDone,
     OpenSession,
     SetAvatar,
+    SetListening,
     SetOrigin,
     SetStyle,
     ToWorker,
@@ -91,6 +92,19 @@ async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_s
     assert 0 <= after.first_frame * FRAME_SAMPLES - bench.session.timeline.head < FRAME_SAMPLES
     assert (after.avatar_path, after.expressiveness, after.head_motion) == ("/b.avatar", 0.5, 1.5)
     assert after.generation > before.generation
+
+
+async def test_the_worker_is_told_once_that_the_other_side_speaks_and_so_is_the_next_one(
+    bench: Bench,
+) -> None:
+    bench.session.open_session()
+    assert not bench.last(OpenSession).listening
+    for heard in (False, True, True, False, True):
+        bench.session.set_listening(heard)
+    told = [message.heard for message in bench.said if isinstance(message, SetListening)]
+    assert told == [True, False, True]
+    bench.session.open_session()
+    assert bench.last(OpenSession).listening
 
 
 async def test_a_worker_that_takes_over_hears_the_last_moments_again(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from streaming.messages import (
     SessionFailed,
     SetAvatar,
     SetLevel,
+    SetListening,
     SetOrigin,
     SetStyle,
     pack_motion,
@@ -33,7 +34,7 @@ from streaming.messages import (
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
 from streaming.worker_session import SETTLE_FRAMES
-from tests.streaming.fake_engine import JAW, FakeEngine, InlineExecutor, read_number
+from tests.streaming.fake_engine import JAW, SMILE, FakeEngine, InlineExecutor, read_number
 
 SIZE = 256
 LOUD = np.float32(0.2)
@@ -267,6 +268,28 @@ def test_the_avatar_asked_for_last_is_the_one_that_stays(bench: Bench, tmp_path:
     bench.executor.work()
     bench.hear(2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     assert [bench.memory.picture(done.slot)[SIZE, 0] for done in bench.work()] == [200, 200]
+
+
+def test_a_session_is_told_that_the_other_side_speaks(bench: Bench) -> None:
+    bench.open()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    done = bench.work()
+    for heard in (True, False):
+        bench.worker.handle(SetListening("s", heard))
+        bench.hear(FRAME_SAMPLES)
+        done += bench.work()
+    assert [unpack_motion(frame.motion)[SMILE] for frame in done] == [0.0, 1.0, 0.0]
+
+
+def test_a_worker_that_takes_over_goes_on_listening(bench: Bench) -> None:
+    bench.worker.handle(
+        OpenSession(
+            "s", bench.memory.name, str(bench.avatar), 0, 0, 0.0, 0.16, 0, 1.0, 1.0, 0, listening=True
+        )
+    )
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    (done,) = bench.work()
+    assert unpack_motion(done.motion)[SMILE] == 1.0
 
 
 def test_what_a_session_is_told_while_its_avatar_loads_is_done_afterwards(bench: Bench) -> None:

@@ -189,7 +189,7 @@ def test_an_avatar_that_is_told_of_the_other_sides_voice_nods(stage: MotionStage
     def pitch(heard_frames: int) -> NDArray[np.float32]:
         state = stage.new_state(0)
         poses = []
-        for frame in range(600):
+        for frame in range(200):
             state.listening = frame % 100 < heard_frames
             poses += stage.step(state, np.zeros(FRAME_SAMPLES, np.float32))
         return np.array([motion.pose[1] for motion in poses])

@@ -56,6 +56,32 @@ async def test_an_agent_hears_the_user_and_not_the_mouth_does(join: Join, server
     assert client.all("speaking") == []
 
 
+async def test_the_avatar_listens_while_the_user_speaks_to_the_agent(join: Join, server: Server) -> None:
+    client = await join()
+    await client.start(listen=True)
+    await client.tell("clear")
+    await client.event("cleared")
+    session = server.session("grace_hopper")
+    user = User(session)
+    await user.speak(hello())
+    assert session._listening
+    await user.speak(np.zeros(24_000, np.int16))
+    assert not session._listening
+    await user.speak(hello())
+    assert session._listening
+    for _ in range(250):  # the microphone is off
+        if session._listening:
+            await asyncio.sleep(0.04)
+    assert not session._listening
+    await user.speak(hello())
+    assert session._listening
+    await client.start()
+    await client.tell("clear")
+    await client.until(lambda: len(client.all("cleared")) == 2)
+    await user.speak(hello())  # to the mouth
+    assert not session._listening
+
+
 async def test_the_user_interrupts_an_agent_that_allows_it(join: Join, server: Server) -> None:
     client = await join()
     await client.start(listen=True, barge_in=True)
