@@ -50,13 +50,14 @@ def train_face_motion(
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    workers: Annotated[int, typer.Option(help="Other processes that make clips (not on Windows).")] = 1,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the face motion network on made speech."""
     from engine.training import face_motion
 
-    config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate)
+    config = face_motion.TrainingConfig(steps=steps, seed=seed, rate=rate, workers=workers)
     with progress_bar("training") as advance:
         numbers = face_motion.train_face_motion(
             data,

@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -81,8 +82,8 @@ class TrainingConfig:
     steps: int = 8000
     frames: int = 100
     clips: int = 12
-    fresh: int = 3
-    memory: int = 2400
+    fresh: int = 5
+    memory: int = 1200
     rate: float = 5e-3
     warm_up: int = 100
     weight_decay: float = 0.02
@@ -121,6 +122,8 @@ def train_face_motion(
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    if config.workers and "fork" not in multiprocessing.get_all_start_methods():
+        raise SettingError("expected no workers on a system that cannot fork: use --workers 0")
     train, validate = load_speech(data)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

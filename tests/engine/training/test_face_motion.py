@@ -15,7 +15,7 @@ from engine.motion.manner import MANNERS
 from engine.motion.mouth import shape_motion
 from engine.motion.network import FaceMotionConfig, FaceMotionNetwork
 from engine.speech.hearing import HEARD
-from engine.training.clips import load_speech, make_clip
+from engine.training.clips import Clips, load_speech, make_clip
 from engine.training.face_motion import Batch, TrainingConfig, lip_points, motion_loss, train_face_motion
 from engine.training.face_motion_net import HALVES, FaceMotionNet, Output, load_weights, save_weights
 from engine.training.phones import CLASS_INDEX, CLASS_NAMES, PAUSE
@@ -124,6 +124,16 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: 
         assert torch.equal(a, b), name
     with (tmp_path / "parts" / "curves.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
+
+
+def test_workers_make_the_same_clips(data: Path) -> None:
+    train = load_speech(data)[0]
+    alone, helped = (Clips(train, 1, 20, 0.1, memory=3, workers=workers) for workers in (0, 1))
+    helped.prepare(range(4))
+    for number in (0, 3, 1, 2, 0):
+        np.testing.assert_array_equal(alone[number].heard, helped[number].heard)
+        np.testing.assert_array_equal(alone[number].motion, helped[number].motion)
+    helped.close()
 
 
 def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
