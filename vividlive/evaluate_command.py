@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,7 +12,7 @@ from vividlive.options import JsonOption, LookAheadOption
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
 PlotsOption = Annotated[
-    Path | None, typer.Option(help="Folder for pictures of the curves against the reference (motion).")
+    Path | None, typer.Option(help="Folder for pictures of the curves against the reference (motion, lips).")
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -39,6 +39,10 @@ def evaluate(
     json_path: JsonOption = None,
     plots: PlotsOption = None,
     weights: WeightsOption = None,
+    reference_curves: Annotated[
+        Path | None,
+        typer.Option(help="motion: captured curves of the sound PATH (CSV with time_s and ARKit names)."),
+    ] = None,
 ) -> None:
     """Measure the quality on real media; exit code 3 when a bar is missed."""
     from engine.training import evaluate as metrics
@@ -60,12 +64,18 @@ def evaluate(
         raise SettingError(f"expected one of {', '.join(known)}, got {what!r}")
     if sounds is not None and what != "silence":
         raise SettingError(f"expected --sounds with silence alone, got it with {what}")
-    if (plots or weights) and what != "motion":
-        raise SettingError(f"expected --plots and --weights with motion alone, got them with {what}")
+    if (weights or reference_curves) and what != "motion":
+        raise SettingError(f"expected --weights and --reference-curves with motion alone, got {what}")
+    if plots is not None and what not in ("motion", "lips"):
+        raise SettingError(f"expected --plots with motion or lips, got it with {what}")
     if (speech is None) == (what == "contact"):
         raise SettingError(f"expected --speech with contact and with nothing else, got {what}")
     with progress_bar(f"evaluating {what}") as advance:
-        if what == "motion":
+        if reference_curves is not None:
+            result = metrics.evaluate_captured(
+                path, reference_curves, look_ahead_ms=look_ahead_ms, weights=weights
+            )
+        elif what == "motion":
             result = metrics.evaluate_motion(
                 path, look_ahead_ms=look_ahead_ms, weights=weights, plots=plots, progress=advance
             )
@@ -76,8 +86,11 @@ def evaluate(
             result = metrics.evaluate_contact(path, speech=speech, motion=stage, progress=advance)
         else:
             maker = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms)
-            only = {"sounds": sounds, "motion": maker.motion} if what == "silence" else {}
-            result = kinds[what](path, progress=advance, maker=maker, **only)
+            own: dict[str, dict[str, Any]] = {
+                "silence": {"sounds": sounds, "motion": maker.motion},
+                "lips": {"plots": plots},
+            }
+            result = kinds[what](path, progress=advance, maker=maker, **own.get(what, {}))
     _show_evaluation(result, json_path)
 
 

@@ -5,7 +5,7 @@ from engine.training.evaluate.contact import evaluate_contact
 from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.head import evaluate_head
 from engine.training.evaluate.lips import evaluate_lips
-from engine.training.evaluate.motion import evaluate_motion
+from engine.training.evaluate.motion import evaluate_captured, evaluate_motion
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
 from engine.training.evaluate.speak import AvatarMaker
@@ -15,6 +15,7 @@ __all__ = [
     "AvatarMaker",
     "Bar",
     "Report",
+    "evaluate_captured",
     "evaluate_contact",
     "evaluate_faces",
     "evaluate_head",

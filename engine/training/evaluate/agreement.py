@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 
 from engine.conventions import ARKIT_INDEX
 from engine.training.evaluate.closures import NO_CLOSURES, ClosureScore, score_closures
-from engine.training.evaluate.lips import correlation
+from engine.training.evaluate.curves import MAX_LAG, correlation
 from engine.training.evaluate.report import Value
 from engine.training.openfacefx_curves import openfacefx_shapes
 from engine.training.visemes import opening
@@ -24,9 +24,6 @@ from engine.training.voices import Phone
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-
-MAX_LAG: Final = 10
-"""Frames either way in which the best lag is sought."""
 
 SHUT: Final = 0.02
 """Opening, in units of jawOpen, at which lips count as shut in the picture."""
@@ -49,34 +46,44 @@ def compare_mouths(references: Sequence[Reference], mouths: Sequence[Float]) -> 
     """Agreement of a system's mouths with the references, one entry a recording.
 
     Returns:
-        jaw_r: correlation of jawOpen with the reference's. opening_r: that of the lip opening (jawOpen less
-        mouthClose, and a part of the lips' own parting). width_r: that of stretch and smile less pucker and funnel.
+        what ``compare_shapes`` does, and
         viseme_r: mean over the reference's visemes of the correlation with the nearest mix of visemes, each frame's
-        shapes fitted by non-negative least squares. lag_frames, r_lag: where the jaw correlates best (positive:
-        the system is late), and how well there. sd_ratio: of the jaw's standard deviations.
+        shapes fitted by non-negative least squares.
         f1, precision, recall: bilabial closures (``closures.py``) at the threshold of ``THRESHOLDS`` with the
         highest F1 over the set. f1_shut: F1 at the opening ``SHUT``.
     """
-    real, ours = [item.shapes for item in references], list(mouths)
     within = [item.within for item in references]
-    by_lag = {lag: pooled(real, ours, within, jaw, lag) for lag in range(-MAX_LAG, MAX_LAG + 1)}
-    best = max(by_lag, key=lambda lag: (by_lag[lag], -abs(lag)))
     phones = [item.phones for item in references]
     openings = [opening(mouth) for mouth in mouths]
     closures = best_closures(openings, phones, within)
-    shut = total_closures(openings, phones, SHUT)
+    return {
+        **compare_shapes([item.shapes for item in references], mouths, within),
+        "viseme_r": viseme_correlation([item.visemes for item in references], mouths, within),
+        "f1": closures.f1,
+        "precision": closures.precision,
+        "recall": closures.recall,
+        "f1_shut": total_closures(openings, phones, SHUT).f1,
+    }
+
+
+def compare_shapes(real: Sequence[Float], ours: Sequence[Float], within: Sequence[Mask]) -> dict[str, Value]:
+    """Agreement of mouths [F, 52] with real ones, one entry a recording.
+
+    Returns:
+        jaw_r: correlation of jawOpen with the real one's. opening_r: that of the lip opening (jawOpen less
+        mouthClose, and a part of the lips' own parting). width_r: that of stretch and smile less pucker and funnel.
+        lag_frames, r_lag: where the jaw correlates best (positive: ours is late), and how well there.
+        sd_ratio: of the jaw's standard deviations.
+    """
+    by_lag = {lag: pooled(real, ours, within, jaw, lag) for lag in range(-MAX_LAG, MAX_LAG + 1)}
+    best = max(by_lag, key=lambda lag: (by_lag[lag], -abs(lag)))
     return {
         "jaw_r": by_lag[0],
         "opening_r": pooled(real, ours, within, opening),
         "width_r": pooled(real, ours, within, width),
-        "viseme_r": viseme_correlation([item.visemes for item in references], ours, within),
         "lag_frames": best,
         "r_lag": by_lag[best],
         "sd_ratio": _sd(ours, within) / max(_sd(real, within), 1e-9),
-        "f1": closures.f1,
-        "precision": closures.precision,
-        "recall": closures.recall,
-        "f1_shut": shut.f1,
     }
 
 

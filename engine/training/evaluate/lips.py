@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
 from engine.conventions import FRAME_SAMPLES
+from engine.training.evaluate.curves import compare, correlation
 from engine.training.evaluate.media import RealClip, find_clips, read_clip
-from engine.training.evaluate.opening import lip_openings
+from engine.training.evaluate.opening import lip_openings, mouth_widths
+from engine.training.evaluate.plots import plot_lips
 from engine.training.evaluate.report import Bar, Progress, Report, Value
 from engine.training.evaluate.speak import AvatarMaker, Speaker, SpeakerMaker, track_speech
 
-MAX_LAG: Final = 10  # frames
-
-MIN_R: Final = 0.35
+MIN_R: Final = 0.50
+MIN_WIDTH_R: Final = 0.30
 MAX_MEAN_LAG: Final = 1.0
-SD_RATIO: Final = (0.5, 1.5)
+SD_RATIO: Final = (0.7, 1.3)
 MAX_SWAPPED_R: Final = 0.10
 
 
@@ -28,12 +29,14 @@ def evaluate_lips(
     progress: Progress | None = None,
     swapped: bool = True,
     maker: SpeakerMaker | None = None,
+    plots: Path | None = None,
 ) -> Report:
-    """Compare the tracked lip opening of rendered clips with that of the real ones.
+    """Compare the tracked lip opening and mouth width of rendered clips with those of the real ones.
 
     For each clip: correlation at lag 0, the lag within +-10 frames that correlates best (positive: the avatar is
-    late), ratio of the standard deviations. ``swapped`` also lets every clip's avatar speak every other clip's sound,
+    late), ratio of the standard deviations; of the width the correlation at lag 0. ``swapped`` also lets every clip's avatar speak every other clip's sound,
     up to the shorter one's length: all ordered pairs, as single pairs of short clips correlate by chance.
+    ``plots``: a folder for a picture of each clip's curves.
 
     Raises:
         InputError: no clip with sound, or a first picture that cannot become an avatar.
@@ -56,8 +59,13 @@ def evaluate_lips(
 
     rows: list[dict[str, Value]] = []
     for clip, speaker in zip(clips, speakers, strict=True):
-        driven = _driven_opening(speaker, clip.samples, landmarker)
-        rows.append({"clip": clip.name, **compare(clip.opening, driven)})
+        points = track_speech(speaker, clip.samples, landmarker).points
+        driven, wide = lip_openings(points), mouth_widths(points)
+        width_r = correlation(clip.width, wide)
+        rows.append({"clip": clip.name, **compare(clip.opening, driven), "width_r": width_r})
+        if plots is not None:
+            curves = {"lip opening": (clip.opening, driven), "mouth width": (clip.width, wide)}
+            plot_lips(plots / f"{clip.name}.png", clip.name, curves)
         report(len(clip.opening))
     swaps: dict[int, list[float]] = {index: [] for index in range(len(clips))}
     for face, voice in pairs:
@@ -72,41 +80,6 @@ def evaluate_lips(
     return Report("lips", tuple(rows), _bars(rows), _notes(clips))
 
 
-def compare(real: NDArray[np.float64], driven: NDArray[np.float64]) -> dict[str, Value]:
-    """Correlation, best lag and spread of two opening curves; frames in which one is NaN do not count."""
-    frames = min(len(real), len(driven))
-    real, driven = real[:frames], driven[:frames]
-    by_lag = {lag: _correlation_at(real, driven, lag) for lag in range(-MAX_LAG, MAX_LAG + 1)}
-    best = max(by_lag, key=lambda lag: (by_lag[lag], -abs(lag)))
-    spread = float(np.nanstd(driven) / max(float(np.nanstd(real)), 1e-9))
-    return {
-        "frames": frames,
-        "r": by_lag[0],
-        "best_lag": best,
-        "r_best_lag": by_lag[best],
-        "sd_ratio": spread,
-        "mean_real": float(np.nanmean(real)),
-        "mean_driven": float(np.nanmean(driven)),
-    }
-
-
-def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Pearson's r of the frames that both have; 0 where one of them does not move."""
-    frames = min(len(a), len(b))
-    both = np.isfinite(a[:frames]) & np.isfinite(b[:frames])
-    x, y = a[:frames][both], b[:frames][both]
-    if len(x) < 3 or x.std() < 1e-9 or y.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(x, y)[0, 1])
-
-
-def _correlation_at(real: NDArray[np.float64], driven: NDArray[np.float64], lag: int) -> float:
-    """r of real[n] and driven[n + lag]."""
-    if abs(lag) >= len(real):
-        return 0.0
-    return correlation(real[max(0, -lag) :], driven[max(0, lag) :])
-
-
 def _driven_opening(
     speaker: Speaker, samples: NDArray[np.float32], landmarker: FaceLandmarker
 ) -> NDArray[np.float64]:
@@ -119,6 +92,7 @@ def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
 
     bars = [
         Bar("mean r at lag 0", mean("r"), least=MIN_R),
+        Bar("mean r of the width", mean("width_r"), least=MIN_WIDTH_R),
         Bar("mean best lag, frames", mean("best_lag"), least=-MAX_MEAN_LAG, most=MAX_MEAN_LAG),
         Bar("mean sd ratio", mean("sd_ratio"), least=SD_RATIO[0], most=SD_RATIO[1]),
     ]

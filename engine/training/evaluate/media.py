@@ -16,7 +16,7 @@ from engine.avatar.video import probe_video, read_video
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES
 from engine.errors import InputError
 from engine.speech.audio_file import load_audio
-from engine.training.evaluate.opening import lip_openings
+from engine.training.evaluate.opening import lip_openings, mouth_widths
 
 VIDEO_ENDINGS: Final = frozenset({".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
 PHOTO_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -41,13 +41,15 @@ class RealClip:
 
     Convention:
         photo: its first picture as a PNG file's bytes. samples: float32 [T], 16 kHz mono.
-        opening: float64 [N], ``lip_opening`` at 25 fps; row n belongs to samples [640 n, 640 (n + 1)).
+        opening, width: float64 [N], ``lip_opening`` and ``mouth_width`` at 25 fps; row n belongs to samples
+            [640 n, 640 (n + 1)).
     """
 
     name: str
     photo: bytes
     samples: NDArray[np.float32]
     opening: NDArray[np.float64]
+    width: NDArray[np.float64]
 
 
 def find_clips(paths: list[Path]) -> list[Clip]:
@@ -112,9 +114,9 @@ def read_clip(clip: Clip, landmarker: FaceLandmarker) -> RealClip:
     samples = load_audio(clip.sound).analysis
     frames = min(int(track.times_s[-1] * FRAME_RATE + 1e-6) + 1, len(samples) // FRAME_SAMPLES)
     grid = np.arange(frames) / FRAME_RATE
-    openings = lip_openings(track.points).astype(np.float32)[:, None]
-    opening = resample(track.times_s, openings, grid)[:, 0].astype(np.float64)
-    return RealClip(clip.name, png(first.image), samples[: frames * FRAME_SAMPLES], opening)
+    tracked = np.stack([lip_openings(track.points), mouth_widths(track.points)], axis=1)
+    opening, width = resample(track.times_s, tracked.astype(np.float32), grid).T.astype(np.float64)
+    return RealClip(clip.name, png(first.image), samples[: frames * FRAME_SAMPLES], opening, width)
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import SettingError
 from engine.motion.channels import CHANNELS, SPREAD
+from engine.motion.motion_file import read_motion
 from engine.motion.stage import WEIGHTS, MotionStage
-from engine.training.evaluate.agreement import Reference, compare_mouths
+from engine.speech.audio_file import load_audio
+from engine.training.evaluate.agreement import Reference, compare_mouths, compare_shapes
 from engine.training.evaluate.closures import find_speech
-from engine.training.evaluate.motion_plots import plot_motion
+from engine.training.evaluate.plots import plot_motion
 from engine.training.evaluate.report import Bar, Progress, Report, Value
 from engine.training.evaluate.spoken import SpokenClip, SpokenSet, find_sets, read_spoken
 from engine.training.openfacefx_curves import VISEMES, openfacefx_shapes, openfacefx_visemes
@@ -57,14 +59,11 @@ def evaluate_motion(
         InputError: no such folder. SettingError: no weights for the look-ahead ship.
         UnavailableError: openfacefx or the weights are missing.
     """
-    if look_ahead_ms not in LOOK_AHEADS_MS:
-        raise SettingError(
-            f"expected a look-ahead of {' or '.join(map(str, LOOK_AHEADS_MS))} ms, got {look_ahead_ms}"
-        )
+    ours = motion_system(chosen_weights(look_ahead_ms, weights))
     sets = [read_spoken(folder) for folder in find_sets(path)]
     total = sum(len(clip.samples) for spoken in sets for clip in spoken.clips)
     done = 0
-    systems = {OUR_MOTION: motion_system(weights or WEIGHTS[look_ahead_ms]), OUR_RULES: rule_mouths}
+    systems = {OUR_MOTION: ours, OUR_RULES: rule_mouths}
     rows: list[dict[str, Value]] = []
     bars: list[Bar] = []
     notes = []
@@ -90,6 +89,39 @@ def evaluate_motion(
         )
     notes.append(f"{OUR_RULES}: what training aims at, made of the same sounds")
     return Report("motion", tuple(rows), tuple(bars), tuple(notes))
+
+
+def evaluate_captured(
+    sound: Path, curves: Path, *, look_ahead_ms: int = LOOK_AHEADS_MS[0], weights: Path | None = None
+) -> Report:
+    """Compare the motion of one recording with curves that were captured while it was spoken.
+
+    curves: a motion table (``read_motion``), as ``vividlive track`` or a converted Live Link take gives; its first
+    row belongs to the first sample. All frames that both have count; there is no bar.
+
+    Raises:
+        InputError: a file cannot be read. AudioError, SettingError, UnavailableError: as ``evaluate_motion``.
+    """
+    clip = SpokenClip(sound.stem, load_audio(sound).analysis, ())
+    made = motion_system(chosen_weights(look_ahead_ms, weights))(clip)
+    captured = np.stack([motion.blendshapes for motion in read_motion(curves)])[: len(made)]
+    made = made[: len(captured)]
+    scores = compare_shapes([captured], [made], [np.ones(len(made), np.bool_)])
+    row: dict[str, Value] = {"sound": clip.name, "frames": len(made), **scores}
+    return Report("motion", (row,), (), (f"captured curves: {curves.name}",))
+
+
+def chosen_weights(look_ahead_ms: int, weights: Path | None) -> Path:
+    """The weights that were given, or those that ship for the look-ahead.
+
+    Raises:
+        SettingError: none ship for it.
+    """
+    if look_ahead_ms not in LOOK_AHEADS_MS:
+        raise SettingError(
+            f"expected a look-ahead of {' or '.join(map(str, LOOK_AHEADS_MS))} ms, got {look_ahead_ms}"
+        )
+    return weights or WEIGHTS[look_ahead_ms]
 
 
 def _plot(

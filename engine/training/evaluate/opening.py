@@ -1,4 +1,4 @@
-"""How far the lips are apart, measured on landmarks."""
+"""How far the lips are apart and how wide the mouth is, measured on landmarks."""
 
 from typing import Final
 
@@ -11,6 +11,8 @@ from engine.avatar.landmarks import VIEWER_LEFT_EYE_CORNER, VIEWER_RIGHT_EYE_COR
 # Inner lip line: the middle and its neighbours.
 UPPER_LIP: Final = np.array([82, 13, 312])
 LOWER_LIP: Final = np.array([87, 14, 317])
+MOUTH_CORNERS: Final = np.array([61, 291])
+"""The viewer's left one, then the right one."""
 
 
 def lip_opening(points: NDArray[np.floating]) -> float:
@@ -25,10 +27,31 @@ def lip_opening(points: NDArray[np.floating]) -> float:
     flat = np.asarray(points, np.float64)[:, :2]
     right, down = frontal_pose(points).rotation[:2, :2].T
     gap = (flat[LOWER_LIP] - flat[UPPER_LIP]).mean(axis=0) @ down / (down @ down)
-    eyes = (flat[VIEWER_RIGHT_EYE_CORNER] - flat[VIEWER_LEFT_EYE_CORNER]) @ right / (right @ right)
-    return float(gap / eyes)
+    return float(gap / _eye_distance(flat, right))
+
+
+def mouth_width(points: NDArray[np.floating]) -> float:
+    """Distance of the mouth's corners over that of the outer eye corners; else as ``lip_opening``.
+
+    About 0.55 at rest. Both distances lie along the face's own horizontal, so only their depths differ when it turns.
+    """
+    if not np.isfinite(points).all():
+        return float("nan")
+    flat = np.asarray(points, np.float64)[:, :2]
+    right = frontal_pose(points).rotation[:2, 0]
+    left_corner, right_corner = flat[MOUTH_CORNERS]
+    return float((right_corner - left_corner) @ right / (right @ right) / _eye_distance(flat, right))
 
 
 def lip_openings(points: NDArray[np.floating]) -> NDArray[np.float64]:
     """``lip_opening`` of each frame; points: [N, 478, 2 or 3]."""
     return np.array([lip_opening(frame) for frame in points], np.float64)
+
+
+def mouth_widths(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """``mouth_width`` of each frame; points: [N, 478, 2 or 3]."""
+    return np.array([mouth_width(frame) for frame in points], np.float64)
+
+
+def _eye_distance(flat: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    return float((flat[VIEWER_RIGHT_EYE_CORNER] - flat[VIEWER_LEFT_EYE_CORNER]) @ right / (right @ right))

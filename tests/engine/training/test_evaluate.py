@@ -14,10 +14,10 @@ from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_SAMPLES, SAMPLE_R
 from engine.errors import InputError, PhotoError
 from engine.motion.values import Motion
 from engine.training.evaluate import evaluate_faces, evaluate_lips, evaluate_silence
+from engine.training.evaluate.curves import compare, correlation
 from engine.training.evaluate.faces import jitter_percent
-from engine.training.evaluate.lips import compare, correlation
 from engine.training.evaluate.media import png
-from engine.training.evaluate.opening import lip_opening
+from engine.training.evaluate.opening import lip_opening, mouth_width
 from engine.training.evaluate.quiet import quiet_sounds
 from engine.training.evaluate.report import Bar, Report
 from tests.engine.avatar.videos import write_video
@@ -120,6 +120,22 @@ def test_opening_does_not_change_with_the_heads_pose() -> None:
         turn_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
         turned = found.points @ (turn_y @ turn_x).T
         assert lip_opening(turned) == pytest.approx(lip_opening(found.points), abs=0.015)
+
+
+def test_width_follows_the_corners_and_not_the_pose() -> None:
+    found = FaceLandmarker().track(Puppet(HOPPER).picture(0.0), None)
+    assert found is not None
+    at_rest = mouth_width(found.points)
+    assert 0.35 < at_rest < 0.75
+    wide = found.points.copy()
+    left, right = wide[61].copy(), wide[291].copy()
+    wide[61], wide[291] = left - 0.1 * (right - left), right + 0.1 * (right - left)
+    assert mouth_width(wide) == pytest.approx(1.2 * at_rest, rel=1e-3)
+    for yaw in (-12.0, 12.0):
+        y = np.radians(yaw)
+        turned = found.points @ np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]]).T
+        assert mouth_width(turned) == pytest.approx(at_rest, abs=0.02)
+    assert np.isnan(mouth_width(np.full((478, 3), np.nan)))
 
 
 def test_compare_finds_lag_and_spread() -> None:

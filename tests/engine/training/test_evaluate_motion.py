@@ -10,11 +10,13 @@ from scipy.io import wavfile
 
 from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError, SettingError
+from engine.motion.motion_file import write_motion
+from engine.motion.values import Motion
 from engine.training.evaluate import agreement, motion
 from engine.training.evaluate.agreement import Reference, compare_mouths
 from engine.training.evaluate.align import Aligner, read_festvox, spell
 from engine.training.evaluate.closures import find_bilabials, find_closures, find_speech, score_closures
-from engine.training.evaluate.motion import close_lips, evaluate_motion, frame_means
+from engine.training.evaluate.motion import close_lips, evaluate_captured, evaluate_motion, frame_means
 from engine.training.evaluate.spoken import find_sets, read_phones, read_spoken, without_gaps, write_phones
 from engine.training.phones import PAUSE
 from engine.training.visemes import opening
@@ -271,6 +273,18 @@ def test_the_report_has_the_motion_and_the_rules(tmp_path: Path, monkeypatch: py
     assert (heard, done) == ([80], [1.0])
     with pytest.raises(SettingError, match="80 or 40"):
         evaluate_motion(folder, look_ahead_ms=60)
+
+
+def test_captured_curves_are_compared_frame_by_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wavfile.write(tmp_path / "take.wav", SAMPLE_RATE, np.zeros(51_200, np.int16))
+    captured = [Motion(n, shapes, np.zeros(6, np.float32)) for n, shapes in enumerate(mouths(wave(3.0)))]
+    write_motion(tmp_path / "take.csv", captured)
+    monkeypatch.setattr(motion, "motion_system", lambda weights: lambda clip: mouths(0.5 * wave(3.2)))
+    report = evaluate_captured(tmp_path / "take.wav", tmp_path / "take.csv")
+    (row,) = report.rows
+    assert (row["frames"], row["lag_frames"]) == (75, 0)
+    assert (row["jaw_r"], row["sd_ratio"]) == (pytest.approx(1.0), pytest.approx(0.5, rel=1e-3))
+    assert report.met
 
 
 def make_set(folder: Path) -> Path:
