@@ -60,10 +60,7 @@ class Aligner:
     """
 
     def __init__(self) -> None:
-        try:
-            self._package = importlib.import_module("pocketsphinx")
-        except ImportError as error:
-            raise UnavailableError("expected pocketsphinx: pip install vividlive[eval]") from error
+        self._package = _pocketsphinx()
         self._decoder = self._new_decoder()
 
     def align(self, samples: NDArray[np.float32], text: str) -> tuple[tuple[Phone, ...], float]:
@@ -96,6 +93,30 @@ class Aligner:
 
     def _new_decoder(self) -> Any:
         return self._package.Decoder(samprate=SAMPLE_RATE, lm=None, loglevel="FATAL")
+
+
+def find_phones(samples: NDArray[np.float32]) -> tuple[Phone, ...]:
+    """The sounds of float32 [T] at 16 kHz as pocketsphinx hears them, without knowing the words.
+
+    Raises:
+        UnavailableError: pocketsphinx is not installed.
+    """
+    package = _pocketsphinx()
+    decoder = package.Decoder(
+        samprate=SAMPLE_RATE,
+        lm=None,
+        allphone=package.get_model_path("en-us/en-us-phone.lm.bin"),
+        lw=2.0,
+        loglevel="FATAL",
+    )
+    decoder.start_utt()
+    decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
+    decoder.end_utt()
+    phones: list[Phone] = []
+    for segment in decoder.seg():
+        letters = ARPABET.get(segment.word.lower(), (PAUSE,))
+        phones += split_evenly(letters, segment.start_frame / 100, (segment.end_frame + 1) / 100)
+    return without_gaps(phones, len(samples) / SAMPLE_RATE)
 
 
 def spell(text: str) -> list[str]:
@@ -171,6 +192,13 @@ def _read_texts(path: Path) -> Iterator[tuple[str, str]]:
         name, colon, text = line.partition(":")
         if colon and text.strip() and not line.startswith(";"):
             yield name.strip(), text.strip()
+
+
+def _pocketsphinx() -> Any:
+    try:
+        return importlib.import_module("pocketsphinx")
+    except ImportError as error:
+        raise UnavailableError("expected pocketsphinx: pip install vividlive[eval]") from error
 
 
 def _phones(units: Sequence[Any], seconds: float) -> tuple[Phone, ...]:
