@@ -42,7 +42,7 @@ CURVES: Final = (
     "brow_r",
 )
 
-ERROR_SCALE: Final = 0.1
+ERROR_SCALE: Final = 0.2
 """Errors count squared below and linearly above."""
 
 CLOSURE_WEIGHT: Final = 3.0
@@ -87,7 +87,7 @@ class TrainingConfig:
     rate: float = 5e-3
     warm_up: int = 100
     weight_decay: float = 0.02
-    muted: float = 0.08
+    muted: float = 0.16
     average: float = 0.998
     seed: int = 0
     validate_every: int = 100
@@ -236,7 +236,7 @@ def motion_loss(output: Output, batch: Batch, look_ahead: int) -> Tensor:
     named, sounds = _same_frames(output.sounds, batch.sounds, look_ahead)
     sound = functional.cross_entropy(named.flatten(0, 2), sounds.flatten(), label_smoothing=0.05)
     return (
-        6 * error + 3 * (velocity * weight[:, 1:]).mean() + 6 * gap + 6 * mesh + 0.5 * events
+        10 * error + 3 * (velocity * weight[:, 1:]).mean() + 9 * gap + 6 * mesh + 0.5 * events
     ) + SOUND_WEIGHT * sound
 
 
