@@ -6,7 +6,9 @@ from rich.table import Table
 
 from engine.errors import InputError
 
-KINDS: Final = ("stages", "kernels", "sessions")
+KINDS: Final = ("stages", "kernels", "sessions", "motion")
+COUNTS: Final = ("sessions", "streams")
+"""Columns that are no measurements."""
 
 
 def tables(result: dict[str, Any]) -> Table:
@@ -39,7 +41,7 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
     """
     if _kind(before) != _kind(after):
         raise InputError(f"expected two results of one benchmark, got {_kind(before)} and {_kind(after)}")
-    sizes = [result["settings"]["size"] for result in (before, after)]
+    sizes = [result["settings"].get("size") for result in (before, after)]
     if sizes[0] != sizes[1]:
         raise InputError(f"expected two results for one frame size, got {sizes[0]} and {sizes[1]}")
     known = {_name(row): row for row in rows_of(before)}
@@ -47,7 +49,7 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
     for row in rows_of(after):
         for name, value in row.items():
             old = known.get(_name(row), {}).get(name)
-            if isinstance(value, int | float) and isinstance(old, int | float) and name != "sessions":
+            if isinstance(value, int | float) and isinstance(old, int | float) and name not in COUNTS:
                 ratio = round(value / old, 3) if old else None
                 lines.append(
                     {"row": _name(row), "value": name, "before": old, "after": value, "ratio": ratio}
@@ -62,5 +64,5 @@ def _name(row: dict[str, Any]) -> str:
 def _kind(result: dict[str, Any]) -> str:
     kind = result.get("benchmark")
     if kind not in KINDS or "machine" not in result or kind not in result:
-        raise InputError("expected a result of `vividlive bench stages|kernels|sessions --json`")
+        raise InputError("expected a result of `vividlive bench stages|kernels|sessions|motion --json`")
     return str(kind)

@@ -82,6 +82,40 @@ def sessions(
 
 
 @bench.command()
+def motion(
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the face motion network; without it those that ship.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu or cuda: where torch and AOTInductor take batches of streams.")
+    ] = "cpu",
+    exports: Annotated[
+        Path | None, typer.Option(help="Folder of exports to keep: compiling takes a minute or more.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="A remark for the result: what else this machine did.")] = "",
+    quick: QuickOption = False,
+    check: CheckOption = False,
+    json_path: JsonOption = None,
+) -> None:
+    """Time the motion stage and its network in every runtime that is installed, after checking that they agree."""
+    from benchmarks import motion as benchmark
+    from engine.motion.stage import WEIGHTS
+    from engine.training.export_motion import SUFFIXES
+
+    with progress_bar("motion") as progress:
+        result = benchmark.measure(
+            weights or WEIGHTS[80],
+            frames=200 if quick else 1500,
+            device=device,
+            formats=() if quick and exports is None else tuple(SUFFIXES),
+            exports=exports,
+            note=note,
+            progress=progress,
+        )
+    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+@bench.command()
 def compare(
     before: Annotated[Path, typer.Argument(help="A result of --json.")],
     after: Annotated[Path, typer.Argument(help="Another one of the same benchmark.")],

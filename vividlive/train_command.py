@@ -72,3 +72,33 @@ def train_face_motion(
         write_json(json_path, numbers)
     if json_path != "-":
         stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
+
+
+@train.command("export-motion")
+def train_export_motion(
+    out: Annotated[Path, typer.Option(help="The folder for the exported files.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights with the look-ahead that is wanted; without it those that ship."),
+    ] = None,
+    formats: Annotated[str, typer.Option("--format", help="Any of these, with commas between.")] = (
+        "onnx,openvino,aoti"
+    ),
+    batch: Annotated[int, typer.Option(help="How many streams a step takes at once.")] = 1,
+    device: Annotated[str, typer.Option(help="Where the aoti package will run: cpu or cuda.")] = "cpu",
+    json_path: JsonOption = None,
+) -> None:
+    """Export the face motion network for other runtimes, and check that they compute the same."""
+    from engine.motion.stage import WEIGHTS
+    from engine.training.export_motion import export_motion
+
+    given = weights or WEIGHTS[80]
+    chosen = [name.strip() for name in formats.split(",") if name.strip()]
+    with progress_bar("exporting") as advance:
+        made = export_motion(given, out, formats=chosen, batch=batch, device=device, progress=advance)
+    if json_path:
+        write_json(json_path, made)
+    if json_path != "-":
+        for about in made.values():
+            differs = f"within {about['largest_difference']:.1g} of the network"
+            stdout.print(f"{out / about['file']}: {differs}", markup=False)

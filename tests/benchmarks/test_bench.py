@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import kernel_times, sessions, stages
+from benchmarks import kernel_times, motion, sessions, stages
 from benchmarks.html_report import report
 from benchmarks.tables import compared, rows_of
 from engine.avatar.avatar import Avatar
-from engine.errors import InputError
+from engine.errors import InputError, SettingError
 from kernels.build import backend
 from tests.engine.render.made_up import mouth_avatar
 
@@ -84,3 +84,32 @@ def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: 
     monkeypatch.setattr("benchmarks.kernel_times.colour_reference.rgbx_to_i420", wrong)
     with pytest.raises(kernel_times.WrongAnswerError, match="colour"):
         kernel_times.measure(avatar, size=64, repeats=2)
+
+
+def test_motion_is_timed_in_every_runtime_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(motion, "STREAMS", 2)
+    seen: list[float] = []
+    measured = motion.measure(frames=20, formats=(), note="idle", progress=seen.append)
+    rows = {row["name"]: row for row in measured["motion"]}
+    runtimes = ["NumPy, 1 on cpu", "torch, 1 on cpu", "NumPy, 2 on cpu", "torch, 2 on cpu"]
+    assert list(rows) == ["motion stage", "hearing", *runtimes]
+    assert all(0 < row["median_ms"] <= row["p95_ms"] for row in rows.values())
+    assert list(measured["largest_differences"]) == runtimes and seen[-1] == 1.0
+    assert measured["settings"]["note"] == "idle"
+    assert "NumPy" in report([measured]) and rows_of(measured) == measured["motion"]
+    assert {line["value"] for line in compared(measured, measured)} == {"median_ms", "p95_ms", "cpu_ms"}
+    monkeypatch.setattr(motion, "largest_difference", lambda runtime, net: float("nan"))
+    with pytest.raises(kernel_times.WrongAnswerError, match="NumPy, 1 on cpu differs"):
+        motion.measure(frames=1, formats=())
+    with pytest.raises(SettingError, match="expected cpu or cuda, got gpu"):
+        motion.measure(device="gpu")
+
+
+def test_motion_bars_are_for_the_stage_and_for_batches_on_a_gpu() -> None:
+    def times(device: str) -> dict[str, Any]:
+        rows = [("motion stage", 1, 2.0), ("torch, 1 on cpu", 1, 9.0), (f"torch, 64 on {device}", 64, 0.6)]
+        named = [{"name": name, "streams": streams, "median_ms": ms} for name, streams, ms in rows]
+        return {"settings": {"device": device}, "motion": named}
+
+    assert motion.missed_bars(times("cpu")) == ["expected motion stage within 1.5 ms a frame, got 2.0 ms"]
+    assert "64 on cuda within 0.5 ms a stream" in motion.missed_bars(times("cuda"))[1]

@@ -171,6 +171,8 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["bench", "stages", "--avatar", HOPPER], "avatar bundle"),
         (["bench", "compare", HOPPER, HOPPER], "expected a result"),
         (["bench", "sing"], "sing"),
+        (["train", "export-motion", "--out", "x", "--format", "tflite"], "onnx, openvino, aoti"),
+        (["bench", "motion", "--device", "gpu"], "expected cpu or cuda"),
         (["webcam", "--width", "1279"], "got 1279 x 720"),
         (["webcam", "--backend", "film"], "auto, pyvirtualcam or pipewire"),
         (["webcam", "--size", "500"], "size"),
