@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from engine.errors import SettingError, UnavailableError
+from engine.errors import SettingError
 from vividlive.options import JsonOption, LookAheadOption
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
 PlotsOption = Annotated[
-    Path | None, typer.Option(help="Folder for pictures of the curves against the reference (motion, lips).")
+    Path | None,
+    typer.Option(help="Folder for pictures of the curves against the reference (motion, lips, pose)."),
 ]
 WeightsOption = Annotated[
     Path | None,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    what: Annotated[str, typer.Argument(help="lips, motion, silence, faces, contact, head or video.")],
+    what: Annotated[str, typer.Argument(help="lips, pose, motion, silence, faces, contact, head or video.")],
     path: Annotated[
         Path, typer.Argument(help="A clip or portrait, or a folder of them (motion: of timed speech).")
     ],
@@ -57,17 +58,15 @@ def evaluate(
         "head": metrics.evaluate_head,
         "video": metrics.evaluate_video,
     }
-    known = ("motion", *kinds, *silent)
-    if what == "pose":
-        raise UnavailableError(f"evaluate {what} is not built yet: {', '.join(known)} are")
+    known = ("pose", "motion", *kinds, *silent)
     if what not in known:
         raise SettingError(f"expected one of {', '.join(known)}, got {what!r}")
     if sounds is not None and what != "silence":
         raise SettingError(f"expected --sounds with silence alone, got it with {what}")
     if (weights or reference_curves) and what != "motion":
         raise SettingError(f"expected --weights and --reference-curves with motion alone, got {what}")
-    if plots is not None and what not in ("motion", "lips"):
-        raise SettingError(f"expected --plots with motion or lips, got it with {what}")
+    if plots is not None and what not in ("motion", "lips", "pose"):
+        raise SettingError(f"expected --plots with motion, lips or pose, got it with {what}")
     if (speech is None) == (what == "contact"):
         raise SettingError(f"expected --speech with contact and with nothing else, got {what}")
     with progress_bar(f"evaluating {what}") as advance:
@@ -79,6 +78,8 @@ def evaluate(
             result = metrics.evaluate_motion(
                 path, look_ahead_ms=look_ahead_ms, weights=weights, plots=plots, progress=advance
             )
+        elif what == "pose":
+            result = metrics.evaluate_pose(path, plots=plots, progress=advance)
         elif what in silent:
             result = silent[what](path, progress=advance)
         elif speech is not None:

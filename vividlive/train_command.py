@@ -102,3 +102,32 @@ def train_export_motion(
         for about in made.values():
             differs = f"within {about['largest_difference']:.1g} of the network"
             stdout.print(f"{out / about['file']}: {differs}", markup=False)
+
+
+@train.command("head-pose")
+def train_head_pose(
+    data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
+    steps: Annotated[
+        tuple[int, int], typer.Option(help="Steps of the optimiser for the codebook and for what chooses.")
+    ] = (1000, 500),
+    streams: Annotated[int, typer.Option(help="Minutes of speech and head motion to make.")] = 120,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    json_path: JsonOption = None,
+) -> None:
+    """Train the head pose: a codebook of short movements, and a network that chooses among them by ear."""
+    from engine.training import head_pose
+
+    config = head_pose.TrainingConfig(
+        streams=streams, codec_steps=steps[0], chooser_steps=steps[1], seed=seed
+    )
+    with progress_bar("training") as advance:
+        numbers = head_pose.train_head_pose(
+            data, out, config=config, device=device, resume=resume, progress=advance
+        )
+    if json_path:
+        write_json(json_path, numbers)
+    if json_path != "-":
+        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)

@@ -1,10 +1,10 @@
-"""What a living face does besides speaking: it blinks, looks about, breathes, sways, listens and raises its brows.
+"""What a living face does besides speaking: it blinks, looks about, breathes, listens and raises its brows.
 
 Everything follows the seed, the frame number and the speech heard so far, so a session is reproducible.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from engine.motion.blink import BlinkState, blink, new_blinks
 from engine.motion.breath import BreathState, breathe
 from engine.motion.conversation import Conversation
 from engine.motion.gaze import GazeState, look, new_gaze, turn_eyes
-from engine.motion.head import HeadState, move_head
 from engine.motion.listening import Answer, ListenState, listen, new_listener
 
 BROW_RAISE: Final = 0.22
@@ -40,7 +39,7 @@ class LifeSettings:
     """Which signs of life a session shows; one that is off leaves its values at exactly zero.
 
     blinks, gaze, breath: lids, eyes, chest. listening: nods, brows and smiles while the other side speaks. brows: those
-    of the avatar's own speech and of listening. The head's sway is ``MotionStyle.head_motion``.
+    of the avatar's own speech and of listening. How far the head moves is ``MotionStyle.head_motion``.
 
     Raises:
         SettingError: a value that is not a bool.
@@ -63,23 +62,20 @@ class IdleState:
     """One session's life signs besides its mouth; each draws from a generator of its own."""
 
     rng: np.random.Generator
-    head: HeadState
     blinks: BlinkState
     gaze: GazeState
     breath: BreathState
     listener: ListenState
     talk: Conversation = field(default_factory=Conversation)
-    activity: float = 0.0
     brow_target: float = 0.0
     brow: tuple[float, float] = (0.0, 0.0)
 
 
 def new_idle(seed: int) -> IdleState:
     """Begin a session's life."""
-    own, head, blinks, gaze, breath, listener = (np.random.default_rng([seed, part]) for part in range(6))
+    own, blinks, gaze, breath, listener = (np.random.default_rng([seed, part]) for part in (0, 2, 3, 4, 5))
     return IdleState(
         own,
-        HeadState(head),
         new_blinks(blinks),
         new_gaze(gaze),
         BreathState(breath),
@@ -89,6 +85,7 @@ def new_idle(seed: int) -> IdleState:
 
 def live(
     state: IdleState,
+    head: NDArray[np.floating[Any]],
     speaking: bool,
     accent: bool,
     expressiveness: float,
@@ -99,6 +96,7 @@ def live(
     """Advance one frame.
 
     Args:
+        head: pose [6] that speech moves the head to (``POSE_NAMES``).
         speaking: whether the frame's sound is speech. accent: whether a stressed syllable begins.
         expressiveness, head_motion: factors, 1 is natural, 0 is still.
         heard: whether the other side speaks. shown: what is switched on.
@@ -108,11 +106,10 @@ def live(
     """
     talk = state.talk
     talk.follow(speaking, heard)
-    state.activity += (float(speaking) - state.activity) * 0.06
     shapes = np.zeros(len(ARKIT_INDEX))
     breath = breathe(state.breath, talk) if shown.breath else 0.0
     answer = listen(state.listener, talk) if shown.listening else Answer()
-    pose = move_head(state.head, state.activity, accent) * head_motion
+    pose = head.astype(np.float64)
     pose[1] += (answer.nod_deg - 0.25 * breath) * head_motion
     pose[4] -= 0.002 * breath * head_motion
     leap_deg = 0.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.channels import FACE, LIPS, MOUTH, SPEECH, SPREAD
+from engine.motion.head_pose import HeadPose, HeadState
 from engine.motion.idle import IdleState, LifeSettings, live, new_idle
 from engine.motion.manner import Manner, lively
 from engine.motion.mouth import certainty, shape_motion
@@ -73,6 +74,7 @@ class MotionState:
 
     idle: IdleState
     network: NetworkState
+    head: HeadState
     style: MotionStyle = MotionStyle()
     manner: Manner = Manner()
     listening: bool = False
@@ -104,6 +106,7 @@ class MotionStage:
 
     def __init__(self, weights: str | Path = WEIGHTS[80]) -> None:
         self._network = FaceMotionNetwork(weights)
+        self._head = HeadPose()
 
     @property
     def look_ahead_samples(self) -> int:
@@ -112,7 +115,7 @@ class MotionStage:
 
     def new_state(self, seed: int = 0) -> MotionState:
         """Begin a session; equal seeds, manners and sound give equal motion."""
-        return MotionState(new_idle(seed), self._network.new_state())
+        return MotionState(new_idle(seed), self._network.new_state(), self._head.new_state(seed))
 
     def step(self, state: MotionState, samples: NDArray[np.float32]) -> list[Motion]:
         """Hear float32 [T] at 16 kHz, any T; return the motions that are ready, oldest first.
@@ -152,6 +155,7 @@ class MotionStage:
         state.hearing, state.voice = HearingState(), VoiceState()
         state.network = self._network.new_state()
         state.pending = np.zeros_like(state.pending)
+        self._head.forget(state.head)
         state.opened, state.gate = False, 0.0
         state.fade, state.faded = 0, state.channels
         waiting = len(state.ahead)
@@ -161,10 +165,11 @@ class MotionStage:
 
     def _hear(self, state: MotionState, frame: NDArray[np.float32], counted: bool = True) -> Motion | None:
         """Take one frame of sound; return the motion that it completes, if any."""
-        output = self._infer(state, frame)
+        spoken = counted and hear_voice(state.voice, frame)
+        output = self._infer(state, frame, spoken)
         if counted:
             level = 10 * math.log10(float(frame @ frame) / FRAME_SAMPLES + 1e-9)
-            state.ahead.append((hear_voice(state.voice, frame), level))
+            state.ahead.append((spoken, level))
             if len(state.ahead) <= self._network.config.look_ahead:
                 return None
         voices = any(voice for voice, _ in state.ahead)
@@ -175,7 +180,14 @@ class MotionStage:
         # The detector is ahead by the look-ahead and holds on to a voice; life goes by the phrase, which ends sooner.
         phrase = voice and state.voice.unvoiced_frames < PAUSE_FRAMES
         shapes, pose, breath = live(
-            state.idle, phrase, accent, style.expressiveness, style.head_motion, state.listening, style.life
+            state.idle,
+            self._head.step(state.head, style.head_motion),
+            phrase,
+            accent,
+            style.expressiveness,
+            style.head_motion,
+            state.listening,
+            style.life,
         )
         mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
         face = style.expressiveness * (channels[FACE] @ SPREAD[FACE])
@@ -185,9 +197,13 @@ class MotionStage:
         state.number += 1
         return motion
 
-    def _infer(self, state: MotionState, frame: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _infer(
+        self, state: MotionState, frame: NDArray[np.float32], voice: bool = False
+    ) -> NDArray[np.float32]:
+        heard = hear(state.hearing, frame)[0]
+        self._head.hear(state.head, frame, heard, voice)
         manner = lively(state.manner, state.style.expressiveness)
-        return self._network.step(state.network, hear(state.hearing, frame)[0], manner.vector())
+        return self._network.step(state.network, heard, manner.vector())
 
     def _speak(self, state: MotionState, output: NDArray[np.float32], voices: bool) -> NDArray[np.float32]:
         """The channels from the network's output: still in silence, fading after ``clear``; [LIPS.stop]."""

@@ -6,6 +6,7 @@ from engine.training.evaluate.faces import evaluate_faces
 from engine.training.evaluate.head import evaluate_head
 from engine.training.evaluate.lips import evaluate_lips
 from engine.training.evaluate.motion import evaluate_captured, evaluate_motion
+from engine.training.evaluate.pose import evaluate_pose
 from engine.training.evaluate.report import Bar, Report
 from engine.training.evaluate.silence import evaluate_silence
 from engine.training.evaluate.speak import AvatarMaker
@@ -21,6 +22,7 @@ __all__ = [
     "evaluate_head",
     "evaluate_lips",
     "evaluate_motion",
+    "evaluate_pose",
     "evaluate_silence",
     "evaluate_video",
 ]

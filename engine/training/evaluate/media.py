@@ -19,6 +19,7 @@ from engine.speech.audio_file import load_audio
 from engine.training.evaluate.opening import lip_openings, mouth_widths
 
 VIDEO_ENDINGS: Final = frozenset({".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+SOUND_ENDINGS: Final = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
 PHOTO_ENDINGS: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
@@ -71,6 +72,25 @@ def find_clips(paths: list[Path]) -> list[Clip]:
             f"expected a clip with sound (inside, or a .wav of the same name beside it), got {listed}"
         )
     return clips
+
+
+def find_sounds(paths: list[Path]) -> dict[str, Path]:
+    """Sounds by name: sound files, and videos with sound inside that have no sound file of the same name beside them.
+
+    Raises:
+        InputError: a path that does not exist, or no sound.
+    """
+    found = {path.stem: path for path in _files(paths, SOUND_ENDINGS | VIDEO_ENDINGS) if _sounds(path)}
+    if not found:
+        raise InputError(f"expected sounds, or clips with sound, got {', '.join(map(str, paths))}")
+    return dict(sorted(found.items()))
+
+
+def _sounds(path: Path) -> bool:
+    if path.suffix.lower() not in VIDEO_ENDINGS:
+        return True
+    beside = any(path.with_suffix(ending).is_file() for ending in SOUND_ENDINGS)
+    return not beside and probe_video(path).has_sound
 
 
 def find_photos(paths: list[Path]) -> list[Path]:
