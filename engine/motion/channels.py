@@ -54,6 +54,8 @@ SPEECH: Final = CLOSURE + 1
 OUTPUTS: Final = SPEECH + 1
 """Where each branch lies among the outputs, and how many there are."""
 
+FACE_WITHOUT_BROWS: Final = slice(FACE.start + 3, FACE.stop)
+
 LIP_INDEX: Final = {name: LIPS.start + index for index, name in enumerate(LIP_CHANNELS)}
 
 SPREAD: Final = np.zeros((len(CHANNELS), len(ARKIT_NAMES)), np.float32)

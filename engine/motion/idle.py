@@ -1,4 +1,4 @@
-"""What a living face does besides speaking: it blinks, looks about, breathes, listens and raises its brows.
+"""What a living face does besides speaking: it blinks, looks about, breathes and listens.
 
 Everything follows the seed, the frame number and the speech heard so far, so a session is reproducible.
 """
@@ -17,8 +17,6 @@ from engine.motion.conversation import Conversation
 from engine.motion.gaze import GazeState, look, new_gaze, turn_eyes
 from engine.motion.listening import Answer, ListenState, listen, new_listener
 
-BROW_RAISE: Final = 0.22
-
 SMILE_CHEEKS: Final = 0.6
 """cheekSquint for each mouthSmile of a listener: cheeks that stay make a smile look put on."""
 
@@ -28,8 +26,7 @@ def _places(*names: str) -> NDArray[np.intp]:
 
 
 _LIDS: Final = _places("eyeBlinkLeft", "eyeBlinkRight")
-_INNER_BROWS: Final = _places("browInnerUp")
-_OUTER_BROWS: Final = _places("browOuterUpLeft", "browOuterUpRight")
+_BROWS: Final = _places("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 _SMILE: Final = _places("mouthSmileLeft", "mouthSmileRight")
 _CHEEKS: Final = _places("cheekSquintLeft", "cheekSquintRight")
 
@@ -61,21 +58,17 @@ class LifeSettings:
 class IdleState:
     """One session's life signs besides its mouth; each draws from a generator of its own."""
 
-    rng: np.random.Generator
     blinks: BlinkState
     gaze: GazeState
     breath: BreathState
     listener: ListenState
     talk: Conversation = field(default_factory=Conversation)
-    brow_target: float = 0.0
-    brow: tuple[float, float] = (0.0, 0.0)
 
 
 def new_idle(seed: int) -> IdleState:
     """Begin a session's life."""
-    own, blinks, gaze, breath, listener = (np.random.default_rng([seed, part]) for part in (0, 2, 3, 4, 5))
+    blinks, gaze, breath, listener = (np.random.default_rng([seed, part]) for part in range(2, 6))
     return IdleState(
-        own,
         new_blinks(blinks),
         new_gaze(gaze),
         BreathState(breath),
@@ -87,7 +80,6 @@ def live(
     state: IdleState,
     head: NDArray[np.floating[Any]],
     speaking: bool,
-    accent: bool,
     expressiveness: float,
     head_motion: float,
     heard: bool = False,
@@ -97,7 +89,7 @@ def live(
 
     Args:
         head: pose [6] that speech moves the head to (``POSE_NAMES``).
-        speaking: whether the frame's sound is speech. accent: whether a stressed syllable begins.
+        speaking: whether the frame's sound is speech.
         expressiveness, head_motion: factors, 1 is natural, 0 is still.
         heard: whether the other side speaks. shown: what is switched on.
 
@@ -119,25 +111,9 @@ def live(
     if shown.blinks:
         shapes[_LIDS] = blink(state.blinks, talk, leap_deg)
     if shown.brows:
-        _raise_brows(state, shapes, accent, expressiveness)
-        shapes[_INNER_BROWS] += answer.brows * expressiveness
-        shapes[_OUTER_BROWS] += answer.brows * expressiveness
+        shapes[_BROWS] = answer.brows * expressiveness
     if answer.smile_left > 0.0:
         smile = np.array([answer.smile_left, answer.smile_right]) * expressiveness
         shapes[_SMILE] = smile
         shapes[_CHEEKS] = SMILE_CHEEKS * smile
     return shapes, pose, breath
-
-
-def _raise_brows(state: IdleState, shapes: NDArray[np.float64], accent: bool, expressiveness: float) -> None:
-    """Some accents lift the brows a little; they sink again within half a second."""
-    if accent and state.rng.random() < 0.35:
-        state.brow_target = BROW_RAISE * float(state.rng.uniform(0.4, 1.0))
-    state.brow_target *= 0.9
-    first, second = state.brow
-    first += 0.35 * (state.brow_target - first)
-    second += 0.35 * (first - second)
-    state.brow = first, second
-    lift = min(1.0, second * expressiveness)
-    shapes[_INNER_BROWS] = lift
-    shapes[_OUTER_BROWS] = 0.7 * lift

@@ -1,6 +1,5 @@
 """The motion stage: speech in, the face and head of each video frame out."""
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES
 from engine.errors import SettingError
-from engine.motion.channels import FACE, LIPS, MOUTH, SPEECH, SPREAD
+from engine.motion.channels import FACE, FACE_WITHOUT_BROWS, LIPS, MOUTH, SPEECH, SPREAD
 from engine.motion.head_pose import HeadPose, HeadState
 from engine.motion.idle import IdleState, LifeSettings, live, new_idle
 from engine.motion.manner import Manner, lively
@@ -42,9 +41,6 @@ PAUSE_FRAMES: Final = 5
 SPEECH_BEGINS: Final = 0.6
 SPEECH_ENDS: Final = 0.35
 """The network's certainty of speech at which the mouth is let go and held."""
-
-ACCENT_DB: Final = 3.0
-"""How far a syllable must rise over the last second's speech to be an accent."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +77,13 @@ class MotionState:
     hearing: HearingState = field(default_factory=HearingState)
     voice: VoiceState = field(default_factory=VoiceState)
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    ahead: deque[tuple[bool, float]] = field(default_factory=deque)  # voice and level of frames not yet out
+    ahead: deque[bool] = field(default_factory=deque)  # whether there was a voice in frames not yet out
     number: int = 0
     opened: bool = False
     gate: float = 0.0
     channels: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
     fade: int = len(FADE)
     faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
-    level_db: float = -40.0
-    last_db: float = -90.0
 
 
 class MotionStage:
@@ -159,7 +153,7 @@ class MotionStage:
         state.opened, state.gate = False, 0.0
         state.fade, state.faded = 0, state.channels
         waiting = len(state.ahead)
-        state.ahead = deque([(False, -90.0)] * waiting)
+        state.ahead = deque([False] * waiting)
         for _ in range(waiting):
             self._infer(state, np.zeros(FRAME_SAMPLES, np.float32))
 
@@ -168,14 +162,12 @@ class MotionStage:
         spoken = counted and hear_voice(state.voice, frame)
         output = self._infer(state, frame, spoken)
         if counted:
-            level = 10 * math.log10(float(frame @ frame) / FRAME_SAMPLES + 1e-9)
-            state.ahead.append((spoken, level))
+            state.ahead.append(spoken)
             if len(state.ahead) <= self._network.config.look_ahead:
                 return None
-        voices = any(voice for voice, _ in state.ahead)
-        voice, level_db = state.ahead.popleft()
+        voices = any(state.ahead)
+        voice = state.ahead.popleft()
         channels = self._speak(state, output, voices)
-        accent = _accent(state, voice, level_db)
         style = state.style
         # The detector is ahead by the look-ahead and holds on to a voice; life goes by the phrase, which ends sooner.
         phrase = voice and state.voice.unvoiced_frames < PAUSE_FRAMES
@@ -183,14 +175,14 @@ class MotionStage:
             state.idle,
             self._head.step(state.head, style.head_motion),
             phrase,
-            accent,
             style.expressiveness,
             style.head_motion,
             state.listening,
             style.life,
         )
         mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
-        face = style.expressiveness * (channels[FACE] @ SPREAD[FACE])
+        shown = FACE if style.life.brows else FACE_WITHOUT_BROWS
+        face = style.expressiveness * (channels[shown] @ SPREAD[shown])
         blendshapes = shapes.astype(np.float32) + mouth + face
         lips = np.append(channels[LIPS], np.float32(state.manner.skew))
         motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice, lips).clamped()
@@ -217,13 +209,3 @@ class MotionStage:
             state.fade += 1
         state.channels = channels
         return channels
-
-
-def _accent(state: MotionState, voice: bool, level_db: float) -> bool:
-    """Whether a stressed syllable begins in this frame."""
-    rise, state.last_db = level_db - state.last_db, level_db
-    if not voice:
-        return False
-    accent = level_db > state.level_db + ACCENT_DB and rise > 2.0
-    state.level_db += 0.05 * (level_db - state.level_db)
-    return accent

@@ -272,3 +272,13 @@ def test_the_manner_changes_how_far_the_mouth_opens(stage: MotionStage, speech: 
         state.manner = Manner(articulation)
         opened[articulation] = np.mean([opening(motion) for motion in stage.step(state, speech)])
     assert opened[-1.0] < opened[0.0] < opened[1.0]
+
+
+def test_brows_go_with_the_voice_and_can_be_switched_off(
+    stage: MotionStage, speech: NDArray[np.float32]
+) -> None:
+    brows = [index for name, index in ARKIT_INDEX.items() if name.startswith("brow")]
+    on, off = stage.new_state(0), stage.new_state(0)
+    off.style = MotionStyle(life=LifeSettings(brows=False))
+    assert np.ptp([motion.blendshapes[brows[2]] for motion in stage.step(on, speech)]) > 0.05
+    assert not any(motion.blendshapes[brows].any() for motion in stage.step(off, speech))
