@@ -57,6 +57,11 @@ MESH_SCALE: Final = 0.02
 AHEAD: Final = 12
 """Steps ahead of their use at which workers are asked for clips."""
 
+TRACT: Final = 0.12
+"""Vocal tracts are stretched by up to this, as a logarithm."""
+FEATURE_NOISE: Final = 0.06
+"""Standard deviation of the noise on the features."""
+
 SOUND_WEIGHT: Final = 0.25
 """What naming the sounds counts: it is not asked for in calls, but what it needs to know the lips need too."""
 
@@ -159,9 +164,12 @@ def train_face_motion(
         rate = config.rate * _schedule(step, config)
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = rate
+        torch.manual_seed(
+            config.seed + (step << 20)
+        )  # what is dropped depends on the step, not on the run's history
         clips.prepare(range(step * config.fresh, (step + AHEAD) * config.fresh))
         batch = _batch([clips[number] for number in _chosen(step, config)], device)
-        outputs, _ = model(_mask(batch.heard, config.seed + step), batch.manner)
+        outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
         losses = [motion_loss(output, batch, look_ahead) for look_ahead, output in outputs.items()]
         loss = torch.stack(losses).mean()
         model.zero_grad(set_to_none=True)
@@ -315,18 +323,35 @@ def _batch(clips: Sequence[Clip], device: str) -> Batch:
     return Batch(joined("heard"), joined("motion"), joined("sounds"), joined("manner"))
 
 
-def _mask(heard: Tensor, seed: int) -> Tensor:
-    """Hide a random band of mel bands in half of the clips (as SpecAugment does), and in some the pitch."""
+def disguise(heard: Tensor, seed: int) -> Tensor:
+    """Make clips sound like other speakers and worse microphones, where that is cheap: on the features.
+
+    Bands are stretched as a longer or shorter vocal tract would (Jaitly and Hinton 2013), some bands and moments are
+    hidden (SpecAugment, Park et al. 2019), some pitch too, and a little noise is added.
+    """
     rng = np.random.default_rng(seed)
-    masked = heard.clone()
-    bands = masked[..., :FEATURES].view(*heard.shape[:2], -1, MEL_BANDS)
+    changed = heard.clone()
+    bands = changed[..., :FEATURES].view(*heard.shape[:2], -1, MEL_BANDS)
+    places = torch.arange(MEL_BANDS)
     for clip in range(len(bands)):
-        if rng.random() < 0.5:
-            low = int(rng.integers(0, 36))
-            bands[clip, :, :, low : low + int(rng.integers(1, 7))] = 0.0
+        if rng.random() < 0.7:
+            place = (places * float(np.exp(rng.uniform(-TRACT, TRACT)))).clamp(max=MEL_BANDS - 1.001)
+            low = place.long()
+            part = (place - low).to(heard)
+            bands[clip] = bands[clip][..., low] * (1.0 - part) + bands[clip][..., low + 1] * part
+        for _ in range(int(rng.integers(0, 3))):
+            first = int(rng.integers(0, MEL_BANDS - 4))
+            bands[clip, :, :, first : first + int(rng.integers(1, 9))] = 0.0
+        for _ in range(int(rng.integers(0, 4))):
+            first = int(rng.integers(0, heard.shape[1]))
+            bands[clip, first : first + int(rng.integers(1, 3))] = 0.0
         if rng.random() < 0.1:
-            masked[clip, :, FEATURES:] = 0.0
-    return masked
+            changed[clip, :, FEATURES:-1] = 0.0
+    generator = torch.Generator().manual_seed(seed)
+    changed[..., :FEATURES] += FEATURE_NOISE * torch.randn(bands.shape, generator=generator).to(
+        heard
+    ).flatten(2)
+    return changed
 
 
 @torch.no_grad()

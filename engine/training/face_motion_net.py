@@ -28,6 +28,9 @@ from engine.training.phones import CLASS_NAMES
 Past = tuple[Tensor, Tensor]
 """Keys and values of the last ``window - 1`` frames (fewer at the start): [B, heads, W, width / heads] each."""
 
+DROPPED: Final = 0.1
+"""Part of what a layer adds that is left out in training."""
+
 HALVES: Final = 2
 """Times in a frame at which its sound is named: the middles of its halves."""
 
@@ -64,6 +67,7 @@ class Layer(nn.Module):
         nearness = torch.linspace(0.05, 1.0, config.heads)[:, None]  # some heads begin near, some far
         self.bias = nn.Parameter(-nearness * torch.arange(config.window))
         self.up, self.down = nn.Linear(config.width, config.hidden), nn.Linear(config.hidden, config.width)
+        self.drop = nn.Dropout(DROPPED)
 
     def forward(self, x: Tensor, past: Past | None, age: Tensor, unseen: Tensor) -> tuple[Tensor, Past]:
         """Add the layer to x [B, T, width]; return it and the keys and values to keep.
@@ -77,8 +81,8 @@ class Layer(nn.Module):
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
         bias = self.bias[:, age].masked_fill(unseen, float("-inf")).unsqueeze(0)
         mixed = functional.scaled_dot_product_attention(query, key, value, bias)
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, time, width))
-        x = x + self.down(functional.gelu(self.up(self.norm_forward(x))))
+        x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(batch, time, width)))
+        x = x + self.drop(self.down(functional.gelu(self.up(self.norm_forward(x)))))
         kept = slice(max(0, key.shape[2] - self.window + 1), None)
         return x, (key[:, :, kept], value[:, :, kept])
 
