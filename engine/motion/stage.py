@@ -146,7 +146,7 @@ class MotionStage:
 
     def clear(self, state: MotionState) -> None:
         """Barge-in: what was heard but not shown becomes silence; the mouth shuts within 100 ms."""
-        state.hearing, state.voice = HearingState(), VoiceState()
+        state.hearing, state.voice = state.hearing.silenced(), VoiceState()
         state.network = self._network.new_state()
         state.pending = np.zeros_like(state.pending)
         self._head.forget(state.head)

@@ -36,6 +36,10 @@ class HearingState:
     mean: NDArray[np.float32] = field(default_factory=TYPICAL_VOICE.copy)
     voiced_frames: float = PRIOR_FRAMES
 
+    def silenced(self) -> "HearingState":
+        """The same ear, used to the same voice, after silence."""
+        return HearingState(mean=self.mean, voiced_frames=self.voiced_frames)
+
 
 def hear(state: HearingState, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Hear whole frames, float32 [F * 640] at 16 kHz: float32 [F, HEARD]; frame by frame gives the same bits."""

@@ -62,3 +62,12 @@ def test_noise_does_not_become_the_measure() -> None:
     before = state.mean.copy()
     hear(state, np.random.default_rng(3).normal(0, 0.1, 50 * FRAME_SAMPLES).astype(np.float32))
     assert np.abs(state.mean - before).max() < 0.15
+
+
+def test_a_silenced_ear_keeps_the_voice_and_forgets_the_sound() -> None:
+    state, fresh = HearingState(), HearingState()
+    sound = voice(120)[: 14 * FRAME_SAMPLES]
+    hear(state, sound)
+    after, anew = (hear(ear, np.zeros(FRAME_SAMPLES, np.float32)) for ear in (state.silenced(), fresh))
+    assert after[0, -1] == anew[0, -1]  # as loud as silence
+    assert not np.allclose(after[0, :FEATURES], anew[0, :FEATURES], atol=0.05)
