@@ -155,7 +155,7 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["evaluate", "smell", "x"], "lips"),
         (["evaluate", "lips", "x", "--look-ahead-ms", "60"], "80 or 40 ms"),
         (["evaluate", "lips", "x", "--weights", "w"], "motion alone"),
-        (["evaluate", "faces", "x", "--plots", "p"], "motion or lips"),
+        (["evaluate", "faces", "x", "--plots", "p"], "motion, lips or pose"),
         (["evaluate", "motion", "x"], ".phones"),
         (["evaluate", "lips", "x", "--sounds", "y"], "with silence alone"),
         (["evaluate", "contact", HOPPER], "--speech"),
