@@ -20,30 +20,39 @@ CLOSURE_BEGINS: Final = 0.35
 CLOSURE_WHOLE: Final = 0.65
 """The network's certainty of a bilabial from which the lips approach, and at which they touch."""
 
+HELD_FRAMES: Final = 4
+HELD_BEGINS: Final = 0.7
+HELD_WHOLE: Final = 0.95
+"""Frames that a bilabial lasts, as a rule, and what certainty it takes to hold it longer: in "mama" the network's
+certainty hardly falls between the two."""
+
 
 def certainty(logit: float) -> float:
     """The probability, in [0, 1], that a logit stands for."""
     return 0.5 + 0.5 * math.tanh(0.5 * logit)
 
 
-def shape_motion(output: NDArray[np.float32]) -> NDArray[np.float32]:
+def shape_motion(output: NDArray[np.float32], shut_frames: int = 0) -> NDArray[np.float32]:
     """Channels and lip offsets in [0, 1], [LIPS.stop], from one output [OUTPUTS].
 
     Where a bilabial is certain mouthClose equals jawOpen and the lips are sealed, which shuts the lips of every avatar.
+
+    shut_frames: how many frames the lips have been sealed by more than half.
     """
     shaped = np.minimum(np.maximum(output[: LIPS.stop] * _GAIN, np.float32(0.0)), np.float32(1.0))
-    shut = min(
-        max((certainty(output[CLOSURE]) - CLOSURE_BEGINS) / (CLOSURE_WHOLE - CLOSURE_BEGINS), 0.0), 1.0
-    )
+    begins, whole = CLOSURE_BEGINS, CLOSURE_WHOLE
+    if shut_frames >= HELD_FRAMES:
+        begins, whole = HELD_BEGINS, HELD_WHOLE
+    shut = min(max((certainty(output[CLOSURE]) - begins) / (whole - begins), 0.0), 1.0)
     if shut > 0.0:
         shaped[_PARTING] *= np.float32(1.0 - shut)
     shaped[_CLOSE] = min(max(shaped[_CLOSE], shut * shaped[_JAW]), shaped[_JAW])
-    shaped[_SEAL] = shut
+    shaped[SEAL] = shut
     return np.asarray(shaped, np.float32)
 
 
 _JAW, _CLOSE = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]
 _PARTING: Final = np.array([CHANNEL_INDEX[name] for name in PARTING])
-_SEAL: Final = LIP_INDEX["seal"]
+SEAL: Final = LIP_INDEX["seal"]
 _GAIN: Final = np.ones(LIPS.stop, np.float32)
 _GAIN[[CHANNEL_INDEX[_name] for _name in OPENING]] = OPENING_GAIN

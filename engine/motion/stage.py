@@ -14,7 +14,7 @@ from engine.motion.channels import FACE, FACE_WITHOUT_BROWS, LIPS, MOUTH, SPEECH
 from engine.motion.head_pose import HeadPose, HeadState
 from engine.motion.idle import IdleState, LifeSettings, live, new_idle
 from engine.motion.manner import Manner, lively
-from engine.motion.mouth import certainty, shape_motion
+from engine.motion.mouth import SEAL, certainty, shape_motion
 from engine.motion.network import FaceMotionNetwork, NetworkState
 from engine.motion.values import Motion
 from engine.speech.hearing import HearingState, hear
@@ -81,6 +81,7 @@ class MotionState:
     number: int = 0
     opened: bool = False
     gate: float = 0.0
+    shut_frames: int = 0
     channels: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
     fade: int = len(FADE)
     faded: NDArray[np.float32] = field(default_factory=lambda: np.zeros(LIPS.stop, np.float32))
@@ -203,7 +204,8 @@ class MotionStage:
         step = 1 / OPEN_FRAMES if state.opened else -1 / SHUT_FRAMES
         state.gate = min(1.0, max(0.0, state.gate + step))
         gate = np.float32(state.gate * state.gate * (3 - 2 * state.gate))
-        channels: NDArray[np.float32] = shape_motion(output) * gate
+        channels: NDArray[np.float32] = shape_motion(output, state.shut_frames) * gate
+        state.shut_frames = state.shut_frames + 1 if channels[SEAL] > 0.5 else 0
         if state.fade < len(FADE):
             channels = np.maximum(channels, np.float32(FADE[state.fade]) * state.faded)
             state.fade += 1

@@ -249,3 +249,12 @@ def test_certain_closures_shut_and_seal_the_lips() -> None:
     output[CLOSURE] = -9.0
     assert opening(shape_motion(output)) > 0.4
     assert shape_motion(output)[LIP_INDEX["seal"]] == 0.0
+
+
+def test_lips_that_have_been_sealed_for_long_need_more_certainty() -> None:
+    output = np.full(OUTPUTS, 0.4, np.float32)
+    output[CLOSURE] = 1.0  # 0.73
+    seals = [shape_motion(output, frames)[LIP_INDEX["seal"]] for frames in range(6)]
+    assert seals[:4] == [1.0] * 4 and max(seals[4:]) < 0.2
+    output[CLOSURE] = 5.0
+    assert shape_motion(output, 9)[LIP_INDEX["seal"]] == 1.0
