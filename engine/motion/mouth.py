@@ -16,8 +16,8 @@ OPENING_GAIN: Final = 1.1
 """What openings are multiplied by: with 1.25 those of rendered avatars varied 1.27 times as much as real lips' on the GRID
 clips, whose speakers read without much expression."""
 
-CLOSURE_BEGINS: Final = 0.35
-CLOSURE_WHOLE: Final = 0.65
+CLOSURE_BEGINS: Final = 0.33
+CLOSURE_WHOLE: Final = 0.63
 """The network's certainty of a bilabial from which the lips approach, and at which they touch."""
 
 HELD_FRAMES: Final = 4
