@@ -21,7 +21,7 @@ def examine() -> dict[str, str]:
         "sound encoder": _encoder("libopus"),
         "weights": _weights(),
         "browser for e2e tests": _browser(),
-        "not built yet": "neural renderer, /whip, /whep, GPU kernels' launcher",
+        "not built yet": "neural renderer, GPU kernels' launcher",
     }
 
 
@@ -71,10 +71,11 @@ def _encoder(name: str) -> str:
 
 
 def _weights() -> str:
-    from engine.motion.stage import WEIGHTS
+    from engine.motion import head_pose, stage
 
-    missing = [str(path) for path in WEIGHTS.values() if not path.is_file()]
-    return f"missing: {', '.join(missing)}" if missing else ", ".join(map(str, WEIGHTS.values()))
+    paths = [*stage.WEIGHTS.values(), head_pose.WEIGHTS]
+    missing = [str(path) for path in paths if not path.is_file()]
+    return f"missing: {', '.join(missing)}" if missing else ", ".join(map(str, paths))
 
 
 def _browser() -> str:
