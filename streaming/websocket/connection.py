@@ -29,6 +29,7 @@ from streaming.websocket.protocol import (
     ClientMessage,
     EndOfUtterance,
     MessageError,
+    OtherSide,
     SetAvatar,
     SetStyle,
     Start,
@@ -68,6 +69,7 @@ class Connection:
         self._playback = Playback(self._outbox)
         self._speaker: Speaker | None = None
         self._listener: Listener | None = None
+        self._other_side = False
         self._frames: FrameStream | None = None
         self._clearing = False
         self._told_not_started = False
@@ -109,6 +111,8 @@ class Connection:
             for handle in handles:
                 handle.close()
             self._stop_speaking()
+            if self._other_side:
+                self._session.set_listening(False)
             if self._frames is not None:
                 await self._frames.close()
             session.leave(self)
@@ -178,11 +182,23 @@ class Connection:
             case SetStyle():
                 self._authorise(Scope.PUBLISH)
                 self._session.set_style(message.expressiveness, message.head_motion)
+            case OtherSide():
+                self._authorise(Scope.PUBLISH)
+                self._listen_to(message.speaks)
             case Subscribe():
                 self._authorise(Scope.VIEW)
                 if self._frames is not None:
                     await self._frames.close()
                 self._frames = FrameStream(self._session, message, self._outbox)
+
+    def _listen_to(self, speaks: bool) -> None:
+        if self._listener is not None:
+            raise MessageError(
+                "listening",
+                'expected no other_side after "listen": true, the user\'s microphone tells who speaks',
+            )
+        self._other_side = speaks
+        self._session.set_listening(speaks)
 
     def _start(self, start: Start) -> None:
         self._stop_speaking()

@@ -121,6 +121,13 @@ class SetStyle(_Message):
     head_motion: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 
 
+class OtherSide(_Message):
+    """Whether somebody speaks to the avatar whom the server does not hear: a caller on a telephone, say."""
+
+    type: Literal["other_side"]
+    speaks: bool
+
+
 class Subscribe(_Message):
     """What to send of every frame from now on; nothing at all is allowed and ends it."""
 
@@ -130,7 +137,7 @@ class Subscribe(_Message):
     audio: bool = False
 
 
-ClientMessage = Start | Clear | EndOfUtterance | SetAvatar | SetStyle | Subscribe
+ClientMessage = Start | Clear | EndOfUtterance | SetAvatar | SetStyle | OtherSide | Subscribe
 
 _PARSER: Final[TypeAdapter[ClientMessage]] = TypeAdapter(
     Annotated[ClientMessage, Field(discriminator="type")]

@@ -242,6 +242,37 @@ async def test_style_and_avatar_reach_the_session(join: Join, server: Server) ->
     assert client.all("error") == []
 
 
+async def test_an_agent_says_that_its_user_speaks_elsewhere(join: Join, server: Server) -> None:
+    client = await join()
+    session = server.session("grace_hopper")
+    await client.tell("other_side", speaks=True)
+    await client.tell("other_side", speaks="yes")
+    await client.event("error", code="bad_message")
+    assert session._listening
+    await client.tell("other_side", speaks=False)
+    await client.start(listen=True)
+    await client.tell("other_side", speaks=True)
+    assert "microphone" in (await client.event("error", code="listening"))["error"]
+    assert not session._listening
+
+
+async def test_who_leaves_takes_the_other_side_along(join: Join, server: Server) -> None:
+    client, other = await join(), await join()
+    session = server.session("grace_hopper")
+    await client.tell("other_side", speaks=True)
+    await client.tell("jump")
+    await client.event("error", code="bad_message")
+    assert session._listening
+    await client.socket.close()
+    await other.tell("jump")
+    await other.event("error", code="bad_message")
+    for _ in range(100):
+        if not session._listening:
+            break
+        await asyncio.sleep(0.01)
+    assert not session._listening
+
+
 async def test_a_live_microphone_is_heard_and_is_one(join: Join) -> None:
     client, other = await join(), await join()
     await client.tell("subscribe", audio=True)
