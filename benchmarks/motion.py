@@ -22,7 +22,8 @@ from engine.conventions import FRAME_SAMPLES
 from engine.motion.stage import WEIGHTS, MotionStage
 from engine.speech.audio_file import load_audio
 from engine.speech.hearing import HearingState, hear
-from engine.training.export_motion import SUFFIXES, check_device, export_motion, missing_for
+from engine.training.device import check_device
+from engine.training.export_motion import SUFFIXES, export_motion, missing_for
 from engine.training.face_motion_net import FaceMotionNet, load_weights
 from engine.training.motion_runtimes import (
     TOLERANCE,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
+from engine.avatar.easing import smooth_step
 from engine.render.layers import part_vertices
 
 Float = NDArray[np.float32]
@@ -59,10 +60,10 @@ def lip_fields(avatar: Avatar, spread: Float) -> Float:
     for side, outward in (("upper", -face.down), ("lower", face.down)):
         mine = face.side == side
         where, level, height = face.where[mine], face.level[mine], face.height[mine]
-        fade = _smooth_step((FADED - level) / (FADED - 1.0)) * np.minimum(EASE * face.reach[mine], 1.0)
-        much = height * fade * _smooth_step(np.minimum(where, 1.0 - where) / THIN_ENDS)
+        fade = smooth_step((FADED - level) / (FADED - 1.0)) * np.minimum(EASE * face.reach[mine], 1.0)
+        much = height * fade * smooth_step(np.minimum(where, 1.0 - where) / THIN_ENDS)
         thin[mine] = (-THINNED * much * np.minimum(level, 1.0))[:, None] * outward
-        thin[mine, 2] = THIN_BACK * much * _smooth_step((2.0 - level) / 2.0)
+        thin[mine, 2] = THIN_BACK * much * smooth_step((2.0 - level) / 2.0)
         if side == "lower":
             tuck[mine] = TUCK_THIN * tucked(where)[:, None] * thin[mine]
         middle = np.maximum(np.sin(np.pi * where), 0.0)
@@ -82,7 +83,7 @@ def lip_fields(avatar: Avatar, spread: Float) -> Float:
 
 def tucked(where: Array) -> Array:
     """How far a place of the lower lip, in [0, 1] between the corners, is tucked."""
-    return _smooth_step((TUCKED_HALF - np.abs(where - 0.5)) / TUCKED_FADE)
+    return smooth_step((TUCKED_HALF - np.abs(where - 0.5)) / TUCKED_FADE)
 
 
 class _Face:
@@ -137,8 +138,3 @@ def _landmarks(avatar: Avatar, numbers: tuple[int, ...]) -> Array:
     """Landmarks of the neutral mesh, [L, 3]."""
     vertex, weight = (avatar.extras[f"landmark_{kind}"][list(numbers)] for kind in ("vertex", "weight"))
     return np.asarray(np.einsum("lkc,lk->lc", avatar.positions[vertex].astype(np.float64), weight))
-
-
-def _smooth_step(x: Array) -> Array:
-    x = np.clip(x, 0.0, 1.0)
-    return np.asarray(x * x * (3.0 - 2.0 * x))

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.folds import soften_folds
 from engine.avatar.layers import spread
-from engine.avatar.parts import FittedHead, Float, Image
+from engine.avatar.parts import FittedHead, Image
 
 Array = NDArray[Any]
 
@@ -59,15 +60,10 @@ def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
     known = (outside > 2 * OPENING_EDGE) & (from_corner > CORNER_CORE)
     around: Array = cv2.GaussianBlur(spread(colours, known), (0, 0), 0.02 * unit)
     brightness = cv2.GaussianBlur(colours @ LUMA, (0, 0), 0.006 * unit) / np.maximum(around @ LUMA, 1.0)
-    gap = _smooth_step((SHADOW_FROM - brightness) / (SHADOW_FROM - SHADOW_TO))
-    gap *= _smooth_step((CORNER_REACH - from_corner) / (CORNER_REACH - 0.5 * CORNER_CORE))
-    hidden = np.maximum(gap, _smooth_step((2 * OPENING_EDGE - outside) / (2 * OPENING_EDGE)))
+    gap = smooth_step((SHADOW_FROM - brightness) / (SHADOW_FROM - SHADOW_TO))
+    gap *= smooth_step((CORNER_REACH - from_corner) / (CORNER_REACH - 0.5 * CORNER_CORE))
+    hidden = np.maximum(gap, smooth_step((2 * OPENING_EDGE - outside) / (2 * OPENING_EDGE)))
     painted = colours + hidden[..., None] * (CORNER_SHADE * around - colours)
-    seam = _smooth_step(1.0 - outside / SEAM_REACH) * (0.3 + 0.7 * _smooth_step(from_corner / CORNER_REACH))
+    seam = smooth_step(1.0 - outside / SEAM_REACH) * (0.3 + 0.7 * smooth_step(from_corner / CORNER_REACH))
     painted *= 1.0 - seam[..., None] * (1.0 - SEAM_SHADE)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
-
-
-def _smooth_step(x: Array) -> Float:
-    x = np.clip(x, 0.0, 1.0)
-    return np.asarray(x * x * (3.0 - 2.0 * x), np.float32)

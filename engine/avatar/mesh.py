@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.face_region import GRID_PX, Canvas, build_surface
 from engine.avatar.lids import without_lashes
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
@@ -199,11 +200,11 @@ def follows_head(head: FittedHead, points: Array) -> Array:
     below = (points - chin) @ down / height
     sideways = np.abs((points - chin) @ np.array([-down[1], down[0]])) / height
     shoulder = 1.0 + np.maximum(sideways - NECK_HALF_WIDTH, 0.0) / SHOULDER_FADE
-    torso = _smooth_step(below * shoulder / NECK_LENGTH)
+    torso = smooth_step(below * shoulder / NECK_LENGTH)
     toward_chin = np.clip(1.0 + below / 0.6, 0.0, 1.0)
     fade = HAIR_FADE[0] + (HAIR_FADE[1] - HAIR_FADE[0]) * toward_chin
-    beside = _smooth_step((sideways - HAIR_HALF_WIDTH + HAIR_TAPER * toward_chin) / fade)
-    beside *= _smooth_step(2.0 * (below + 0.6))
+    beside = smooth_step((sideways - HAIR_HALF_WIDTH + HAIR_TAPER * toward_chin) / fade)
+    beside *= smooth_step(2.0 * (below + 0.6))
     return np.asarray((1.0 - torso) * (1.0 - beside))
 
 
@@ -213,13 +214,8 @@ def _rigid(head: FittedHead, loop: Array, grid: Array, whole_picture: bool) -> A
     if whole_picture:
         outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - 0.25 * _face_height(head), 0.0)
         border = np.maximum(np.minimum(grid, head.side - grid).min(axis=1), 0.0)
-        rigid *= _smooth_step(border / np.maximum(border + outside, 1e-6))
+        rigid *= smooth_step(border / np.maximum(border + outside, 1e-6))
     return np.asarray(rigid)
-
-
-def _smooth_step(x: Array) -> Array:
-    x = np.clip(x, 0.0, 1.0)
-    return np.asarray(x * x * (3.0 - 2.0 * x))
 
 
 def _on_person(triangles: Array, uv: Array, coverage: Float, canvas: Canvas) -> Array:

@@ -54,7 +54,10 @@ SPEECH: Final = CLOSURE + 1
 OUTPUTS: Final = SPEECH + 1
 """Where each branch lies among the outputs, and how many there are."""
 
-FACE_WITHOUT_BROWS: Final = slice(FACE.start + 3, FACE.stop)
+FACE_WITHOUT_BROWS: Final = slice(
+    FACE.start + sum(names[0].startswith("brow") for names in FACE_CHANNELS), FACE.stop
+)
+"""Brows come first among the channels of the face."""
 
 LIP_INDEX: Final = {name: LIPS.start + index for index, name in enumerate(LIP_CHANNELS)}
 

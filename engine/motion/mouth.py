@@ -47,7 +47,7 @@ def shape_motion(output: NDArray[np.float32], shut_frames: int = 0) -> NDArray[n
     if shut > 0.0:
         shaped[_PARTING] *= np.float32(1.0 - shut)
     shaped[_CLOSE] = min(max(shaped[_CLOSE], shut * shaped[_JAW]), shaped[_JAW])
-    shaped[SEAL] = shut
+    shaped[SEAL] = shut  # the network's own seal is the same closure, blurred
     return np.asarray(shaped, np.float32)
 
 

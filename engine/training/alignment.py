@@ -1,7 +1,7 @@
 """Corrects the declared phone times of neural speech with an aligner of our own.
 
 Kokoro's sounds come some 60 ms earlier than its durations say, and scatter by 30 ms, which blurs the closures that
-a face motion learns from. A small network that learned sound classes from flite and eSpeak, whose times are exact,
+a face motion learns from. A small network that learned sound classes from the other synthesisers, whose times are exact,
 scores each 10 ms; dynamic programming then moves every boundary to where the sounds fit best, near its
 declared place. The network then learns from the corrected neural speech as well and corrects it once more: it
 knows the neural voices better than those it began with. Utterances that fit badly are dropped.

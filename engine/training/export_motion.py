@@ -26,6 +26,7 @@ import torch
 from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError
 from engine.motion.channels import CHANNELS, LIP_CHANNELS
+from engine.training.device import check_device
 from engine.training.face_motion_net import FaceMotionNet, load_weights
 from engine.training.motion_runtimes import (
     TOLERANCE,
@@ -80,18 +81,6 @@ def export_motion(
         made[name] = _export(net, Path(weights), folder, name, batch, device)
         progress((number + 1) / len(formats))
     return made
-
-
-def check_device(device: str) -> None:
-    """Accept cpu, and cuda where there is such a device.
-
-    Raises:
-        SettingError: another one.
-    """
-    if device.partition(":")[0] not in ("cpu", "cuda"):
-        raise SettingError(f"expected cpu or cuda, got {device}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
 
 
 def missing_for(name: str) -> list[str]:

@@ -23,6 +23,7 @@ from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_CHANNEL
 from engine.motion.network import FaceMotionConfig
 from engine.speech.features import FEATURES, MEL_BANDS
 from engine.training.clips import Clip, Clips, load_speech, make_clip
+from engine.training.device import check_device
 from engine.training.face_motion_net import FaceMotionNet, Output, load_weights, save_weights
 
 log = logging.getLogger(__name__)
@@ -125,8 +126,7 @@ def train_face_motion(
     config = config or TrainingConfig()
     if config.steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    check_device(device)
     if config.workers and "fork" not in multiprocessing.get_all_start_methods():
         raise SettingError("expected no workers on a system that cannot fork: use --workers 0")
     train, validate = load_speech(data)

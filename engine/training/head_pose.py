@@ -17,6 +17,7 @@ from torch.nn import functional
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
 from engine.motion.head_pose import AXES, HeadPoseConfig
+from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
 from engine.training.pose_data import PoseStream, find_shards, make_stream
 from engine.training.pose_measures import perplexity
@@ -105,8 +106,7 @@ def train_head_pose(
     config, net = config or TrainingConfig(), net or HeadPoseConfig()
     if config.codec_steps <= 0 or config.chooser_steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.codec_steps} and {config.chooser_steps}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    check_device(device)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     streams = _streams(data, folder, config, device, progress)
