@@ -16,7 +16,7 @@ from engine.motion.values import rest
 from engine.render import geometric
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
-from kernels.build import BACKENDS, Backend, backend
+from kernels.build import HOST_BACKENDS, Backend, backend
 from kernels.colour import reference as colour_reference
 from kernels.colour import rgbx_to_i420
 from kernels.composite import composite
@@ -88,7 +88,7 @@ def measure(
 
 
 def _backends() -> tuple[Backend, ...]:
-    return BACKENDS if backend() == "cpu" else ("portable",)
+    return HOST_BACKENDS if backend() == "cpu" else ("portable",)
 
 
 def _rasterise(avatar: Avatar, size: int) -> list[Candidate]:

@@ -2,10 +2,10 @@
 
 ``rasterise``: triangles to planes of interpolated attributes; ``composite``: these planes, a texture atlas and a
 background to a frame; ``colour``: the frame to I420. Each folder holds the source, the NumPy definition
-(``reference.py``), the compiled CPU path (``cpu.py``), the path without a compiler (``portable.py``) and the
-cases that tests and benchmarks share (``cases.py``).
+(``reference.py``), the compiled CPU path (``cpu.py``), the GPU's (``cuda.py``), the path without a compiler
+(``portable.py``) and the cases that tests and benchmarks share (``cases.py``).
 """
 
-from kernels.build import BACKENDS, Backend, KernelBuildError, backend, describe
+from kernels.build import BACKENDS, HOST_BACKENDS, Backend, KernelBuildError, backend, describe
 
-__all__ = ["BACKENDS", "Backend", "KernelBuildError", "backend", "describe"]
+__all__ = ["BACKENDS", "HOST_BACKENDS", "Backend", "KernelBuildError", "backend", "describe"]

@@ -21,10 +21,13 @@ from typing import Final, Literal, get_args
 
 logger = logging.getLogger(__name__)
 
-Backend = Literal["cpu", "portable"]
-"""cpu: the compiled kernel sources; portable: NumPy and OpenCV, several times slower."""
+Backend = Literal["cpu", "portable", "cuda"]
+"""cpu: the compiled kernel sources; portable: NumPy and OpenCV, several times slower; cuda: the kernel sources on a GPU,
+which takes torch tensors on the device instead of arrays and is therefore asked for by name (``kernels.cuda``)."""
 
 BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
+HOST_BACKENDS: Final[tuple[Backend, ...]] = ("cpu", "portable")
+"""Those that take NumPy arrays."""
 
 SOURCE_ROOT: Final = Path(__file__).parent
 SOURCES: Final = tuple(SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour"))
@@ -59,7 +62,7 @@ class KernelBuildError(RuntimeError):
 
 @functools.cache
 def backend() -> Backend:
-    """Which backend runs in this process; decided at the first call.
+    """Which backend takes NumPy arrays in this process; decided at the first call.
 
     Raises:
         KernelBuildError: ``VIVIDLIVE_KERNELS`` asks for a backend that does not exist or cannot be built.

@@ -23,7 +23,7 @@ RANGE: Final = "tv"
 
 
 def rgbx_to_i420(image: NDArray[np.uint32], out: NDArray[np.uint8], backend: Backend | None = None) -> None:
-    """Convert ``image`` into ``out``; the Convention is the module's.
+    """Convert ``image`` into ``out``; the Convention is the module's. Backend "cuda" takes torch tensors on the device.
 
     Raises:
         ValueError: an array has another type or shape, or a side is odd.
@@ -31,6 +31,11 @@ def rgbx_to_i420(image: NDArray[np.uint32], out: NDArray[np.uint8], backend: Bac
     height, width = image.shape
     if height % 2 or width % 2:
         raise ValueError(f"expected an image with even sides, got {width} x {height}")
+    if backend == "cuda":
+        from kernels.colour import cuda
+
+        cuda.rgbx_to_i420(image, out)
+        return
     check_image("image", image, (height, width))
     check_array("out", out, np.uint8, (height * 3 // 2, width))
     if (backend or default_backend()) == "cpu":

@@ -31,11 +31,18 @@ def composite(
 ) -> None:
     """Draw the textured planes over ``background`` into ``out``; the Convention is the module's.
 
+    Backend "cuda" takes torch tensors on the device.
+
     Raises:
         ValueError: an array has another type or shape, or the factor is not 1 or 2.
     """
     if factor not in (1, 2):
         raise ValueError(f"expected factor 1 or 2, got {factor}")
+    if backend == "cuda":
+        from kernels.composite import cuda
+
+        cuda.composite(planes, triangle, atlas, background, out, factor)
+        return
     height, width = out.shape
     check_image("out", out, (height, width))
     check_image("background", background, (height, width))

@@ -33,9 +33,16 @@ def rasterise(
 ) -> None:
     """Draw ``triangles`` into ``out_attributes`` and ``out_triangle``; the Convention is the module's.
 
+    Backend "cuda" takes torch tensors on the device.
+
     Raises:
         ValueError: an array has another type or shape.
     """
+    if backend == "cuda":
+        from kernels.rasterise import cuda
+
+        cuda.rasterise(positions, triangles, attributes, out_attributes, out_triangle, keys, origin, scale)
+        return
     check_array("positions", positions, np.float32, (None, 3))
     check_array("triangles", triangles, np.int32, (None, 3))
     check_array("attributes", attributes, np.float32, (len(positions), None))

@@ -4,13 +4,13 @@ import av
 import numpy as np
 import pytest
 
-from kernels import BACKENDS, Backend
+from kernels import HOST_BACKENDS, Backend
 from kernels.colour import reference, rgbx_to_i420
 from kernels.colour.cases import MAX_LEVELS_OFF, cases
 from tests.kernels.test_rasterise import skip_without
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("number", range(len(cases())))
 def test_equals_definition(number: int, backend: Backend) -> None:
     skip_without(backend)
@@ -22,7 +22,7 @@ def test_equals_definition(number: int, backend: Backend) -> None:
     assert np.abs(out.astype(int) - want).max() <= MAX_LEVELS_OFF
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 def test_reads_a_box_of_a_larger_image(backend: Backend) -> None:
     skip_without(backend)
     large = np.random.default_rng(0).integers(0, 1 << 32, (20, 30), dtype=np.uint32)
@@ -33,7 +33,7 @@ def test_reads_a_box_of_a_larger_image(backend: Backend) -> None:
     assert np.array_equal(from_box, from_copy)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 def test_a_decoder_sees_the_same_colours(backend: Backend) -> None:
     """Flat colours survive the way back through FFmpeg's own BT.601 conversion within rounding."""
     skip_without(backend)

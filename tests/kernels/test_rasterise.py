@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels import BACKENDS, Backend, KernelBuildError
+from kernels import HOST_BACKENDS, Backend, KernelBuildError
 from kernels.build import library
 from kernels.rasterise import rasterise, reference
 from kernels.rasterise.cases import Case, cases, grid_case
@@ -38,7 +38,7 @@ def skip_without(backend: Backend) -> None:
             pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 @pytest.mark.parametrize("name", CASES)
 def test_equals_definition(name: str, backend: Backend) -> None:
     skip_without(backend)
@@ -59,7 +59,7 @@ def test_equals_definition(name: str, backend: Backend) -> None:
     assert attributes.tobytes() == want_attributes.tobytes()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 def test_shared_edges_belong_to_one_triangle(backend: Backend) -> None:
     """Each triangle alone: a closed sheet covers every pixel exactly once, also with corners on pixel centres."""
     skip_without(backend)
@@ -72,7 +72,7 @@ def test_shared_edges_belong_to_one_triangle(backend: Backend) -> None:
     assert (count == 1).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", HOST_BACKENDS)
 def test_order_of_triangles_does_not_change_the_picture(backend: Backend) -> None:
     skip_without(backend)
     case = CASES["soup"]

@@ -1,0 +1,171 @@
+"""The CUDA sources: compiled by NVRTC for every architecture, run under emulation, and on a device where there is one."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kernels import cuda
+from kernels.colour import cases as colour_cases
+from kernels.colour import rgbx_to_i420
+from kernels.composite import cases as composite_cases
+from kernels.composite import composite
+from kernels.rasterise import cases as rasterise_cases
+from kernels.rasterise import rasterise
+from tests.kernels.emulated import EmulatedLauncher
+from tests.kernels.test_rasterise import skip_without
+
+ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
+RASTERISE = {case.name: case for case in rasterise_cases.cases()}
+COMPOSITE = {case.name: case for case in composite_cases.cases()}
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLauncher:
+    return EmulatedLauncher(tmp_path_factory.mktemp("emulated"))
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where tensors lie while the CUDA backend runs: in the CPU's memory under emulation, or on a device."""
+    if request.param == "cuda":
+        try:
+            cuda.launcher()
+        except cuda.CudaUnavailableError as error:
+            pytest.skip(str(error))
+        yield "cuda"
+        return
+    launcher = request.getfixturevalue("emulated")
+    for module in ("rasterise", "composite", "colour"):
+        monkeypatch.setattr(f"kernels.{module}.cuda.launcher", lambda: launcher)
+    yield "cpu"
+
+
+def there(array: np.ndarray, device: str) -> Any:
+    """A copy on the device; pixels as int32, as torch has little for uint32."""
+    signed = array.view(np.int32) if array.dtype == np.uint32 else array
+    return torch.from_numpy(signed.copy()).to(device)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("source", cuda.ENTRIES)
+def test_nvrtc_compiles_to_exact_arithmetic(source: str, architecture: int) -> None:
+    """Every entry point is there, and nothing that rounds differently from a CPU."""
+    pytest.importorskip("cupy", reason="no CuPy here: pip install cupy-cuda13x nvidia-cuda-nvrtc")
+    from cupy.cuda import nvrtc
+
+    try:
+        program = nvrtc.createProgram(cuda.source_text(source), f"{source}.cu", [], [])
+    except RuntimeError as error:
+        pytest.skip(f"no NVRTC here: {error}")
+    nvrtc.compileProgram(program, [*cuda.OPTIONS, f"-arch=compute_{architecture}"])
+    ptx = nvrtc.getPTX(program)
+    text = ptx.decode() if isinstance(ptx, bytes) else ptx
+    assert set(re.findall(r"\.visible \.entry (\w+)", text)) == set(cuda.ENTRIES[source])
+    assert f".target sm_{architecture}" in text
+    assert "fma." not in text
+    assert ".approx" not in text
+
+
+@pytest.mark.parametrize("source", cuda.ENTRIES)
+def test_the_table_of_arguments_is_the_sources(source: str) -> None:
+    branch = cuda.source_text(source).split("#ifdef __CUDACC__")[-1].split("#else")[0]
+    found = {}
+    for name, arguments in re.findall(r"KERNEL (\w+)\((.*?)\) \{", branch, re.DOTALL):
+        kinds = [
+            "p" if "*" in one else "f" if one.strip().startswith("float") else "i"
+            for one in arguments.split(",")
+        ]
+        found[name] = "".join(kinds)
+    assert found == cuda.ENTRIES[source]
+
+
+@pytest.mark.parametrize("name", RASTERISE)
+def test_rasterise_equals_the_cpu(name: str, device: str) -> None:
+    skip_without("cpu")
+    case = RASTERISE[name]
+    planes = np.full((case.attributes.shape[1], case.height, case.width), np.nan, np.float32)
+    triangle = np.full((case.height, case.width), -99, np.int32)
+    keys = np.full((case.height, case.width), 12345, np.int64)
+    mesh = case.positions, case.triangles, case.attributes
+    on_device = [there(array, device) for array in (*mesh, planes, triangle, keys)]
+    rasterise(*mesh, planes, triangle, keys, case.origin, case.scale, "cpu")
+    rasterise(*on_device, case.origin, case.scale, "cuda")
+    assert np.array_equal(on_device[4].cpu().numpy(), triangle)
+    assert on_device[3].cpu().numpy().tobytes() == planes.tobytes()
+
+
+@pytest.mark.parametrize("name", COMPOSITE)
+def test_composite_equals_the_cpu(name: str, device: str) -> None:
+    skip_without("cpu")
+    case = COMPOSITE[name]
+    arguments = case.planes, case.triangle, case.atlas, case.background
+    out = np.full(case.background.shape, 0x5AA5C3, np.uint32)
+    on_device = [there(array, device) for array in (*arguments, out)]
+    composite(*arguments, out, case.factor, "cpu")
+    composite(*on_device, case.factor, "cuda")
+    assert np.array_equal(on_device[4].cpu().numpy().view(np.uint32), out)
+
+
+@pytest.mark.parametrize("number", range(len(colour_cases.cases())))
+def test_colour_equals_the_cpu(number: int, device: str) -> None:
+    skip_without("cpu")
+    image = colour_cases.cases()[number]
+    out = np.full((image.shape[0] * 3 // 2, image.shape[1]), 77, np.uint8)
+    on_device = there(image, device), there(out, device)
+    rgbx_to_i420(image, out, "cpu")
+    rgbx_to_i420(*on_device, "cuda")
+    assert np.array_equal(on_device[1].cpu().numpy(), out)
+
+
+def test_boxes_of_larger_images_keep_their_pitch(device: str) -> None:
+    large = np.random.default_rng(0).integers(0, 1 << 32, (20, 30), dtype=np.uint32)
+    out = np.empty((18, 18), np.uint8)
+    rgbx_to_i420(large[4:16, 6:24], out, "cpu")
+    box, made = there(large, device)[4:16, 6:24], there(np.zeros_like(out), device)
+    rgbx_to_i420(box, made, "cuda")
+    assert np.array_equal(made.cpu().numpy(), out)
+
+
+def test_refuses_wrong_tensors(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernels.colour.cuda.launcher", lambda: emulated)
+    out = torch.zeros((6, 4), dtype=torch.uint8)
+    with pytest.raises(ValueError, match=r"expected image int32 \[4, 4\]"):
+        rgbx_to_i420(torch.zeros((4, 4)), out, "cuda")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected out contiguous uint8 \[6, 4\] on the device"):
+        rgbx_to_i420(torch.zeros((4, 4), dtype=torch.int32), out[:5], "cuda")  # type: ignore[arg-type]
+
+
+def test_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(cuda.CudaUnavailableError, match="expected a CUDA device"):
+        cuda.CudaLauncher()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    with pytest.raises(cuda.CudaUnavailableError, match="pip install cupy-cuda13x"):
+        cuda.CudaLauncher()
+
+
+def test_sources_need_no_other_file(tmp_path: Path) -> None:
+    for source in cuda.ENTRIES:
+        text = cuda.source_text(source)
+        assert '#include "' not in text and text.count("typedef unsigned int u32;") == 1
+
+
+def test_blocks_cover_every_element() -> None:
+    assert cuda.blocks([0], cuda.ALONG) == (1, 1, 1)
+    assert cuda.blocks([129], cuda.ALONG) == (2, 1, 1)
+    assert cuda.blocks([33, 8], cuda.ACROSS) == (2, 1, 1)
+
+
+def test_arguments_have_the_width_that_kernels_read() -> None:
+    tensor = torch.zeros(3)
+    packed = list(cuda._packed("x", "ifp", (3, 0.5, tensor)))
+    assert [type(value) for value in packed] == [np.int32, np.float32, np.uint64]
+    assert packed[2] == tensor.data_ptr()
+    with pytest.raises(ValueError, match="expected 2 arguments for x, got 1"):
+        list(cuda._packed("x", "ip", (3,)))
