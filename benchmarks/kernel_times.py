@@ -13,7 +13,6 @@ from benchmarks.machine import commit, machine
 from benchmarks.stages import versions
 from engine.avatar.avatar import Avatar
 from engine.motion.values import rest
-from engine.render import geometric
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 from kernels.build import HOST_BACKENDS, Backend, backend
@@ -160,28 +159,17 @@ def _colour(avatar: Avatar, size: int) -> list[Candidate]:
 
 
 def _frame_arguments(avatar: Avatar, size: int) -> dict[str, tuple[Any, ...]]:
-    """What the first, whole-frame call of each kernel is given when a neutral face is drawn."""
-    seen: dict[str, tuple[Any, ...]] = {}
-
-    def note_rasterise(positions: Any, triangles: Any, attributes: Any, *rest_of: Any) -> None:
-        rasterise(positions, triangles, attributes, *rest_of)
-        seen.setdefault("rasterise", (positions.copy(), triangles.copy(), attributes.copy(), *rest_of[3:5]))
-
-    def note_composite(
-        planes: Any, triangle: Any, atlas: Any, background: Any, out: Any, *rest_of: Any
-    ) -> None:
-        seen.setdefault("composite", (planes.copy(), triangle.copy(), atlas, background.copy()))
-        composite(planes, triangle, atlas, background, out, *rest_of)
-
+    """What each kernel is given for the skin of a neutral face, which covers the whole frame."""
     renderer = GeometricRenderer(avatar, size)
-    module: Any = geometric
-    kept = module.rasterise, module.composite
-    module.rasterise, module.composite = note_rasterise, note_composite
-    try:
-        renderer.render(rest(0), StageTimer())
-    finally:
-        module.rasterise, module.composite = kept
-    return seen
+    scene = renderer.scene(rest(0))
+    skin = renderer.layers[0]
+    mesh = scene.positions, skin.triangles, scene.attributes[0].copy()
+    planes, triangle = np.zeros((3, size, size), np.float32), np.zeros((size, size), np.int32)
+    rasterise(*mesh, planes, triangle, np.zeros((size, size), np.int64), (0.0, 0.0), renderer.scale)
+    return {
+        "rasterise": (*mesh, (0.0, 0.0), renderer.scale),
+        "composite": (planes, triangle, skin.atlas, renderer.background),
+    }
 
 
 def _time(run: Callable[[], Any], repeats: int) -> float:

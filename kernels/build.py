@@ -30,7 +30,9 @@ HOST_BACKENDS: Final[tuple[Backend, ...]] = ("cpu", "portable")
 """Those that take NumPy arrays."""
 
 SOURCE_ROOT: Final = Path(__file__).parent
-SOURCES: Final = tuple(SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour"))
+SOURCES: Final = tuple(
+    SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour", "frame")
+)
 FLAGS: Final = (
     "-std=c++17",
     "-O3",
@@ -48,8 +50,9 @@ ENTRIES: Final = {
     "rasterise_snap": "iipfffp",
     "rasterise_depth": "iippppiiipp",
     "rasterise_resolve": "iippiiipp",
-    "composite": "iipppiipiiiipi",
+    "composite": "iipppiipiiiiipi",
     "rgbx_to_i420": "iipiiip",
+    "frame_layers": "iiippifippppipppp",
 }
 """Arguments of the CPU entry points, begin and end of the range first."""
 
@@ -140,7 +143,7 @@ def _cache_folder() -> Path:
 def _build(compiler: list[str], flags: tuple[str, ...], folder: Path) -> Path:
     """Compile into ``folder`` unless the same build is there; complete files only ever appear whole."""
     fingerprint = hashlib.sha256()
-    for source in (SOURCE_ROOT / "kernel.h", *SOURCES):
+    for source in (*sorted(SOURCE_ROOT.rglob("*.h")), *SOURCES):
         fingerprint.update(source.read_bytes())
     fingerprint.update(repr((shutil.which(compiler[0]), compiler, flags, _processor())).encode())
     target = folder / f"kernels-{fingerprint.hexdigest()[:20]}.so"

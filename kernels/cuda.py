@@ -22,8 +22,13 @@ ENTRIES: Final = {
         "rasterise_depth": "ippppiiipp",
         "rasterise_resolve": "ppiiipp",
     },
-    "composite": {"composite": "pppiipiiiipi"},
+    "composite": {"composite": "pppiipiiiiipi"},
     "colour": {"rgbx_to_i420": "piiip"},
+    "frame": {
+        "frame_depth": "iipipppipipipip",
+        "frame_paint": "iipippipipp",
+        "frame_i420": "ipp",
+    },
 }
 """Each source's CUDA entry points and their arguments: i whole number, f float, p address."""
 

@@ -48,45 +48,45 @@ class LipOffsets:
 
     def __init__(self, avatar: Avatar) -> None:
         upper, lower = (avatar.extras[f"lip_{side}"].astype(np.intp) for side in ("upper", "lower"))
-        self._vertex = avatar.extras["lip_vertex"].astype(np.intp)
-        self._spread = _spread(avatar.extras["lip_follow"].astype(np.float64), self._vertex, upper, lower)
-        self._fields = lip_fields(avatar, self._spread).reshape(3, -1)
-        self._lines, self._cut = np.concatenate([upper, lower]), len(upper)
-        self._place = np.searchsorted(self._vertex, self._lines)
-        self._unit = avatar.inter_ocular
+        self.vertex = avatar.extras["lip_vertex"].astype(np.intp)
+        self.spread = _spread(avatar.extras["lip_follow"].astype(np.float64), self.vertex, upper, lower)
+        self.fields = lip_fields(avatar, self.spread).reshape(3, -1)
+        self.lines, self.cut = np.concatenate([upper, lower]), len(upper)
+        self.place = np.searchsorted(self.vertex, self.lines)
+        self.unit = avatar.inter_ocular
 
-        neutral = avatar.positions[self._lines].astype(np.float64)
-        where = _along(neutral, neutral, self._cut)
-        self._apart = _apart(where, self._cut).astype(np.float32)
-        self._calm_depth = self._apart @ avatar.positions[self._lines, 2]
-        own_share = np.where(np.arange(len(where)) < self._cut, UPPER_LIP_SHARE, UPPER_LIP_SHARE - 1.0)
-        self._closer = own_share[:, None].astype(np.float32)
+        neutral = avatar.positions[self.lines].astype(np.float64)
+        where = _along(neutral, neutral, self.cut)
+        self.apart = _apart(where, self.cut).astype(np.float32)
+        self.calm_depth = self.apart @ avatar.positions[self.lines, 2]
+        own_share = np.where(np.arange(len(where)) < self.cut, UPPER_LIP_SHARE, UPPER_LIP_SHARE - 1.0)
+        self.closer = own_share[:, None].astype(np.float32)
         parted = "parted_lips" in avatar.report.get("flags", ())
         round_end = np.sqrt(np.maximum(np.sin(np.pi * where), 0.0))
-        self._overlap = (overclose_px(parted, avatar.inter_ocular) * round_end).astype(np.float32)
-        self._skewed = (-SKEW_OPENING * own_share * (2.0 * where - 1.0)).astype(np.float32)
-        self._middle = tucked(where).astype(np.float32)[:, None]
-        self._lift = self._middle[: self._cut] * np.float32(TUCK_LIFT * self._unit)
-        self._teeth = part_vertices(avatar, "upper_teeth")[:COLUMNS].astype(np.intp)
-        if len(self._teeth):
-            along = _along(avatar.positions[self._teeth].astype(np.float64), neutral, self._cut)
-            self._on_teeth = _hats(where[self._cut :], along).astype(np.float32)
+        self.overlap = (overclose_px(parted, avatar.inter_ocular) * round_end).astype(np.float32)
+        self.skewed = (-SKEW_OPENING * own_share * (2.0 * where - 1.0)).astype(np.float32)
+        self.middle = tucked(where).astype(np.float32)[:, None]
+        self.lift = self.middle[: self.cut] * np.float32(TUCK_LIFT * self.unit)
+        self.teeth = part_vertices(avatar, "upper_teeth")[:COLUMNS].astype(np.intp)
+        if len(self.teeth):
+            along = _along(avatar.positions[self.teeth].astype(np.float64), neutral, self.cut)
+            self.on_teeth = _hats(where[self.cut :], along).astype(np.float32)
 
     def add(self, positions: Float, offsets: Float) -> None:
         """Move the lips of ``positions`` in place by float32 [5], as in ``Motion.lip_offsets``."""
         seal, tuck, thin, flare, skew = offsets.tolist()
-        points = positions[self._lines]
+        points = positions[self.lines]
         fixed = None
         if thin or flare or tuck:
-            fixed = (np.array([thin, flare, tuck], np.float32) @ self._fields).reshape(-1, 3)
-            points += fixed[self._place]
+            fixed = (np.array([thin, flare, tuck], np.float32) @ self.fields).reshape(-1, 3)
+            points += fixed[self.place]
         right, down = self._axes(points)
         shift = np.zeros_like(points)
-        gap = np.maximum(self._apart @ (points @ down), 0.0)
+        gap = np.maximum(self.apart @ (points @ down), 0.0)
         if fixed is None and not seal and not gap.any():
             return  # a shut mouth has no side
         if skew:
-            shift += (skew * self._skewed * gap)[:, None] * down
+            shift += (skew * self.skewed * gap)[:, None] * down
             shift += (skew * SKEW_SHIFT * gap.max()) * right
         if tuck:
             shift += self._tuck(points + shift, positions, down, tuck)
@@ -95,48 +95,48 @@ class LipOffsets:
             shift += seal * self._closing(points + shift, down)
             if seal == 1.0:  # what the interpolation between vertices left
                 shift += self._closing(points + shift, down)
-        total = self._spread @ shift
+        total = self.spread @ shift
         if fixed is not None:
             total += fixed
-        total += positions.take(self._vertex, axis=0)
-        positions[self._vertex] = total
+        total += positions.take(self.vertex, axis=0)
+        positions[self.vertex] = total
 
     def _axes(self, points: Float) -> tuple[Float, Float]:
         """Unit vectors to the right along the mouth and down across it in the picture, float32 [3]."""
-        x, y, _ = (points[self._cut - 1] - points[0]).tolist()
+        x, y, _ = (points[self.cut - 1] - points[0]).tolist()
         width = max(math.hypot(x, y), 1e-6)
         return np.array([x, y, 0.0], np.float32) / width, np.array([-y, x, 0.0], np.float32) / width
 
     def _tuck(self, points: Float, positions: Float, down: Float, tuck: float) -> Float:
         """How far the lines' vertices go for the lower lip to touch the upper teeth's edge, [N, 3]."""
-        lip, upper = points[self._cut :], points[self._cut :] - self._apart[self._cut :] @ points
-        if len(self._teeth):
-            tooth = self._on_teeth @ positions[self._teeth]
+        lip, upper = points[self.cut :], points[self.cut :] - self.apart[self.cut :] @ points
+        if len(self.teeth):
+            tooth = self.on_teeth @ positions[self.teeth]
         else:
-            tooth = upper + np.float32(NO_TEETH[0] * self._unit) * down
-            tooth[:, 2] += NO_TEETH[1] * self._unit
-        tooth -= np.float32(TUCK_COVER * self._unit) * down
-        middle = self._middle[self._cut :]
+            tooth = upper + np.float32(NO_TEETH[0] * self.unit) * down
+            tooth[:, 2] += NO_TEETH[1] * self.unit
+        tooth -= np.float32(TUCK_COVER * self.unit) * down
+        middle = self.middle[self.cut :]
         way = upper - lip + middle * (tooth - upper)  # toward the corners it meets the upper lip
         height = way @ down
         height[[0, -1]] = 0.0
         share = tuck * self._reached(-float(height.min()))
         shift = np.empty_like(points)
-        shift[: self._cut] = -tuck * self._lift * down
-        shift[self._cut :] = share * height[:, None] * down
-        shift[self._cut :, 2] = share * middle[:, 0] * np.maximum(tooth[:, 2] - lip[:, 2], 0.0)
+        shift[: self.cut] = -tuck * self.lift * down
+        shift[self.cut :] = share * height[:, None] * down
+        shift[self.cut :, 2] = share * middle[:, 0] * np.maximum(tooth[:, 2] - lip[:, 2], 0.0)
         return shift
 
     def _closing(self, points: Float, down: Float) -> Float:
         """How far the lines' vertices go to meet and overlap, [N, 3]; in depth as they lie on the calm face."""
-        apart = self._apart @ points
-        way = np.maximum(apart @ down + self._overlap, 0.0)[:, None] * down
-        way[:, 2] = apart[:, 2] - self._calm_depth
-        return np.asarray(self._closer * way)
+        apart = self.apart @ points
+        way = np.maximum(apart @ down + self.overlap, 0.0)[:, None] * down
+        way[:, 2] = apart[:, 2] - self.calm_depth
+        return np.asarray(self.closer * way)
 
     def _reached(self, gap: float) -> float:
         """Share of a gap, [0, 1], that lips alone close."""
-        far = (gap / self._unit - SEALED_WHOLE) / (SEALED_NONE - SEALED_WHOLE)
+        far = (gap / self.unit - SEALED_WHOLE) / (SEALED_NONE - SEALED_WHOLE)
         far = min(max(far, 0.0), 1.0)
         return 1.0 - far * far * (3.0 - 2.0 * far)
 

@@ -53,30 +53,30 @@ class Driver:
     """
 
     def __init__(self, avatar: Avatar) -> None:
-        self._neutral = avatar.positions
-        self._pivot = avatar.pivot.astype(np.float32)
-        self._head_width = np.float32(avatar.head_width)
-        self._rigid = np.ascontiguousarray(avatar.rigid[:, None])
-        self._breath = avatar.breath * np.float32(BREATH_LIFT * avatar.head_width)
+        self.neutral = avatar.positions
+        self.pivot = avatar.pivot.astype(np.float32)
+        self.head_width = np.float32(avatar.head_width)
+        self.rigid = np.ascontiguousarray(avatar.rigid[:, None])
+        self.breath = avatar.breath * np.float32(BREATH_LIFT * avatar.head_width)
         # Most shapes move few of the vertices; those that any shape moves are kept as dense rows.
         start = avatar.delta_start
         photo = avatar.extras.get("photo_offset", np.zeros((len(avatar.positions), 3), np.float32))
-        self._moving = np.union1d(avatar.delta_vertex, np.flatnonzero(photo.any(axis=1)))
+        self.moving = np.union1d(avatar.delta_vertex, np.flatnonzero(photo.any(axis=1)))
         place = np.zeros(len(avatar.positions), np.intp)
-        place[self._moving] = np.arange(len(self._moving))
-        deltas = np.zeros((len(ARKIT_NAMES) + 1, len(self._moving), 3), np.float32)
-        deltas[-1] = photo[self._moving]
+        place[self.moving] = np.arange(len(self.moving))
+        deltas = np.zeros((len(ARKIT_NAMES) + 1, len(self.moving), 3), np.float32)
+        deltas[-1] = photo[self.moving]
         for k, delta in enumerate(deltas[:-1]):
             these = slice(start[k], start[k + 1])
             np.add.at(delta, place[avatar.delta_vertex[these]], avatar.delta_value[these])
-        self._deltas = deltas.reshape(len(deltas), -1)
+        self.deltas = deltas.reshape(len(deltas), -1)
         self._amounts = np.zeros(len(deltas), np.float32)
         self._photo_mouth = avatar.extras.get("photo_blendshapes", self._amounts)[_MOUTH_UNITS]
         self._photo_size = float(np.linalg.norm(self._photo_mouth))
-        self._still = avatar.positions[self._moving]
-        self._top = _touching_top(avatar)
+        self._still = avatar.positions[self.moving]
+        self.top = _touching_top(avatar)
         self._lid_stops = [stop for side in EYE_SIDES if (stop := self._lid_stop(avatar, side)) is not None]
-        self._lips = LipOffsets(avatar) if "lip_follow" in avatar.extras else None
+        self.lips = LipOffsets(avatar) if "lip_follow" in avatar.extras else None
         self._shape = np.empty_like(avatar.positions)
         self._turned = np.empty_like(avatar.positions)
 
@@ -113,7 +113,7 @@ class Driver:
 
     def lips_free(self, motion: Motion) -> float:
         """How far no lip offset holds the lips where the photo's may not be, in [0, 1]."""
-        if self._lips is None:
+        if self.lips is None:
             return 1.0
         held = max(float(motion.lip_offsets[_SEAL]), float(motion.lip_offsets[_TUCK]))
         return 1.0 - min(max(held, 0.0), 1.0)
@@ -132,24 +132,24 @@ class Driver:
         """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
         motion = motion.clamped()
         shape, turned = self._shape, self._turned
-        shape[:] = self._neutral
-        shape[self._moving] = self._still + (self.amounts(motion) @ self._deltas).reshape(-1, 3)
-        if self._lips is not None and motion.lip_offsets.any():
-            self._lips.add(shape, motion.lip_offsets)
-        shape[:, 1] -= self._breath * np.float32(motion.breath)
+        shape[:] = self.neutral
+        shape[self.moving] = self._still + (self.amounts(motion) @ self.deltas).reshape(-1, 3)
+        if self.lips is not None and motion.lip_offsets.any():
+            self.lips.add(shape, motion.lip_offsets)
+        shape[:, 1] -= self.breath * np.float32(motion.breath)
 
         yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
         nearer = CAMERA_DISTANCE / max(CAMERA_DISTANCE - tz, 1.0)
         rotation = head_rotation(yaw, pitch, roll) * np.float32(nearer)
-        shift = np.array([tx, ty, -tz], np.float32) * self._head_width
+        shift = np.array([tx, ty, -tz], np.float32) * self.head_width
         # The rigid weight leads each vertex from where it is to where the whole head would carry it.
         np.matmul(shape, (rotation - np.eye(3, dtype=np.float32)).T, out=turned)
-        turned += shift + self._pivot - rotation @ self._pivot
-        turned *= self._rigid
+        turned += shift + self.pivot - rotation @ self.pivot
+        turned *= self.rigid
         shape += turned
-        if self._top is not None:
-            edge, above, reach = self._top
-            low = float((shape[edge, 1] - self._neutral[edge, 1]).max())
+        if self.top is not None:
+            edge, above, reach = self.top
+            low = float((shape[edge, 1] - self.neutral[edge, 1]).max())
             if low > 0.0:  # the photo ends here: what it has of the hair is stretched to the frame's border
                 shape[above, 1] -= np.float32(low) * reach
         return shape

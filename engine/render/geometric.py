@@ -1,7 +1,6 @@
 """The geometric quality level: driven mesh, rasterised and textured, with mouth and eyes drawn twice as fine."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
@@ -11,28 +10,18 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
+from engine.render.boxes import Boxes, Outline
 from engine.render.drive import Driver, head_rotation
 from engine.render.head_light import HeadLight
-from engine.render.layers import SHADOW_LEVELS, Detail, split_layers
+from engine.render.layers import SHADOW_LEVELS, split_layers
 from engine.render.light import inner_lights, mouth_shadow
-from engine.render.photo_mouth import PhotoMouth
+from engine.render.photo_mouth import photo_mouth_opacity
 from engine.timing import StageTimer
-from kernels.composite import composite
-from kernels.rasterise import rasterise
+from kernels.frame import Layer, Scene, painter
 
 SMALLEST_SIZE: Final = 64
 SHRINK_BELOW: Final = 0.8  # of the canvas' side
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Where in the canvas one rasterised grid lies: its corner in frame pixels, its size in frame pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    factor: Literal[1, 2]
+SOFT_EDGE_PX: Final = 2.0
 
 
 class GeometricRenderer:
@@ -46,24 +35,23 @@ class GeometricRenderer:
             raise SettingError(f"expected an even frame size of at least {SMALLEST_SIZE} px, got {size}")
         self.avatar = avatar
         self.size = size
-        self._scale = size / avatar.side
-        self._driver = Driver(avatar)
-        self._layers = split_layers(avatar)
-        self._lights = inner_lights(avatar)
-        self._head_light = HeadLight(avatar)
-        self._atlas, uv = _texture_for(avatar.atlas, avatar.uv, self._scale)
-        self._attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)
-        self._shadow = mouth_shadow(avatar)
-        if self._shadow is not None:
-            self._no_shadow = self._attributes[self._shadow.lit, 0]
-            self._shadow_texels = np.float32(
-                (SHADOW_LEVELS - 1) * self._atlas.shape[1] / avatar.atlas.shape[1]
-            )
-        self._background = _resized(avatar.background, size)
-        self._planes = np.empty(3 * size * size, np.float32)
-        self._triangle = np.empty(size * size, np.int32)
-        self._keys = np.empty(size * size, np.int64)
-        self._photo_mouth = self._make_photo_mouth()
+        self.scale = size / avatar.side
+        self.driver = Driver(avatar)
+        self.lights = inner_lights(avatar)
+        self.head_light = HeadLight(avatar)
+        atlas, uv = _texture_for(avatar.atlas, avatar.uv, self.scale)
+        self.shadow = mouth_shadow(avatar)
+        self.shadow_texels = np.float32((SHADOW_LEVELS - 1) * atlas.shape[1] / avatar.atlas.shape[1])
+        self.background = _resized(avatar.background, size)
+        layers, self.outlines = _stack(avatar, atlas, self.scale)
+        self.attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)[None]
+        if "photo_mouth" in avatar.extras:
+            self._add_photo_mouth(layers)
+        self.layers = tuple(layers)
+        self._boxes = Boxes(tuple(self.outlines), size, self.scale)
+        if self.shadow is not None:
+            self._no_shadow = self.attributes[0, self.shadow.lit, 0]
+        self._painter = painter(self.layers, self.background, len(uv), self.scale)
 
     def render(
         self,
@@ -82,78 +70,61 @@ class GeometricRenderer:
         """
         frame = np.empty((self.size, self.size), np.uint32) if out is None else out
         with timer.stage("drive"):
-            positions = self._driver.drive(motion)
-            bright = self._head_light.at(head_rotation(*motion.clamped().pose[:3].tolist()))
-            np.multiply(self.avatar.shade, bright, out=self._attributes[:, 2])
-            for light in self._lights:
-                self._attributes[light.lit, 2] *= light.at(positions)
-            if self._shadow is not None:
-                dark = 1 - self._shadow.at(positions)
-                self._attributes[self._shadow.lit, 0] = self._no_shadow + self._shadow_texels * dark
-        whole = _Grid(0, 0, self.size, self.size, 1)
+            scene = self.scene(motion, supersample)
         with timer.stage("rasterise"):
-            planes, triangle = self._rasterise(positions, self._layers.skin, whole)
+            self._painter.depth(scene)
         with timer.stage("composite"):
-            composite(planes, triangle, self._atlas, self._background, frame)
+            self._painter.paint(scene, frame)
         with timer.stage("detail"):
-            for detail in self._layers.details:
-                self._draw_detail(detail, positions, frame, 2 if supersample else 1)
-            if self._photo_mouth is not None:
-                near = self._driver.nearness(motion) * self._driver.lips_free(motion)
-                self._photo_mouth.draw(positions, bright, near, frame, 2 if supersample else 1)
+            self._painter.details(scene, frame)
         return frame
 
-    def _make_photo_mouth(self) -> PhotoMouth | None:
-        avatar = self.avatar
-        if "photo_mouth" not in avatar.extras:
-            return None
-        pose = np.zeros(len(POSE_NAMES), np.float32)
-        in_photo = self._driver.drive(Motion(0, avatar.extras["photo_blendshapes"], pose))
-        uv = in_photo[:, :2] - avatar.extras["photo_mouth_corner"]
-        picture, uv = _texture_for(avatar.extras["photo_mouth"], uv, self._scale)
-        return PhotoMouth(avatar.extras["photo_mouth_triangles"], picture, uv, self._scale)
+    def scene(self, motion: Motion, supersample: bool = True) -> Scene:
+        """Everything that is drawn for a motion; its arrays are overwritten by the next call."""
+        positions = self.driver.drive(motion)
+        bright = self.head_light.at(head_rotation(*motion.clamped().pose[:3].tolist()))
+        main = self.attributes[0]
+        np.multiply(self.avatar.shade, bright, out=main[:, 2])
+        for light in self.lights:
+            main[light.lit, 2] *= light.at(positions)
+        if self.shadow is not None:
+            main[self.shadow.lit, 0] = self._no_shadow + self.shadow_texels * (1 - self.shadow.at(positions))
+        if len(self.attributes) > 1:
+            self.attributes[1, :, 2] = bright
+        boxes = self._boxes.at(positions, supersample)
+        return Scene(positions, self.attributes, boxes, self.photo_opacity(motion))
 
-    def _draw_detail(
-        self, detail: Detail, positions: NDArray[np.float32], frame: NDArray[np.uint32], factor: Literal[1, 2]
-    ) -> None:
-        """Redraw the box around one opening: background, what lies behind the skin, the skin, what lies on it."""
-        outline = positions[detail.outline, :2] * np.float32(self._scale)
-        margin = 2.0 + detail.margin * self.avatar.inter_ocular * self._scale
-        if not np.isfinite(outline).all():
-            return
-        x0, y0 = np.clip(np.floor(outline.min(axis=0) - margin), 0, self.size).astype(int).tolist()
-        x1, y1 = np.clip(np.ceil(outline.max(axis=0) + margin), 0, self.size).astype(int).tolist()
-        if x1 <= x0 or y1 <= y0:
-            return
-        if (x1 - x0) * (y1 - y0) * factor**2 > self.size**2:
-            factor = 1
-        grid = _Grid(x0, y0, x1 - x0, y1 - y0, factor)
-        box = frame[y0:y1, x0:x1]
-        box[:] = self._background[y0:y1, x0:x1]
-        for triangles in (*detail.under, detail.skin, *detail.over):
-            planes, triangle = self._rasterise(positions, triangles, grid)
-            composite(planes, triangle, self._atlas, box, box, factor)
+    def photo_opacity(self, motion: Motion) -> int:
+        """How much the photo's own mouth shows, of 256."""
+        if len(self.attributes) == 1:
+            return 0
+        return photo_mouth_opacity(self.driver.nearness(motion) * self.driver.lips_free(motion))
 
-    def _rasterise(
-        self, positions: NDArray[np.float32], triangles: NDArray[np.int32], grid: _Grid
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Planes [3, H, W] (u, v, shade) and triangle numbers [H, W] of one grid, in this renderer's buffers."""
-        height, width = grid.height * grid.factor, grid.width * grid.factor
-        cells = height * width
-        planes = self._planes[: 3 * cells].reshape(3, height, width)
-        triangle = self._triangle[:cells].reshape(height, width)
-        origin = (grid.x / self._scale, grid.y / self._scale)
-        rasterise(
-            positions,
-            triangles,
-            self._attributes,
-            planes,
-            triangle,
-            self._keys[:cells].reshape(height, width),
-            origin,
-            self._scale * grid.factor,
-        )
-        return planes, triangle
+    def _add_photo_mouth(self, layers: list[Layer]) -> None:
+        """One more layer with a picture, coordinates and a box of its own."""
+        extras, pose = self.avatar.extras, np.zeros(len(POSE_NAMES), np.float32)
+        in_photo = self.driver.drive(Motion(0, extras["photo_blendshapes"], pose))
+        uv = in_photo[:, :2] - extras["photo_mouth_corner"]
+        picture, uv = _texture_for(extras["photo_mouth"], uv, self.scale)
+        triangles = extras["photo_mouth_triangles"]
+        self.outlines.append(Outline(np.unique(triangles).astype(np.int32), 0.0))
+        layers.append(Layer(triangles, picture, len(self.outlines), attributes=1, fades=True))
+        of_photo = np.column_stack([uv, np.ones(len(uv))]).astype(np.float32)
+        self.attributes = np.concatenate([self.attributes, of_photo[None]])
+
+
+def _stack(avatar: Avatar, atlas: NDArray[np.uint32], scale: float) -> tuple[list[Layer], list[Outline]]:
+    """The avatar's layers in drawing order, and the outlines of their boxes after the whole frame's.
+
+    Each opening: what lies behind the skin over the background, the skin again, what lies on it.
+    """
+    split = split_layers(avatar)
+    layers, outlines = [Layer(split.skin, atlas, 0, first=True)], []
+    for box, detail in enumerate(split.details, 1):
+        outlines.append(Outline(detail.outline, SOFT_EDGE_PX + detail.margin * avatar.inter_ocular * scale))
+        for number, triangles in enumerate((*detail.under, detail.skin, *detail.over)):
+            layers.append(Layer(triangles, atlas, box, first=number == 0))
+    return layers, outlines
 
 
 def _texture_for(

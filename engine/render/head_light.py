@@ -41,16 +41,14 @@ class HeadLight:
         side = (avatar.positions[:, :2] - face.mean(axis=0)) / np.maximum(radii, 1.0)
         size = np.linalg.norm(side, axis=1, keepdims=True)
         side *= np.minimum(1.0, STEEPEST / np.maximum(size, 1e-6))
-        self._normals = np.column_stack([side, -np.sqrt(1.0 - (side**2).sum(axis=1))]).astype(np.float32)
-        ambient, self._direction = _read(avatar, self._normals)
-        still = np.maximum(ambient + self._normals @ self._direction, 0.4)
-        self._weight = (STRENGTH * avatar.rigid / still).astype(np.float32)
+        self.normals = np.column_stack([side, -np.sqrt(1.0 - (side**2).sum(axis=1))]).astype(np.float32)
+        ambient, self.direction = _read(avatar, self.normals)
+        still = np.maximum(ambient + self.normals @ self.direction, 0.4)
+        self.weight = (STRENGTH * avatar.rigid / still).astype(np.float32)
 
     def at(self, rotation: Float) -> Float:
         """Brightness of all vertices, float32 [V], when the head is turned by ``rotation`` [3, 3]."""
-        change = (
-            self._normals @ ((rotation - np.eye(3, dtype=np.float32)).T @ self._direction)
-        ) * self._weight
+        change = (self.normals @ ((rotation - np.eye(3, dtype=np.float32)).T @ self.direction)) * self.weight
         return np.asarray(1.0 + np.clip(change, -MOST, MOST), np.float32)
 
 

@@ -63,22 +63,22 @@ class InnerLight:
         self, avatar: Avatar, edge_part: str, points: int, lit_parts: tuple[str, ...], opening: Opening
     ) -> None:
         edges = part_vertices(avatar, edge_part)
-        self._upper, self._lower = edges[:points], edges[points : 2 * points]
+        self.upper, self.lower = edges[:points], edges[points : 2 * points]
         self.lit = np.concatenate([part_vertices(avatar, part) for part in lit_parts]).astype(np.intp)
-        self._opening = opening
-        across = avatar.positions[self._upper[-1]] - avatar.positions[self._upper[0]]
-        self._width = float(np.hypot(across[0], across[1]))
-        self._neutral = self._fall(avatar.positions) if opening.as_photo else np.float32(1)
+        self.opening = opening
+        across = avatar.positions[self.upper[-1]] - avatar.positions[self.upper[0]]
+        self.width = float(np.hypot(across[0], across[1]))
+        self.neutral = self._fall(avatar.positions) if opening.as_photo else np.float32(1)
 
     def at(self, positions: Float) -> Float:
         """Brightness of ``lit`` for driven positions [V, 3]; float32, 1 is full light (or the photo's own)."""
-        light = np.asarray(self._fall(positions) / self._neutral, np.float32)
+        light = np.asarray(self._fall(positions) / self.neutral, np.float32)
         # What a photo hides is filled with what it shows, which lies in the light already.
-        return np.minimum(light, np.float32(1)) if self._opening.as_photo else light
+        return np.minimum(light, np.float32(1)) if self.opening.as_photo else light
 
     def _fall(self, positions: Float) -> Float:
-        opening, width = self._opening, self._width
-        upper, lower, point = positions[self._upper], positions[self._lower], positions[self.lit]
+        opening, width = self.opening, self.width
+        upper, lower, point = positions[self.upper], positions[self.lower], positions[self.lit]
         # Near the corners of a turned or tilted face an edge may run back a little.
         upper_x, lower_x = np.maximum.accumulate(upper[:, 0]), np.maximum.accumulate(lower[:, 0])
         top = np.interp(point[:, 0], upper_x, upper[:, 1])

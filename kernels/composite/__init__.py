@@ -8,6 +8,7 @@ Convention:
         same array. ``out`` is opaque.
     factor: 1, or 2 when planes are twice as fine as ``out``; samples of one smooth patch are averaged before the
         texture is read, those across an edge after it.
+    opacity: of 256, multiplies the atlas' coverage.
 """
 
 from typing import Literal
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from kernels.build import Backend
 from kernels.build import backend as default_backend
 from kernels.check import check_array, check_image
+from kernels.composite.reference import OPAQUE
 
 
 def composite(
@@ -28,20 +30,24 @@ def composite(
     out: NDArray[np.uint32],
     factor: Literal[1, 2] = 1,
     backend: Backend | None = None,
+    *,
+    opacity: int = OPAQUE,
 ) -> None:
     """Draw the textured planes over ``background`` into ``out``; the Convention is the module's.
 
     Backend "cuda" takes torch tensors on the device.
 
     Raises:
-        ValueError: an array has another type or shape, or the factor is not 1 or 2.
+        ValueError: an array has another type or shape, or the factor is not 1 or 2, or the opacity is beyond its range.
     """
     if factor not in (1, 2):
         raise ValueError(f"expected factor 1 or 2, got {factor}")
+    if not 0 <= opacity <= OPAQUE:
+        raise ValueError(f"expected an opacity from 0 to {OPAQUE}, got {opacity}")
     if backend == "cuda":
         from kernels.composite import cuda
 
-        cuda.composite(planes, triangle, atlas, background, out, factor)
+        cuda.composite(planes, triangle, atlas, background, out, factor, opacity)
         return
     height, width = out.shape
     check_image("out", out, (height, width))
@@ -53,4 +59,4 @@ def composite(
         from kernels.composite import cpu as chosen
     else:
         from kernels.composite import portable as chosen  # type: ignore[no-redef]
-    chosen.composite(planes, triangle, atlas, background, out, factor)
+    chosen.composite(planes, triangle, atlas, background, out, factor, opacity)

@@ -1,6 +1,6 @@
 """Scenes for tests and benchmarks of compositing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ class Case:
     background: NDArray[np.uint32]
     factor: Literal[1, 2]
     smooth: bool
+    opacity: int = 256
 
 
 def cases() -> list[Case]:
@@ -31,6 +32,9 @@ def cases() -> list[Case]:
     ):
         for smooth in (False, True):
             made.append(_case(seed, height, width, 2 if factor == 2 else 1, smooth))
+    for factor in (1, 2):
+        fading = _case(10 + factor, 14, 22, 2 if factor == 2 else 1, True)
+        made.append(replace(fading, name=f"fading, factor {factor}", opacity=77))
     wild = _case(9, 16, 19, 1, False)
     planes = wild.planes.copy()
     planes[0, 3, :4] = [np.nan, np.inf, -np.inf, 1e30]

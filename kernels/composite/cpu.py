@@ -14,6 +14,7 @@ def composite(
     background: NDArray[np.uint32],
     out: NDArray[np.uint32],
     factor: int,
+    opacity: int,
 ) -> None:
     """See ``kernels.composite``."""
     height, width = out.shape
@@ -30,6 +31,7 @@ def composite(
         height,
         width,
         factor,
+        opacity,
         pointer(out),
         out.strides[0] // 4,
     )

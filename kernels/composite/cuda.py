@@ -5,7 +5,9 @@ from typing import Any
 from kernels.cuda import ACROSS, blocks, check_rows, check_tensor, launcher
 
 
-def composite(planes: Any, triangle: Any, atlas: Any, background: Any, out: Any, factor: int) -> None:
+def composite(
+    planes: Any, triangle: Any, atlas: Any, background: Any, out: Any, factor: int, opacity: int
+) -> None:
     """See ``kernels.composite``; torch tensors on the device, int32 where pixels are packed."""
     height, width = out.shape
     out_pitch = check_rows("out", out, (height, width))
@@ -27,6 +29,7 @@ def composite(planes: Any, triangle: Any, atlas: Any, background: Any, out: Any,
             height,
             width,
             factor,
+            opacity,
             out,
             out_pitch,
         ),

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.composite.reference import OPAQUE
+
 
 def composite(
     planes: NDArray[np.float32],
@@ -17,17 +19,26 @@ def composite(
     background: NDArray[np.uint32],
     out: NDArray[np.uint32],
     factor: int,
+    opacity: int,
 ) -> None:
     """See ``kernels.composite``."""
     under = _bytes(background)
     if factor == 2:
         under = _uint8(cv2.resize(under, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
-    colour = _over(planes, triangle >= 0, atlas, under)
+    colour = _over(planes, triangle >= 0, _faded(atlas, opacity), under)
     if factor == 2:
         # Every sample reads the texture, those of a smooth patch too: a little softer than the definition.
         colour = _uint8(cv2.resize(colour, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     colour[..., 3] = 255
     out[:] = colour.view(np.uint32)[..., 0]
+
+
+def _faded(atlas: NDArray[np.uint32], opacity: int) -> NDArray[np.uint32]:
+    """The atlas with its coverage times opacity / 256."""
+    if opacity == OPAQUE:
+        return atlas
+    coverage = np.asarray(((atlas >> 24) * opacity + 128) >> 8, np.uint32)
+    return (atlas & np.uint32(0xFFFFFF)) | coverage << np.uint32(24)
 
 
 def _over(

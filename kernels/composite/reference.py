@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMOOTH_TEXELS = np.float32(4)
+OPAQUE = 256
 
 
 def composite(
@@ -17,17 +18,20 @@ def composite(
     background: NDArray[np.uint32],
     out: NDArray[np.uint32],
     factor: int = 1,
+    opacity: int = OPAQUE,
 ) -> None:
     """See ``kernels.composite``."""
     under = _channels(background)[..., :3]
     u, v, shade = planes
     drawn = triangle >= 0
     if factor == 1:
-        colour = np.where(drawn[..., None], _over(u, v, shade, atlas, under), under)
+        colour = np.where(drawn[..., None], _over(u, v, shade, atlas, under, opacity), under)
     else:
         corners = [np.s_[0::2, 0::2], np.s_[0::2, 1::2], np.s_[1::2, 0::2], np.s_[1::2, 1::2]]
         each = [
-            np.where(drawn[c][..., None], _over(u[c], v[c], shade[c], atlas, under), under).astype(np.int64)
+            np.where(drawn[c][..., None], _over(u[c], v[c], shade[c], atlas, under, opacity), under).astype(
+                np.int64
+            )
             for c in corners
         ]
         colour = (each[0] + each[1] + each[2] + each[3] + 2) >> 2
@@ -40,7 +44,7 @@ def composite(
             for plane in (u, v):
                 four = np.stack([plane[c] for c in corners])
                 smooth &= four.max(axis=0) - four.min(axis=0) < SMOOTH_TEXELS
-        colour = np.where(smooth[..., None], _over(mean[0], mean[1], mean[2], atlas, under), colour)
+        colour = np.where(smooth[..., None], _over(mean[0], mean[1], mean[2], atlas, under, opacity), colour)
     colour = colour.astype(np.uint32)
     out[:] = colour[..., 0] | colour[..., 1] << 8 | colour[..., 2] << 16 | np.uint32(0xFF000000)
 
@@ -51,6 +55,7 @@ def _over(
     shade: NDArray[np.float32],
     atlas: NDArray[np.uint32],
     under: NDArray[np.int64],
+    opacity: int,
 ) -> NDArray[np.int64]:
     """Shaded texels over ``under``: int64 [..., 3]."""
     height, width = atlas.shape
@@ -68,7 +73,7 @@ def _over(
     upper = texels[y0, x0] * (256 - fu) + texels[y0, x1] * fu
     lower = texels[y1, x0] * (256 - fu) + texels[y1, x1] * fu
     texel = (upper * (256 - fv) + lower * fv + 32768) >> 16
-    colour, coverage = texel[..., :3], texel[..., 3:]
+    colour, coverage = texel[..., :3], (texel[..., 3:] * opacity + 128) >> 8
     colour = np.minimum((colour * gain + 128) >> 8, 255)
     return np.asarray((2 * (colour * coverage + under * (255 - coverage)) + 255) // 510, np.int64)
 

@@ -15,6 +15,7 @@ ENTRIES = {
     "rasterise": {"rasterise_snap", "rasterise_depth", "rasterise_resolve"},
     "composite": {"composite"},
     "colour": {"rgbx_to_i420"},
+    "frame": {"frame_depth", "frame_paint", "frame_i420"},
 }
 
 

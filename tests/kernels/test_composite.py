@@ -13,7 +13,9 @@ POISON = 0x5AA5C3
 
 def definition(case: Case) -> np.ndarray:
     want = np.full(case.background.shape, POISON, np.uint32)
-    reference.composite(case.planes, case.triangle, case.atlas, case.background, want, case.factor)
+    reference.composite(
+        case.planes, case.triangle, case.atlas, case.background, want, case.factor, case.opacity
+    )
     return want
 
 
@@ -26,7 +28,9 @@ def test_cpu_equals_definition(name: str) -> None:
     skip_without("cpu")
     case = CASES[name]
     out = np.full(case.background.shape, POISON, np.uint32)
-    composite(case.planes, case.triangle, case.atlas, case.background, out, case.factor, "cpu")
+    composite(
+        case.planes, case.triangle, case.atlas, case.background, out, case.factor, "cpu", opacity=case.opacity
+    )
     assert np.array_equal(out, definition(case))
 
 
@@ -34,7 +38,16 @@ def test_cpu_equals_definition(name: str) -> None:
 def test_portable_is_near_definition(name: str) -> None:
     case = CASES[name]
     out = np.full(case.background.shape, POISON, np.uint32)
-    composite(case.planes, case.triangle, case.atlas, case.background, out, case.factor, "portable")
+    composite(
+        case.planes,
+        case.triangle,
+        case.atlas,
+        case.background,
+        out,
+        case.factor,
+        "portable",
+        opacity=case.opacity,
+    )
     assert np.abs(levels(out) - levels(definition(case))).max() <= PORTABLE_LEVELS_OFF
 
 

@@ -106,8 +106,8 @@ def test_composite_equals_the_cpu(name: str, device: str) -> None:
     arguments = case.planes, case.triangle, case.atlas, case.background
     out = np.full(case.background.shape, 0x5AA5C3, np.uint32)
     on_device = [there(array, device) for array in (*arguments, out)]
-    composite(*arguments, out, case.factor, "cpu")
-    composite(*on_device, case.factor, "cuda")
+    composite(*arguments, out, case.factor, "cpu", opacity=case.opacity)
+    composite(*on_device, case.factor, "cuda", opacity=case.opacity)
     assert np.array_equal(on_device[4].cpu().numpy().view(np.uint32), out)
 
 

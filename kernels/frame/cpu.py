@@ -1,0 +1,88 @@
+"""Frames by the compiled kernel source: one call for all layers of a frame."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.build import library
+from kernels.check import check_array, pointer
+from kernels.frame import BOX, CHANNELS, LAYER, RECORD, Layer, Scene
+
+EMPTY: Final = np.iinfo(np.int64).max
+DEPTH, PAINT = 1, 2
+
+
+class CpuPainter:
+    """See ``kernels.frame.Painter``."""
+
+    def __init__(
+        self, layers: tuple[Layer, ...], background: NDArray[np.uint32], vertices: int, scale: float
+    ) -> None:
+        size = len(background)
+        check_array("background", background, np.uint32, (size, size))
+        self._held = layers, background  # whose addresses the table has
+        self._layers = layer_table(layers, background)
+        self._size, self._vertices, self._scale = size, vertices, scale
+        self._boxes = 1 + max(layer.box for layer in layers)
+        self._sets = 1 + max(layer.attributes for layer in layers)
+        records = max(1, *(len(layer.triangles) for layer in layers))
+        self._snapped = np.empty((vertices, 2), np.int32)
+        self._setup = np.empty((records, RECORD), np.float32)
+        self._keys = np.full(size * size, EMPTY, np.int64)
+        self._row_planes = np.empty((2, CHANNELS, 2 * size), np.float32)
+        self._row_covered = np.empty((2, 2 * size), np.int32)
+
+    def depth(self, scene: Scene) -> None:
+        """See ``kernels.frame.Painter``."""
+        self._draw(scene, 0, 1, DEPTH, None)
+
+    def paint(self, scene: Scene, frame: NDArray[np.uint32]) -> None:
+        """See ``kernels.frame.Painter``."""
+        self._draw(scene, 0, 1, PAINT, frame)
+
+    def details(self, scene: Scene, frame: NDArray[np.uint32]) -> None:
+        """See ``kernels.frame.Painter``."""
+        self._draw(scene, 1, len(self._layers), DEPTH | PAINT, frame)
+
+    def _draw(
+        self, scene: Scene, begin: int, end: int, passes: int, frame: NDArray[np.uint32] | None
+    ) -> None:
+        check_array("positions", scene.positions, np.float32, (self._vertices, 3))
+        check_array("attributes", scene.attributes, np.float32, (self._sets, self._vertices, CHANNELS))
+        check_array("boxes", scene.boxes, np.int32, (self._boxes, BOX))
+        if frame is not None:
+            check_array("frame", frame, np.uint32, (self._size, self._size))
+        library().frame_layers(
+            begin,
+            end,
+            passes,
+            pointer(self._layers),
+            pointer(scene.boxes),
+            scene.opacity,
+            self._scale,
+            self._vertices,
+            pointer(scene.positions),
+            pointer(scene.attributes),
+            pointer(self._snapped),
+            pointer(self._setup),
+            self._size,
+            pointer(self._keys),
+            pointer(self._row_planes),
+            pointer(self._row_covered),
+            0 if frame is None else pointer(frame),
+        )
+
+
+def layer_table(layers: tuple[Layer, ...], background: NDArray[np.uint32]) -> NDArray[np.void]:
+    """The layers as the kernels read them, ``LAYER`` [L]; it holds addresses, not the arrays."""
+    table = np.zeros(len(layers), LAYER)
+    for record, layer in zip(table, layers, strict=True):
+        check_array("triangles", layer.triangles, np.int32, (None, 3))
+        check_array("atlas", layer.atlas, np.uint32, (None, None))
+        record["triangles"], record["atlas"] = pointer(layer.triangles), pointer(layer.atlas)
+        record["background"] = pointer(background) if layer.first else 0
+        record["count"] = len(layer.triangles)
+        record["atlas_height"], record["atlas_width"] = layer.atlas.shape
+        record["box"], record["attributes"], record["fades"] = layer.box, layer.attributes, layer.fades
+    return table
