@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.avatar.alignment import align, weak_perspective
+from engine.avatar.alignment import align, bounded_solve, weak_perspective
 from engine.avatar.head_model import load_head_model
 from engine.conventions import ARKIT_INDEX
 from engine.render.drive import head_rotation
@@ -46,3 +46,18 @@ def test_a_made_up_face_is_found_again() -> None:
     turned = np.degrees(np.arccos((np.trace(found.rotation.T @ rotation) - 1) / 2))
     assert turned < 4.0
     assert np.abs(found.identity).max() <= 1.2 and found.expression.min() >= 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bounded_solve_finds_the_minimum(seed: int) -> None:
+    """Against SciPy's trust-region solver, on problems whose variables depend on each other."""
+    from scipy.optimize import lsq_linear
+
+    dice = np.random.default_rng(seed)
+    matrix = dice.normal(size=(60, 5)) @ dice.normal(size=(5, 30)) + 0.3 * dice.normal(size=(60, 30))
+    wanted = 3.0 * dice.normal(size=60)
+    low, high = np.r_[np.full(6, -np.inf), np.zeros(24)], np.r_[np.full(6, np.inf), np.ones(24)]
+    found = bounded_solve(matrix.T @ matrix, matrix.T @ wanted, low, high)
+    best = lsq_linear(matrix, wanted, (low, high), tol=1e-12).x
+    np.testing.assert_allclose(found, best, atol=1e-4)
+    assert (found >= low).all() and (found <= high).all()
