@@ -126,11 +126,13 @@ class FaceLandmarker:
         eyes = face.keypoints[1] - face.keypoints[0]
         return self._locate(image, (x + width / 2, y + height / 2), max(width, height), eyes, blendshapes)
 
-    def track(self, image: Image, previous: Landmarks | None, blendshapes: bool = True) -> Landmarks | None:
+    def track(
+        self, image: Image, previous: Landmarks | None, blendshapes: bool = True, thorough: bool = True
+    ) -> Landmarks | None:
         """Follow a face from the video frame before; detect it when there is none or it is lost.
 
         The crop always comes from landmarks, also after a detection, so that the first frame of a video is no
-        different from the others.
+        different from the others. Without ``thorough`` only the quick detection is tried, see ``detect``.
 
         Returns:
             None when the image shows no face.
@@ -139,8 +141,8 @@ class FaceLandmarker:
             found = self.refine(image, previous, blendshapes)
             if found.presence >= MIN_PRESENCE:
                 return found
-        for thorough in (False, True):
-            for face in self.detect(image, thorough):
+        for search in (False, True) if thorough else (False,):
+            for face in self.detect(image, search):
                 found = self.refine(image, self.locate(image, face, False), blendshapes)
                 if found.presence >= MIN_PRESENCE:
                     return found

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.avatar.create import create_avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS
 from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import VIEWER_LEFT_EYE_CORNER, VIEWER_RIGHT_EYE_CORNER, FaceLandmarker
-from engine.avatar.photo import open_portrait
+from engine.avatar.own_head import make_own_head
 from engine.avatar.puppet import PuppetFit
 from engine.avatar.video import Picture, probe_video, read_video
 from engine.conventions import FRAME_RATE
@@ -187,10 +186,9 @@ def _own_head(path: str | Path, landmarker: FaceLandmarker) -> tuple[PuppetFit, 
     reason: PhotoError | None = None
     for picture in islice(read_video(path), 0, None, TRIED_EVERY):
         try:
-            portrait = open_portrait(picture.image, landmarker)
+            head = make_own_head(picture.image, landmarker)
         except PhotoError as error:
             reason = reason or error
             continue
-        rig = LandmarkRig.of_avatar(create_avatar(picture.image))
-        return PuppetFit(rig, portrait.landmarks.blendshapes), portrait.canvas_from_photo
+        return head.fit, head.canvas_from_picture
     raise InputError(f"expected a video with a face that a head can be fitted to: {reason}")
