@@ -26,6 +26,7 @@ from vividlive.terminal import (
     warn,
     write_json,
 )
+from vividlive.track_command import track
 from vividlive.train_command import train
 from vividlive.webcam_command import webcam
 
@@ -41,6 +42,7 @@ app.add_typer(train, name="train")
 app.add_typer(bench, name="bench")
 app.command()(serve)
 app.command()(webcam)
+app.command()(track)
 app.command()(evaluate)
 
 
@@ -146,26 +148,6 @@ def motion(
     engine = Engine(EngineSettings(look_ahead_ms=look_ahead_ms))
     rows = write_motion(out, speech_motions(engine, load_audio(audio), seed=seed))
     stdout.print(f"{out}: {rows} rows", markup=False)
-
-
-@app.command()
-def track(
-    video: Annotated[Path, typer.Argument(help="A video that shows a face.")],
-    out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
-    avatar: Annotated[
-        Path | None,
-        typer.Option(help="The avatar that will play it, if it was made of a picture of this video."),
-    ] = None,
-) -> None:
-    """Track a face in a video into a table of blendshapes and head pose."""
-    from engine.avatar.avatar import Avatar
-    from engine.avatar.track import track_video
-    from engine.motion.motion_file import write_motion
-
-    person = Avatar.load(avatar) if avatar else None
-    with progress_bar("tracking") as advance:
-        motions = track_video(video, person, progress=advance)
-    stdout.print(f"{out}: {write_motion(out, motions)} rows", markup=False)
 
 
 @app.command()
