@@ -21,7 +21,7 @@ def examine() -> dict[str, str]:
         "sound encoder": _encoder("libopus"),
         "weights": _weights(),
         "browser for e2e tests": _browser(),
-        "not built yet": "neural renderer, GPU kernels' launcher",
+        "not built yet": "neural renderer, calls drawn on a GPU",
     }
 
 
@@ -61,7 +61,13 @@ def _gpu() -> str:
 
     if not torch.cuda.is_available():
         return "none that torch can use; everything runs on the CPU"
-    return f"{torch.cuda.get_device_name()}: not used yet, frames are drawn on the CPU"
+    from kernels.cuda import CudaUnavailableError, launcher
+
+    try:
+        launcher()
+    except CudaUnavailableError as error:
+        return f"{torch.cuda.get_device_name()}: {error}"
+    return f"{torch.cuda.get_device_name()}: draws batches (engine.render.cuda); calls are drawn on the CPU"
 
 
 def _encoder(name: str) -> str:

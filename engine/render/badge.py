@@ -20,9 +20,8 @@ def add_badge(frame: NDArray[np.uint32]) -> None:
 
     Convention: frame uint32 [size, size] RGBX.
     """
-    plate, text = _badge(frame.shape[0])
+    plate, text, margin = badge_parts(frame.shape[0])
     height, width = plate.shape
-    margin = round(frame.shape[0] * _MARGIN_SHARE)
     corner = frame[-margin - height : -margin, -margin - width : -margin]
     pixels = np.ascontiguousarray(corner).view(np.uint8).reshape(height, width, 4)
     pixels[:] = (pixels * plate[..., None] >> 8) + text[..., None]
@@ -30,8 +29,8 @@ def add_badge(frame: NDArray[np.uint32]) -> None:
 
 
 @cache
-def _badge(size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """What is left of the picture under the badge, uint16 [H, W] in [0, 256], and the light text to add."""
+def badge_parts(size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8], int]:
+    """What is left of the picture under the badge, uint16 [H, W] in [0, 256], the light text to add, and the margin."""
     height = max(10, round(size * _HEIGHT_SHARE))
     fine = 4
     font = ImageFont.load_default(height * fine * 0.62)
@@ -49,4 +48,5 @@ def _badge(size: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         np.asarray(outline.resize((width, height), Image.Resampling.BOX), np.float32) / 255 * _PLATE_OPACITY
     )
     left_over = (1 - plate) * (1 - text)
-    return np.round(left_over * 256).astype(np.uint16), np.round(text * 255).astype(np.uint8)
+    kept, light = np.round(left_over * 256).astype(np.uint16), np.round(text * 255).astype(np.uint8)
+    return kept, light, round(size * _MARGIN_SHARE)

@@ -128,6 +128,18 @@ class Driver:
         amounts[-1] = self.nearness(motion)
         return amounts
 
+    def carried(self, motion: Motion) -> tuple[Float, Float]:
+        """What the head's pose adds to each point p that it carries: p @ turn + shift; float32 [3, 3], [3].
+
+        motion: clamped.
+        """
+        yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
+        nearer = CAMERA_DISTANCE / max(CAMERA_DISTANCE - tz, 1.0)
+        rotation = head_rotation(yaw, pitch, roll) * np.float32(nearer)
+        shift = np.array([tx, ty, -tz], np.float32) * self.head_width
+        turn = np.asarray((rotation - np.eye(3, dtype=np.float32)).T, np.float32)
+        return turn, np.asarray(shift + self.pivot - rotation @ self.pivot, np.float32)
+
     def drive(self, motion: Motion) -> Float:
         """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
         motion = motion.clamped()
@@ -138,13 +150,10 @@ class Driver:
             self.lips.add(shape, motion.lip_offsets)
         shape[:, 1] -= self.breath * np.float32(motion.breath)
 
-        yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
-        nearer = CAMERA_DISTANCE / max(CAMERA_DISTANCE - tz, 1.0)
-        rotation = head_rotation(yaw, pitch, roll) * np.float32(nearer)
-        shift = np.array([tx, ty, -tz], np.float32) * self.head_width
+        turn, shift = self.carried(motion)
         # The rigid weight leads each vertex from where it is to where the whole head would carry it.
-        np.matmul(shape, (rotation - np.eye(3, dtype=np.float32)).T, out=turned)
-        turned += shift + self.pivot - rotation @ self.pivot
+        np.matmul(shape, turn, out=turned)
+        turned += shift
         turned *= self.rigid
         shape += turned
         if self.top is not None:

@@ -50,7 +50,7 @@ class GeometricRenderer:
         self.layers = tuple(layers)
         self._boxes = Boxes(tuple(self.outlines), size, self.scale)
         if self.shadow is not None:
-            self._no_shadow = self.attributes[0, self.shadow.lit, 0]
+            self.no_shadow = self.attributes[0, self.shadow.lit, 0]
         self._painter = painter(self.layers, self.background, len(uv), self.scale)
 
     def render(
@@ -88,7 +88,7 @@ class GeometricRenderer:
         for light in self.lights:
             main[light.lit, 2] *= light.at(positions)
         if self.shadow is not None:
-            main[self.shadow.lit, 0] = self._no_shadow + self.shadow_texels * (1 - self.shadow.at(positions))
+            main[self.shadow.lit, 0] = self.no_shadow + self.shadow_texels * (1 - self.shadow.at(positions))
         if len(self.attributes) > 1:
             self.attributes[1, :, 2] = bright
         boxes = self._boxes.at(positions, supersample)

@@ -46,9 +46,13 @@ class HeadLight:
         still = np.maximum(ambient + self.normals @ self.direction, 0.4)
         self.weight = (STRENGTH * avatar.rigid / still).astype(np.float32)
 
+    def turned(self, rotation: Float) -> Float:
+        """How the light changes along the head's own axes when the head is turned, float32 [3]."""
+        return np.asarray((rotation - np.eye(3, dtype=np.float32)).T @ self.direction, np.float32)
+
     def at(self, rotation: Float) -> Float:
         """Brightness of all vertices, float32 [V], when the head is turned by ``rotation`` [3, 3]."""
-        change = (self.normals @ ((rotation - np.eye(3, dtype=np.float32)).T @ self.direction)) * self.weight
+        change = (self.normals @ self.turned(rotation)) * self.weight
         return np.asarray(1.0 + np.clip(change, -MOST, MOST), np.float32)
 
 

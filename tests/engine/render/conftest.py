@@ -1,0 +1,26 @@
+"""What tests of drawing share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.avatar.avatar import Avatar
+from engine.avatar.create import create_avatar
+
+PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
+
+
+@pytest.fixture(scope="session")
+def portraits() -> list[Avatar]:
+    """The bundled people; the second one's photo has an expression of its own."""
+    return [
+        create_avatar(PORTRAITS / name, rights="public-domain")
+        for name in ("grace_hopper.jpg", "astronaut.png")
+    ]
+
+
+@pytest.fixture
+def one_thread() -> None:
+    """Batches this small are slower with torch's threads, far slower on a busy machine."""
+    torch.set_num_threads(1)
