@@ -31,7 +31,7 @@ HOST_BACKENDS: Final[tuple[Backend, ...]] = ("cpu", "portable")
 
 SOURCE_ROOT: Final = Path(__file__).parent
 SOURCES: Final = tuple(
-    SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour", "frame")
+    SOURCE_ROOT / name / f"{name}.cu" for name in ("rasterise", "composite", "colour", "frame", "warp")
 )
 FLAGS: Final = (
     "-std=c++17",
@@ -53,6 +53,9 @@ ENTRIES: Final = {
     "composite": "iipppiipiiiiipi",
     "rgbx_to_i420": "iipiiip",
     "frame_layers": "iiippifippppipppp",
+    "refine": "iipiiiiiipipi",
+    "warp_image": "iipiiiiiipiip",
+    "warp_features": "iipppiiip",
 }
 """Arguments of the CPU entry points, begin and end of the range first."""
 

@@ -29,6 +29,7 @@ ENTRIES: Final = {
         "frame_paint": "iipippipipp",
         "frame_i420": "ipp",
     },
+    "warp": {"refine": "piiiiiipipi", "warp_image": "piiiiiipiip", "warp_features": "pppiiip"},
 }
 """Each source's CUDA entry points and their arguments: i whole number, f float, p address."""
 

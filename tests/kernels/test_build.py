@@ -16,6 +16,7 @@ ENTRIES = {
     "composite": {"composite"},
     "colour": {"rgbx_to_i420"},
     "frame": {"frame_depth", "frame_paint", "frame_i420"},
+    "warp": {"refine", "warp_image", "warp_features"},
 }
 
 

@@ -16,12 +16,17 @@ from kernels.composite import cases as composite_cases
 from kernels.composite import composite
 from kernels.rasterise import cases as rasterise_cases
 from kernels.rasterise import rasterise
+from kernels.warp import cases as warp_cases
+from kernels.warp import refine, warp_features, warp_image
 from tests.kernels.emulated import EmulatedLauncher
 from tests.kernels.test_rasterise import skip_without
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 RASTERISE = {case.name: case for case in rasterise_cases.cases()}
 COMPOSITE = {case.name: case for case in composite_cases.cases()}
+REFINE = {case.name: case for case in warp_cases.refine_cases()}
+IMAGE = {case.name: case for case in warp_cases.image_cases()}
+FEATURES = {case.name: case for case in warp_cases.features_cases()}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield "cuda"
         return
     launcher = request.getfixturevalue("emulated")
-    for module in ("rasterise", "composite", "colour"):
+    for module in ("rasterise", "composite", "colour", "warp"):
         monkeypatch.setattr(f"kernels.{module}.cuda.launcher", lambda: launcher)
     yield "cpu"
 
@@ -122,6 +127,40 @@ def test_colour_equals_the_cpu(number: int, device: str) -> None:
     assert np.array_equal(on_device[1].cpu().numpy(), out)
 
 
+@pytest.mark.parametrize("name", REFINE)
+def test_refine_equals_the_cpu(name: str, device: str) -> None:
+    skip_without("cpu")
+    case = REFINE[name]
+    out = np.full(case.frame.shape, 0x5AA5C3, np.uint32)
+    frame, maps, made = (there(array, device) for array in (case.frame, case.maps, out))
+    refine(case.frame, case.box, case.maps, out, "cpu")
+    refine(frame, case.box, maps, made, "cuda")
+    assert np.array_equal(made.cpu().numpy().view(np.uint32), out)
+
+
+@pytest.mark.parametrize("name", IMAGE)
+def test_warp_image_equals_the_cpu(name: str, device: str) -> None:
+    skip_without("cpu")
+    case = IMAGE[name]
+    out = np.full((3, case.n, case.n), np.nan, np.float32)
+    frame, flow, made = (there(array, device) for array in (case.frame, case.flow, out))
+    warp_image(case.frame, case.box, case.flow, out, "cpu")
+    warp_image(frame, case.box, flow, made, "cuda")
+    assert made.cpu().numpy().tobytes() == out.tobytes()
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_warp_features_equals_the_cpu(name: str, device: str) -> None:
+    skip_without("cpu")
+    case = FEATURES[name]
+    arguments = case.features, case.flow, case.occlusion
+    out = np.full(case.features.shape, np.nan, np.float32)
+    on_device = [there(array, device) for array in (*arguments, out)]
+    warp_features(*arguments, out, "cpu")
+    warp_features(*on_device, "cuda")
+    assert np.array_equal(on_device[3].cpu().numpy(), out, equal_nan=True)
+
+
 def test_boxes_of_larger_images_keep_their_pitch(device: str) -> None:
     large = np.random.default_rng(0).integers(0, 1 << 32, (20, 30), dtype=np.uint32)
     out = np.empty((18, 18), np.uint8)
@@ -129,6 +168,11 @@ def test_boxes_of_larger_images_keep_their_pitch(device: str) -> None:
     box, made = there(large, device)[4:16, 6:24], there(np.zeros_like(out), device)
     rgbx_to_i420(box, made, "cuda")
     assert np.array_equal(made.cpu().numpy(), out)
+    still, crop = np.zeros((2, 1, 1), np.float32), np.empty((3, 5, 5), np.float32)
+    warp_image(large[4:16, 6:24], (1, 2, 9), still, crop, "cpu")
+    made = there(np.zeros_like(crop), device)
+    warp_image(box, (1, 2, 9), there(still, device), made, "cuda")  # type: ignore[arg-type]
+    assert np.array_equal(made.cpu().numpy(), crop)
 
 
 def test_refuses_wrong_tensors(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
