@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.candidate import Candidate, WrongAnswerError
 from benchmarks.machine import commit, machine
 from benchmarks.stages import versions
+from benchmarks.warp_times import warps
 from engine.avatar.avatar import Avatar
 from engine.motion.values import rest
 from engine.render.geometric import GeometricRenderer
@@ -26,19 +27,6 @@ from kernels.rasterise import reference as rasterise_reference
 COPY_MB: Final = 64
 
 
-class WrongAnswerError(RuntimeError):
-    """A kernel does not compute its definition: it is not timed."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to compute something: ``run()`` computes it; ``bytes`` are read and written at least."""
-
-    name: str
-    run: Callable[[], Any]
-    bytes: int
-
-
 def measure(
     avatar: Avatar,
     *,
@@ -46,7 +34,7 @@ def measure(
     repeats: int = 200,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
-    """Time rasterise, composite and colour; JSON values.
+    """Time rasterise, composite, colour and the warps; JSON values.
 
     Raises:
         WrongAnswerError: the compiled kernels differ from their definitions.
@@ -55,6 +43,7 @@ def measure(
         "rasterise": _rasterise(avatar, size),
         "composite": _composite(avatar, size),
         "colour": _colour(avatar, size),
+        **warps(GeometricRenderer(avatar, size).render(rest(0), StageTimer()), _backends()),
     }
     bandwidth = _copy_bandwidth()
     total = sum(map(len, groups.values()))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.kernel_times import WrongAnswerError
+from benchmarks.candidate import WrongAnswerError
 from benchmarks.machine import commit, machine
 from benchmarks.stages import SPEECH, versions
 from engine.conventions import FRAME_SAMPLES

@@ -73,7 +73,9 @@ def test_stages_are_timed_from_sound_to_packet(avatar: Avatar) -> None:
 
 def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = kernel_times.measure(avatar, size=64, repeats=2)
-    assert {row["kernel"] for row in measured["kernels"]} == {"rasterise", "composite", "colour"}
+    warps = {"refine", "warp_image", "warp_features"}
+    assert {row["kernel"] for row in measured["kernels"]} == {"rasterise", "composite", "colour"} | warps
+    assert sum(row["name"] == "torch grid_sample alone" for row in measured["kernels"]) == len(warps)
     assert all(row["median_ms"] > 0 for row in measured["kernels"])
     if backend() != "cpu":
         pytest.skip("no compiled kernels here: nothing is held against the definitions")
@@ -81,8 +83,12 @@ def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: 
     def wrong(image: np.ndarray, out: np.ndarray) -> None:
         out[:] = 0
 
-    monkeypatch.setattr("benchmarks.kernel_times.colour_reference.rgbx_to_i420", wrong)
-    with pytest.raises(kernel_times.WrongAnswerError, match="colour"):
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.kernel_times.colour_reference.rgbx_to_i420", wrong)
+        with pytest.raises(kernel_times.WrongAnswerError, match="colour"):
+            kernel_times.measure(avatar, size=64, repeats=2)
+    monkeypatch.setattr("benchmarks.warp_times.reference.warp_features", lambda *arguments: None)
+    with pytest.raises(kernel_times.WrongAnswerError, match="warp_features"):
         kernel_times.measure(avatar, size=64, repeats=2)
 
 
