@@ -22,8 +22,8 @@ DEPTH_WEIGHT: Final = 0.4
 HUBER_DM: Final = 0.05
 
 BOUND_SLACK: Final = 1e-9
-"""How far a variable may lie beyond its bound, or would go from it, before it counts."""
-BLOCK_CHANCES: Final = 5
+"""How far a variable would go from its bound before it counts."""
+BLOCK_ROUNDS: Final = 15
 
 IRIS_LANDMARKS: Final = tuple(range(468, 478))
 SILHOUETTE_LANDMARKS: Final = (
@@ -143,34 +143,57 @@ def bounded_solve(normal: Array, right: Array, low: Array, high: Array) -> Array
     """The x in [low, high] that minimises x @ normal @ x / 2 - right @ x, ``normal`` being positive definite.
 
     The minimum is unique, and so neighbouring problems have neighbouring answers: bounds that are held for good once
-    they were met would let expressions leap from one picture to the next. By block principal pivoting: all that lies
-    beyond a bound is held there and all that pulls away from its bound is let go, one variable at a time when that does
-    not get better (Portugal, Judice, Vicente, Mathematics of Computation 63, 1994).
+    they were met would let expressions leap from one picture to the next. Block principal pivoting finds it in a few
+    rounds: all that lies beyond a bound is held there and all that pulls away from its bound is let go (Portugal,
+    Judice, Vicente, Mathematics of Computation 63, 1994). Where that goes in circles, variables are let go one by one,
+    as in BVLS (Stark, Parker, Computational Statistics 10, 1995), which takes more rounds and always ends.
     """
     held = np.zeros(len(right), np.int8)  # -1 at the lower bound, 1 at the upper one
-    fewest, chances = len(right) + 1, BLOCK_CHANCES
-    while True:
+    for _ in range(BLOCK_ROUNDS):
+        x = _with_held(normal, right, low, high, held)
         free = held == 0
-        x = np.where(held < 0, low, np.where(held > 0, high, 0.0))
-        x[free] = np.linalg.solve(
-            normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, ~free)] @ x[~free]
-        )
-        pull = right - normal @ x
-        small = BOUND_SLACK * np.diag(normal)
-        wanted = held.copy()
-        wanted[free & (x < low - BOUND_SLACK)] = -1
-        wanted[free & (x > high + BOUND_SLACK)] = 1
-        wanted[(held < 0) & (pull > small) | (held > 0) & (pull < -small)] = 0
-        wrong = np.flatnonzero(wanted != held)
-        if len(wrong) == 0:
-            return np.clip(x, low, high)
-        if len(wrong) < fewest:
-            fewest, chances = len(wrong), BLOCK_CHANCES
-        else:
-            chances -= 1
-        if chances < 0:
-            wrong = wrong[-1:]
-        held[wrong] = wanted[wrong]
+        wanted = np.where(free & (x < low), -1, np.where(free & (x > high), 1, held)).astype(np.int8)
+        wanted[_pulls_away(normal, right, x, held) > 0.0] = 0
+        if (wanted == held).all():
+            return x
+        held = wanted
+    return _solve_one_by_one(normal, right, low, high, np.clip(x, low, high))
+
+
+def _solve_one_by_one(normal: Array, right: Array, low: Array, high: Array, x: Array) -> Array:
+    """``bounded_solve`` from an x within the bounds, by steps that never leave them and never go up."""
+    held = np.where(x <= low, -1, np.where(x >= high, 1, 0)).astype(np.int8)
+    while True:
+        goal = _with_held(normal, right, low, high, held)
+        way = goal - x
+        with np.errstate(divide="ignore", invalid="ignore"):
+            room = np.where(way < 0, (low - x) / way, np.where(way > 0, (high - x) / way, np.inf))
+        nearest = int(np.argmin(room))
+        if room[nearest] < 1.0:
+            x = np.clip(x + room[nearest] * way, low, high)
+            held[nearest] = np.sign(way[nearest])
+            x[nearest] = low[nearest] if held[nearest] < 0 else high[nearest]
+            continue
+        x = goal
+        pull = _pulls_away(normal, right, x, held)
+        if (pull <= 0.0).all():
+            return x
+        held[np.argmax(pull)] = 0
+
+
+def _with_held(normal: Array, right: Array, low: Array, high: Array, held: NDArray[np.int8]) -> Array:
+    """The minimum with some variables at their bounds and the others anywhere."""
+    free = held == 0
+    x = np.where(held < 0, low, np.where(held > 0, high, 0.0))
+    x[free] = np.linalg.solve(
+        normal[np.ix_(free, free)], right[free] - normal[np.ix_(free, ~free)] @ x[~free]
+    )
+    return x
+
+
+def _pulls_away(normal: Array, right: Array, x: Array, held: NDArray[np.int8]) -> Array:
+    """How far each held variable would go from its bound if it alone were let go, less ``BOUND_SLACK``."""
+    return np.asarray(-held * (right - normal @ x) / np.diag(normal) - BOUND_SLACK)
 
 
 def rotation_of(vector: Array) -> Array:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.avatar import alignment
 from engine.avatar.alignment import align, bounded_solve, weak_perspective
 from engine.avatar.head_model import load_head_model
 from engine.conventions import ARKIT_INDEX
@@ -61,3 +62,19 @@ def test_bounded_solve_finds_the_minimum(seed: int) -> None:
     best = lsq_linear(matrix, wanted, (low, high), tol=1e-12).x
     np.testing.assert_allclose(found, best, atol=1e-4)
     assert (found >= low).all() and (found <= high).all()
+
+
+def test_bounded_solve_ends_where_blocks_go_in_circles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many variables that can stand in for each other, as in a head fitted to a face; no block rounds at all."""
+    monkeypatch.setattr(alignment, "BLOCK_ROUNDS", 1)
+    dice = np.random.default_rng(1)
+    matrix = 30 * dice.normal(size=(80, 4)) @ dice.normal(size=(4, 60)) + 0.1 * dice.normal(size=(80, 60))
+    wanted = 30.0 * dice.normal(size=80)
+    normal, right = matrix.T @ matrix + np.eye(60), matrix.T @ wanted
+    low, high = np.full(60, -0.2), np.full(60, 0.7)
+    found = bounded_solve(normal, right, low, high)
+    downhill = right - normal @ found  # at the minimum only against a bound
+    inside = (found > low) & (found < high)
+    assert np.abs(downhill[inside] / np.diag(normal)[inside]).max() < 1e-8
+    assert (downhill[found <= low] <= 1e-6).all() and (downhill[found >= high] >= -1e-6).all()
+    assert inside.any() and (found <= low).any() and (found >= high).any()
