@@ -29,7 +29,9 @@ SILENT_S: Final = 4.0
 """A camera that gave no picture for so long is gone."""
 
 STOP_S: Final = 2.0
-RETRY_S: Final = 0.005
+RETRY_S: Final = 2.0
+"""A camera that went away is tried again so often."""
+POLL_S: Final = 0.005
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class FaceCamera:
                     yield frame
                 return
             except (av.BlockingIOError, av.InvalidDataError):  # nothing yet, or a damaged first picture
-                self._sleep(RETRY_S)
+                self._sleep(POLL_S)
                 if self._over:
                     return
 

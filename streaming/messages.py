@@ -91,6 +91,18 @@ class SetListening:
 
 
 @dataclass(frozen=True)
+class Face:
+    """What a tracked face showed at a monotonic time; ``values`` is float32 [58] as bytes, as ``unpack_motion`` has it.
+
+    It drives the frames of its moment; without a newer one speech does so again.
+    """
+
+    session: str
+    time_s: float
+    values: bytes
+
+
+@dataclass(frozen=True)
 class SetAvatar:
     """Show another avatar from the next frame on."""
 
@@ -141,7 +153,16 @@ class Stop:
 
 
 ToSession = (
-    OpenSession | Audio | Clear | SetStyle | SetListening | SetAvatar | SetLevel | SetOrigin | CloseSession
+    OpenSession
+    | Audio
+    | Clear
+    | SetStyle
+    | SetListening
+    | Face
+    | SetAvatar
+    | SetLevel
+    | SetOrigin
+    | CloseSession
 )
 ToWorker = ToSession | Preload | ForgetAvatar | Stop
 

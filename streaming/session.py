@@ -25,6 +25,7 @@ from streaming.messages import (
     Audio,
     Clear,
     CloseSession,
+    Face,
     FrameDone,
     OpenSession,
     SetAvatar,
@@ -292,6 +293,10 @@ class AvatarSession:
         if heard != self._listening:
             self._listening = heard
             self._send(SetListening(self.name, heard))
+
+    def face(self, time_s: float, values: bytes) -> None:
+        """A face that drives the avatar showed this at a monotonic time; see ``streaming.messages.Face``."""
+        self._send(Face(self.name, time_s, values))
 
     def set_avatar(self, avatar: str, path: str) -> None:
         """Show another avatar."""

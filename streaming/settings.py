@@ -70,8 +70,8 @@ class ServeSettings(BaseModel):
     public_metrics: answer ``/metrics`` without a token although there are tokens.
     allow_origins: other web origins whose pages may use this server; "*" is any.
     log_format: "text" for people or "json", one object a line.
-    engine, creator, photo_check: "module:function" of the engine, of the maker of avatars, and of what refuses a
-        file that is no picture before a job begins.
+    engine, creator, photo_check, face_tracker: "module:function" of the engine, of the maker of avatars, of what
+        refuses a file that is no picture before a job begins, and of what follows a face.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -102,6 +102,7 @@ class ServeSettings(BaseModel):
     engine: str = "streaming.engine_port:real_engine"
     creator: str = "streaming.creation:real_creator"
     photo_check: str = "engine.avatar.photo_file:open_photo"
+    face_tracker: str = "streaming.face_tracking:real_tracker"
 
 
 def look_ahead_ms(latency_ms: float | None) -> int:

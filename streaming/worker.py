@@ -25,6 +25,7 @@ from streaming.messages import (
     Audio,
     Clear,
     CloseSession,
+    Face,
     ForgetAvatar,
     FromWorker,
     NotReady,
@@ -143,6 +144,8 @@ class Worker:
                 session.set_style(message.expressiveness, message.head_motion)
             case SetListening():
                 session.set_listening(message.heard)
+            case Face():
+                session.face(message.time_s, message.values)
             case SetAvatar():
                 self._swaps[message.session] = self._loader.prepare(message.avatar_path)
             case SetLevel():

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
-import os
 import select
-import signal
 import threading
 import time
 from collections import deque
@@ -14,6 +12,7 @@ from typing import Final
 
 from streaming.engine_port import EngineOptions
 from streaming.messages import Alive, FromWorker, NotReady, Ready, Stop, ToWorker
+from streaming.spawning import start_deaf
 from streaming.worker import worker_main
 
 STOP_S: Final = 2.0
@@ -70,7 +69,9 @@ class WorkerProcess:
 
     async def start(self) -> None:
         """Start the process; it says when it is ready."""
-        self._starting = asyncio.create_task(asyncio.to_thread(self._spawn), name="engine-spawn")
+        self._starting = asyncio.create_task(
+            asyncio.to_thread(start_deaf, self._process), name="engine-spawn"
+        )
         try:
             await asyncio.shield(self._starting)
         except OSError as error:
@@ -115,22 +116,6 @@ class WorkerProcess:
         self._unsent.clear()
         self._theirs.close()
         self._connection.close()
-
-    def _spawn(self) -> None:
-        """Start the process, deaf to Ctrl-C from its first moment: it is the media process that stops it.
-
-        NumPy reads its number of threads when it is imported, in the new process, before any code of ours runs there.
-        On small matrices two threads that wait for each other cost ten times the work.
-        """
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        if not hasattr(signal, "pthread_sigmask"):
-            self._process.start()
-            return
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits it
-        try:
-            self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _flush(self) -> None:
         """Send what fits into the pipe: the event loop must not wait for a worker that has hung."""

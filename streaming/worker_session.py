@@ -7,12 +7,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES
+from engine.conventions import ARKIT_NAMES, FRAME_SAMPLES
+from engine.motion.face_drive import FaceDrive, FaceMotion
 from engine.motion.values import Motion
 from streaming.clock import MediaClock
 from streaming.engine_port import EnginePort
 from streaming.ladder import Level
-from streaming.messages import FrameDone, OpenSession, carriage, pack_motion, unpack_carriage
+from streaming.messages import FrameDone, OpenSession, carriage, pack_motion, unpack_carriage, unpack_motion
 from streaming.shared import SessionMemory
 
 FROZEN_S: Final = 0.5
@@ -52,6 +53,7 @@ class WorkerSession:
         self._pending: Motion | None = None
         self._goes_on_from = unpack_carriage(opening.shown) if opening.shown else None
         self._settling: tuple[int, NDArray[np.float32]] | None = None
+        self._face = FaceDrive()
 
     def set_style(self, expressiveness: float, head_motion: float) -> None:
         """Change the style from the next motion on."""
@@ -60,6 +62,11 @@ class WorkerSession:
     def set_listening(self, heard: bool) -> None:
         """The other side of the conversation begins, or ends, to speak."""
         self._session.set_listening(heard)
+
+    def face(self, time_s: float, values: bytes) -> None:
+        """A tracked face showed this at a monotonic time; see ``streaming.messages.Face``."""
+        shapes, pose = np.split(unpack_motion(values), [len(ARKIT_NAMES)])
+        self._face.add(FaceMotion(time_s, shapes, pose, seen=True))
 
     def set_avatar(self, prepared: Any) -> None:
         """Draw another avatar from the next frame on, whatever the ladder would skip."""
@@ -101,7 +108,8 @@ class WorkerSession:
                 continue
             self._drawn_s = now_s
             self._new_face = False
-            motion = self._settle(motion, number)
+            moment_s = self.clock.time_of(number * FRAME_SAMPLES + FRAME_SAMPLES // 2)
+            motion = self._settle(self._face.drive(motion, moment_s), number)
             frame = self._session.render(motion, supersample=self.level.supersample)
             self.memory.fill(slot, frame.i420)
             return FrameDone(

@@ -25,6 +25,13 @@ def webcam(
     audio: Annotated[
         Path | None, typer.Option(help="Speak this recording instead of the microphone.")
     ] = None,
+    face_camera: Annotated[
+        str | None,
+        typer.Option(
+            help="Drive the avatar by the face before this camera: default, a device such as /dev/video0, a part of a "
+            "camera's name, or a video file that stands in for one. The voice does while no face is seen."
+        ),
+    ] = None,
     background: Annotated[str, typer.Option(help="blur, a colour as #RRGGBB, or a picture file.")] = "blur",
     sound_output: Annotated[
         str,
@@ -87,6 +94,8 @@ def webcam(
         find_device(microphone, "input")
     if sound_output not in (NONE, "pipewire"):
         find_device(sound_output, "output")
+    if face_camera is not None:
+        _check_face_camera(face_camera)
     camera = open_camera(backend, width, height, device)  # type: ignore[arg-type]  # checked above
     try:
         person = _person(avatar, photo, rights, face)
@@ -111,6 +120,7 @@ def webcam(
                 microphone=microphone,
                 speech=speech,
                 sound_output=sound_output,
+                face_camera=face_camera,
                 backend=backend,  # type: ignore[arg-type]  # checked above
                 device=device,
                 badge=badge,
@@ -121,6 +131,15 @@ def webcam(
         )
     if sys.stderr.isatty():
         stderr.file.write("\n")
+
+
+def _check_face_camera(name: str) -> None:
+    """Open it once: what is wrong is said before anything else begins."""
+    from streaming.face_camera import FaceCamera
+
+    camera = FaceCamera(name)
+    camera.open()
+    camera.close()
 
 
 def _person(avatar: Path | None, photo: Path | None, rights: RightsChoice, face: int | None) -> "Avatar":
@@ -146,12 +165,15 @@ def _show(report: "WebcamReport") -> None:
         f"{report.fps:4.1f} frames a second, {report.latency_ms:.0f} ms after the sound, "
         f"{report.frame_ms:.1f} ms to draw and send, {report.repeated} repeated"
     )
+    if report.face is not None:
+        line += ", face seen" if report.face.seen else f", by voice: {report.face.words[:60]}"
     stderr.file.write(f"\r{line}\x1b[K")
     stderr.file.flush()
 
 
 def _list_devices() -> None:
     from streaming.camera.outputs import camera_ways
+    from streaming.face_camera import list_cameras
     from streaming.sound_card import device_names
 
     try:
@@ -162,6 +184,7 @@ def _list_devices() -> None:
         "microphones": sounds.get("input", []),
         "sound outputs": sounds.get("output", []),
         **({"sound": sounds["sound"]} if "sound" in sounds else {}),
+        "face cameras": [f"{one.label} ({one.device})" for one in list_cameras()],
         "cameras": camera_ways(),
     }
     for title, names in shown.items():

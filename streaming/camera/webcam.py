@@ -1,6 +1,7 @@
 """An avatar as the camera, and if wanted the microphone, of other programs."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -19,6 +20,8 @@ from streaming.camera.live import live_session
 from streaming.camera.outputs import Backend, open_camera
 from streaming.camera.port import Camera
 from streaming.camera.sender import Sender
+from streaming.face_process import FaceProcess
+from streaming.face_tracking import FaceSeen, FaceState
 from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 from streaming.sound_card import Device, Loudspeaker, Microphone, keep_open
@@ -27,6 +30,8 @@ NONE: Final = "none"
 PIPEWIRE: Final = "pipewire"
 
 REPORT_S: Final = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 class SoundOutput(Device, Protocol):
@@ -44,6 +49,7 @@ class WebcamSettings:
     bundle: the avatar, before its background. background: the canvas, uint8 [H, W, 3] RGB.
     microphone: "none", "default", or a part of a device's name. speech: a recording that is spoken at the begin.
     sound_output: "none", "pipewire", "default", or a part of a device's name: where the delayed sound goes.
+    face_camera: a camera as in ``FaceCamera`` whose face drives the avatar while it is seen.
     backend, device: as in ``open_camera``. live: size and latency of the avatar.
     """
 
@@ -53,6 +59,7 @@ class WebcamSettings:
     microphone: str = NONE
     speech: Sound | None = None
     sound_output: str = NONE
+    face_camera: str | None = None
     backend: Backend = "auto"
     device: str | None = None
     badge: bool = True
@@ -61,12 +68,16 @@ class WebcamSettings:
 
 @dataclass(frozen=True)
 class WebcamReport:
-    """How it goes: pictures a second, ms from sound to picture, ms of work a picture, pictures said twice so far."""
+    """How it goes: pictures a second, ms from sound to picture, ms of work a picture, pictures said twice so far.
+
+    face: whether a face drives the avatar, or why not; None without a camera for it.
+    """
 
     fps: float
     latency_ms: float
     frame_ms: float
     repeated: int
+    face: FaceState | None = None
 
 
 async def run_webcam(
@@ -103,6 +114,7 @@ async def run_webcam(
         if settings.microphone != NONE:
             microphone = Microphone(settings.microphone, lambda *heard: _hear(loop, session, *heard))
             await _use(stack, microphone, "microphone")
+        face = await _follow(stack, session, settings) if settings.face_camera is not None else None
         stack.callback(session.watch(lambda picture: sender.show(picture.i420)).close)
         if settings.speech is not None:
             session.play(settings.speech.output)
@@ -110,7 +122,15 @@ async def run_webcam(
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), REPORT_S)
             stats = session.pictures.stats()
-            report(WebcamReport(stats.fps, stats.latency_ms, round(sender.frame_ms, 2), stats.repeated))
+            report(
+                WebcamReport(
+                    stats.fps,
+                    stats.latency_ms,
+                    round(sender.frame_ms, 2),
+                    stats.repeated,
+                    face.state if face is not None else None,
+                )
+            )
     if failures:
         raise UnavailableError(failures[0])
 
@@ -129,6 +149,33 @@ def run_until_interrupted(
 
     with suppress(KeyboardInterrupt):
         asyncio.run(run())
+
+
+class _Follower:
+    """Lets the face before a camera drive a session."""
+
+    def __init__(self, session: AvatarSession) -> None:
+        self._session = session
+        self.state = FaceState(False, "the camera is being opened")
+
+    def seen(self, face: FaceSeen) -> None:
+        if face.seen:
+            self._session.face(face.time_s, face.values)
+
+    def changed(self, state: FaceState) -> None:
+        logger.info("the face is seen" if state.seen else state.words)
+        self.state = state
+
+
+async def _follow(stack: AsyncExitStack, session: AvatarSession, settings: WebcamSettings) -> _Follower:
+    """Follow the face before a camera until the stack is left."""
+    follower = _Follower(session)
+    faces = FaceProcess(
+        follower.seen, follower.changed, tracker=settings.live.face_tracker, camera=settings.face_camera
+    )
+    stack.push_async_callback(faces.end)
+    await faces.start()
+    return follower
 
 
 def _sound_output(name: str) -> SoundOutput:

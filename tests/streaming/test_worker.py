@@ -17,6 +17,7 @@ from streaming.messages import (
     Audio,
     Clear,
     CloseSession,
+    Face,
     ForgetAvatar,
     FrameDone,
     FromWorker,
@@ -99,6 +100,30 @@ def test_a_frame_tells_the_motion_that_it_shows(bench: Bench) -> None:
     values = unpack_motion(done.motion)
     assert values[JAW] == pytest.approx(5 * LOUD)
     assert not np.delete(values, JAW).any()
+
+
+def test_a_face_drives_the_frames_of_its_moment_and_gives_back_to_speech(bench: Bench) -> None:
+    """Pictures 30 times a second whose mouth opens by 0.5 a second; the sound asks for a wide one."""
+    bench.open(first_frame=100)
+    shown = {}
+    for number in range(100, 160):
+        bench.now_s = number * 0.04
+        for k in range(30 * number // 25, 30 * (number + 1) // 25):
+            if 4.4 < k / 30 < 5.2:
+                values = np.zeros(58, np.float32)
+                values[JAW], values[52] = 0.5 * (k / 30 - 4.0), 7.0
+                bench.worker.handle(Face("s", k / 30, values.tobytes()))
+        bench.hear(FRAME_SAMPLES, LOUD)
+        for done in bench.work():
+            shown[done.number] = unpack_motion(done.motion)
+            bench.memory.free(done.slot)
+    jaw = {number: float(values[JAW]) for number, values in shown.items()}
+    assert jaw[105] == pytest.approx(5 * LOUD)
+    for number in (123, 125, 128):  # by the middle of the frame's own 40 ms
+        assert jaw[number] == pytest.approx(0.5 * (number * 0.04 + 0.02 - 4.0), abs=0.003)
+        assert shown[number][52] == pytest.approx(7.0)
+    assert jaw[155] == pytest.approx(5 * LOUD) and shown[155][52] == 0.0
+    assert np.abs(np.diff([jaw[number] for number in range(100, 156)])).max() < 0.2
 
 
 def test_numbers_go_on_from_where_a_session_is_opened(bench: Bench) -> None:

@@ -175,6 +175,7 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["webcam", "--width", "1279"], "got 1279 x 720"),
         (["webcam", "--backend", "film"], "auto, pyvirtualcam or pipewire"),
         (["webcam", "--size", "500"], "size"),
+        (["webcam", "--microphone", "none", "--face-camera", "/dev/video99"], "/dev/video99"),
     ],
 )
 def test_bad_words_are_answered_in_one_line(

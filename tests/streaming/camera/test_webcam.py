@@ -15,6 +15,7 @@ from streaming.camera import webcam
 from streaming.camera.canvas import planes
 from streaming.camera.webcam import WebcamReport, WebcamSettings, run_webcam
 from streaming.settings import ServeSettings
+from tests.engine.avatar.videos import write_video
 from tests.streaming.fake_engine import read_number
 
 SIDE = 256  # of avatar and canvas alike: pictures pass as they are
@@ -87,6 +88,7 @@ class Bench:
             av_offset_ms=0,
             standby=False,
             engine="tests.streaming.fake_engine:fake_engine",
+            face_tracker="tests.streaming.fake_face:fake_tracker",
         )
         settings = WebcamSettings(
             bundle, np.zeros((SIDE, SIDE, 3), np.uint8), live, sound_output="cable", badge=False, **changes
@@ -142,6 +144,22 @@ async def test_the_microphone_is_seen_and_heard(tmp_path: Path, monkeypatch: pyt
     await bench.until(speak)
     await bench.end()
     assert bench.microphone.closed >= 1
+
+
+async def test_a_face_drives_the_avatar_while_it_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody speaks; a film in place of the camera is light for a second and dark for one, again and again."""
+    film = tmp_path / "film.mp4"
+    write_video(film, [np.full((48, 64, 3), 200 * (k < 25) + 5, np.uint8) for k in range(50)], rate=25)
+    bench = Bench(tmp_path, monkeypatch, face_camera=str(film))
+    await bench.until(lambda: any(bench.camera.open))
+    await bench.until(lambda: not bench.camera.open[-1])
+    await bench.until(lambda: any(report.face is not None for report in bench.reports))
+    await bench.end()
+    words = {report.face.words for report in bench.reports if report.face is not None}
+    assert words <= {"", "it is dark", "the camera is being opened"}
+    assert bench.output.loudest == 0
 
 
 async def test_an_engine_that_cannot_go_on_ends_it_with_the_reason(
