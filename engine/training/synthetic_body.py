@@ -51,6 +51,8 @@ SOLID: Final = {"skin": -1.0, "eye": -1.0}
 
 
 FACE, MOUTH, EYE = 1, 2, 3
+LIT_DM: Final = 0.06
+"""So far behind the lips' line all of the light through them still arrives."""
 INNER_LIP: Final = 0.45
 """How far behind the lips' line the inside of the mouth begins, as ``FineSkin.bag`` counts."""
 
@@ -123,9 +125,9 @@ class Body:
         inside = self.inside
         away = vertices[inside.places] - middle
         depth = (
-            np.maximum(away[:, 2], 0.0) ** 2 + 0.4 * np.maximum(np.abs(away[:, 1]) - gap.max() / 2, 0.0) ** 2
+            np.maximum(away[:, 2] - LIT_DM, 0.0) ** 2 + 0.4 * np.maximum(np.abs(away[:, 1]) - gap.max() / 2, 0.0) ** 2
         )
-        much[inside.places] = 1 - inside.share * (1 - area / (area + 2.2 * depth))
+        much[inside.places] = 1 - inside.share * (1 - area / (area + 3.5 * depth))
         for side in SIDES:
             self._under_lids(control, vertices, much, side)
         return much, np.sqrt(much)

@@ -23,7 +23,7 @@ Line = tuple[tuple[float, float], ...]
 class Kind:
     """One kind of fold. lines: on the viewer's right, mirrored for the other side. width: of the groove, decimetres.
     depth: in texels. units: what raises it, by unit without its side. age: how much of it the old have at rest.
-    pads: how much the skin beside the groove swells, over the groove's depth."""
+    pads: how much the skin beside the groove swells, over the groove's depth; hangs: how much more so outside."""
 
     lines: tuple[Line, ...]
     width: float
@@ -31,17 +31,18 @@ class Kind:
     units: Mapping[str, float]
     age: float
     pads: float = 0.5
+    hangs: float = 0.0
 
 
 KINDS: Final[dict[str, Kind]] = {
     "nasolabial": Kind(
         (((0.155, -0.10), (0.215, -0.03), (0.27, 0.07), (0.31, 0.18), (0.335, 0.29), (0.33, 0.36)),),
-        0.034, 5.0,
+        0.05, 7.0,
         {"mouthSmile": 1.0, "noseSneer": 0.8, "mouthUpperUp": 0.7, "cheekSquint": 0.35, "mouthDimple": 0.3},
-        0.75, 0.8,
+        0.75, 0.8, 0.7,
     ),
     "corner": Kind(
-        (((0.262, 0.235), (0.285, 0.285), (0.28, 0.335)),), 0.016, 3.2,
+        (((0.262, 0.235), (0.285, 0.285), (0.28, 0.335)),), 0.024, 3.6,
         {"mouthSmile": 0.7, "mouthDimple": 1.0, "mouthStretch": 0.6, "mouthPress": 0.5}, 0.25,
     ),
     "cheek": Kind(
@@ -59,7 +60,7 @@ KINDS: Final[dict[str, Kind]] = {
             ((0.46, -0.355), (0.53, -0.335), (0.59, -0.325)),
             ((0.445, -0.325), (0.50, -0.285), (0.55, -0.25)),
         ),
-        0.011, 1.7, {"eyeSquint": 1.0, "cheekSquint": 0.7, "mouthSmile": 0.55, "eyeBlink": 0.25}, 0.6,
+        0.016, 1.5, {"eyeSquint": 1.0, "cheekSquint": 0.7, "mouthSmile": 0.55, "eyeBlink": 0.25}, 0.6,
     ),
     "under eye": Kind(
         (
@@ -140,7 +141,11 @@ def _fold(name: str, kind: Kind, side: str) -> Fold:
         fade = np.clip(np.minimum(along, 1 - along) / 0.3, 0, 1)
         fade = fade * fade * (3 - 2 * fade)
         groove = np.maximum(groove, fade * np.exp(-((distance / sigma) ** 2)))
-        pads = np.maximum(pads, fade * np.exp(-(((np.abs(distance) - 2.1 * sigma) / (1.5 * sigma)) ** 2)))
+        outer = distance * sign > 0
+        swell = np.where(outer, 1.0 + kind.hangs, 1.0 - kind.hangs) * np.exp(
+            -(((np.abs(distance) - 2.1 * sigma) / (np.where(outer, 1.5 + kind.hangs, 1.5) * sigma)) ** 2)
+        )
+        pads = np.maximum(pads, fade * swell)
     relief = kind.depth * (-groove + kind.pads * 0.6 * pads)
     weight = np.zeros(len(ARKIT_INDEX), np.float32)
     for unit, value in kind.units.items():
@@ -163,8 +168,9 @@ def _distance(x: Array, y: Array, line: Array) -> tuple[Array, Array]:
         a, edge = line[k], line[k + 1] - line[k]
         t = np.clip(((x - a[0]) * edge[0] + (y - a[1]) * edge[1]) / max(float(edge @ edge), 1e-9), 0, 1)
         distance = np.hypot(x - a[0] - t * edge[0], y - a[1] - t * edge[1])
-        near = distance < best
-        best[near] = distance[near]
+        near = distance < np.abs(best)
+        turn = (x - a[0]) * edge[1] - (y - a[1]) * edge[0]
+        best[near] = np.copysign(distance, turn)[near]
         along[near] = (k + t[near]) / (len(line) - 1)
     return best, along
 

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import Float, Int
 from engine.avatar.teeth import grid_triangles
 from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise, soft_step
-from engine.training.synthetic_mesh import fine_skin
 from engine.training.synthetic_shape import Traits
 from engine.training.synthetic_skin import SkinLooks, regions
 from kernels.rasterise import rasterise
@@ -19,8 +19,8 @@ Array = NDArray[Any]
 
 CENTRE: Final = np.array([0.0, -0.5, 0.05])
 """Middle of the skull, decimetres: directions are counted from it."""
-COLUMNS: Final = 256
-ROWS: Final = 26
+COLUMNS: Final = 180
+ROWS: Final = 20
 MAP: Final = (96, 192)
 """Rows (from straight up to straight down) and columns (all around) of the map of the skull's radius."""
 
@@ -102,12 +102,13 @@ def _hairline(style: Style, angle_deg: Array) -> Array:
 
 
 def skull_radius(skin: Float) -> Array:
-    """Distance of the skin from ``CENTRE`` for all directions, [MAP]; skin: fine vertices at rest."""
-    fine = fine_skin()
-    outside = np.maximum(fine.bag, fine.socket) == 0
-    triangles = fine.triangles[outside[fine.triangles].all(axis=1)]
+    """Distance of the skin from ``CENTRE`` for all directions, [MAP]; skin: the head model's vertices at rest."""
+    model = load_head_model()
+    outside = np.zeros(len(model.vertices), bool)
+    outside[model.groups["skin"]] = True
+    triangles = model.triangles[outside[model.triangles].all(axis=1)]
     away = skin - CENTRE
-    radius = np.linalg.norm(away, axis=1)
+    radius = np.maximum(np.linalg.norm(away, axis=1), 1e-6)
     rows, columns = MAP
     flat = np.stack(
         [

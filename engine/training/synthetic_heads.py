@@ -267,8 +267,8 @@ def _dress(traits: Traits, shape: HeadShape, dice: np.random.Generator) -> tuple
     ]
     jaws = [synthetic_mouth.make_jaw(shape, teeth, upper, dice) for upper in (True, False)]
     garment = make_garment(traits.male, dice)
-    shells = [("hair", s) for s in synthetic_hair.hair_shells(style, rest, dice)]
-    shells += [("cloth", s) for s in garment_shells(garment, rest, dice)]
+    shells = [("hair", s) for s in synthetic_hair.hair_shells(style, shape.neutral, dice)]
+    shells += [("cloth", s) for s in garment_shells(garment, shape.neutral, dice)]
     swell = np.zeros_like(rest)
     tongue = synthetic_mouth.make_tongue(shape, dice)
     return atlas, make_body(shape, swell, balls, lashes, jaws, tongue, shells), eyes.iris_dm

@@ -18,6 +18,8 @@ AXIS_Z: Final = -0.1
 """The skin is unrolled from an upright axis through this depth, decimetres."""
 SKIN_WIDTH, SKIN_HEIGHT = 1152, 1024
 """Texels of the unrolled skin."""
+BACKWARD, BEHIND_DM = 0.5, 0.25
+"""What faces away as far as that, and lies so far behind the pivot, is left out."""
 ANGLE_KNOTS: Final = np.array([[-180.0, -75.0, 75.0, 180.0], [0.0, 0.1, 0.9, 1.0]])
 HEIGHT_KNOTS: Final = np.array([[-2.2, -0.95, 0.85, 1.9], [0.0, 0.12, 0.9, 1.0]])
 """Degrees about the axis and decimetres along it, over shares of the picture: the face gets most of it."""
@@ -158,6 +160,7 @@ def fine_skin() -> FineSkin:
     quads = quads_of(head.triangles)
     quads = quads[~apart[quads].any(axis=1)]
     matrix, fine = subdivide(quads, len(head.vertices))
+    fine = fine[~_behind(matrix @ head.vertices, fine)]
     used = np.unique(fine)
     number = np.full(matrix.shape[0], -1)
     number[used] = np.arange(len(used))
@@ -176,6 +179,15 @@ def fine_skin() -> FineSkin:
         socket=socket.astype(np.float32),
         place=place,
     )
+
+
+def _behind(points: Array, quads: Int) -> Array:
+    """Which quads of the average head no picture shows: those that face backward on its outside."""
+    one, other = points[quads[:, 2]] - points[quads[:, 0]], points[quads[:, 3]] - points[quads[:, 1]]
+    normal = np.cross(one, other)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    middle = points[quads].mean(axis=1)
+    return np.asarray((normal[:, 2] > BACKWARD) & (middle[:, 2] > BEHIND_DM))
 
 
 def rings(triangles: Int, start: Array, allowed: Array, count: int, most: int) -> Array:

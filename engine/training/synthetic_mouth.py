@@ -21,7 +21,7 @@ ACROSS: Final = 9
 """Vertices across one tooth."""
 LABIAL, EDGE, LINGUAL = 7, 3, 3
 """Rows of vertices: down the front, over the biting edge, and up the back."""
-GUM_COLUMNS: Final = 145
+GUM_COLUMNS: Final = 113
 GUM_ROWS: Final = np.array(
     [[-0.035, -0.006, 0.012, 0.05, 0.11, 0.2], [-0.016, 0.004, 0.010, 0.008, 0.0, -0.03]]
 )
@@ -189,7 +189,8 @@ def _gum(jaw: Jaw, dentition: Dentition) -> tuple[Array, Int, Array]:
     x = (far - (ends[number] - width / 2)) / (width / 2)
     crown = np.asarray(jaw.crowns)[number] * dentition.crown
     line = crown * (0.93 - 0.24 * np.minimum(np.abs(x), 1.0) ** 2.2)
-    rise = line + GUM_ROWS[0][:, None]
+    below = GUM_ROWS[0] * (0.55 if jaw.up > 0 else 1.0)  # little room before the chin
+    rise = line + below[:, None]
     forward = GUM_ROWS[1][:, None] + 0.006 * (1 - np.minimum(np.abs(x), 1) ** 2)
     px = np.sign(along) * np.interp(far, length, points[:, 0])
     pz = np.interp(far, length, points[:, 1])
@@ -197,7 +198,7 @@ def _gum(jaw: Jaw, dentition: Dentition) -> tuple[Array, Int, Array]:
     normal = np.stack([slope[:, 1], -slope[:, 0]], -1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     gx = (px + normal[:, 0] * forward) * (1 - jaw.behind)
-    gz = pz + jaw.behind + normal[:, 1] * forward + 0.12 * rise
+    gz = pz + jaw.behind + normal[:, 1] * forward + 0.12 * rise + 0.5 * np.maximum(below, 0)[:, None]
     gy = jaw.edge_y + jaw.up * rise - jaw.molar_rise * (far / length[-1]) ** 2
     rows = len(GUM_ROWS[0])
     share = np.stack(np.meshgrid(np.linspace(0, 1, GUM_COLUMNS), np.linspace(0, 1, rows)), -1).reshape(-1, 2)
@@ -275,7 +276,7 @@ def make_tongue(shape: HeadShape, dice: np.random.Generator) -> Tongue:
     rest = matrix[used] @ shape.neutral.astype(float)
     floor, tip = rest[:, 1].max(), rest[:, 2].min()
     sink = np.zeros_like(rest)
-    flat = dice.uniform(0.40, 0.62)
+    flat = dice.uniform(0.30, 0.52)
     sink[:, 1] = (1 - flat) * (floor - rest[:, 1]) + dice.uniform(-0.02, 0.03)
     sink[:, 2] = dice.uniform(0.02, 0.09) * np.clip(1 - (rest[:, 2] - tip) / 0.5, 0, 1)
     share = (mean[:, [0, 2]] - low[[0, 2]]) / (high - low)[[0, 2]]

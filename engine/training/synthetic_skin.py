@@ -243,7 +243,7 @@ def _pores(at: Regions, traits: Traits, dice: np.random.Generator) -> Array:
     fine = cv2.GaussianBlur(fine, (0, 0), 1.1) - cv2.GaussianBlur(fine, (0, 0), 2.4)
     fine /= fine.std()
     relief = 0.10 * rough * (fine - 0.4 * np.maximum(-fine - 0.6, 0))
-    relief += 0.35 * rough * fractal(SHAPE, 60, 3, dice) * 0.35
+    relief += 0.07 * rough * fractal(SHAPE, 60, 3, dice)
     relief += 1.2 * traits.age * fractal(SHAPE, 16, 3, dice) * 0.5
     return np.asarray(relief, np.float32)
 
