@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -19,6 +20,7 @@ from engine.training.synthetic_light import openness
 from engine.training.synthetic_mesh import fine_skin, normal_operator, vertex_normals
 from engine.training.synthetic_mouth import JawMesh, Tongue
 from engine.training.synthetic_shape import SIDES, HeadShape
+from kernels.rasterise import rasterise
 
 Array = NDArray[Any]
 
@@ -42,7 +44,9 @@ FINISH: Final = {
     "gum": Finish(0.4, 1.0),
     "tongue": Finish(0.4, 0.8),
     "hair": Finish(0.3, 0.7),
+    "wisp": Finish(0.3, 0.2),
     "cloth": Finish(0.15, 0.6),
+    "frame": Finish(0.1, 0.8),
 }
 
 
@@ -53,6 +57,8 @@ SOLID: Final = {"skin": -1.0, "eye": -1.0}
 FACE, MOUTH, EYE = 1, 2, 3
 LIT_DM: Final = 0.06
 """So far behind the lips' line all of the light through them still arrives."""
+THICKNESS_DM: Final = 0.025
+"""How far behind the skin everything inside the mouth stays."""
 INNER_LIP: Final = 0.45
 """How far behind the lips' line the inside of the mouth begins, as ``FineSkin.bag`` counts."""
 
@@ -125,7 +131,8 @@ class Body:
         inside = self.inside
         away = vertices[inside.places] - middle
         depth = (
-            np.maximum(away[:, 2] - LIT_DM, 0.0) ** 2 + 0.4 * np.maximum(np.abs(away[:, 1]) - gap.max() / 2, 0.0) ** 2
+            np.maximum(away[:, 2] - LIT_DM, 0.0) ** 2
+            + 0.4 * np.maximum(np.abs(away[:, 1]) - gap.max() / 2, 0.0) ** 2
         )
         much[inside.places] = 1 - inside.share * (1 - area / (area + 3.5 * depth))
         for side in SIDES:
@@ -266,6 +273,22 @@ def make_body(
 def _under_clothes(mean: Array) -> Array:
     """Arms and chest, which no garment shows."""
     return np.asarray(((np.abs(mean[:, 0]) > 1.0) & (mean[:, 1] > 1.0)) | (mean[:, 1] > 1.7))
+
+
+def behind_skin(points: Float, neutral: Float) -> Float:
+    """Points [N, 3] of the shut mouth's inside, moved back where the skin before them ([V, 3], at rest) is too near."""
+    shape, scale = (160, 160), 100.0
+    depth, found = np.empty((1, *shape), np.float32), np.empty(shape, np.int32)
+    origin = (-0.8, -0.4)
+    front = np.ascontiguousarray(neutral[:, 2:])
+    rasterise(neutral, controls_follow(), front, depth, found, np.empty(shape, np.int64), origin, scale)
+    column, row = (np.clip((points[:, k] - origin[k]) * scale, 0, 159).astype(int) for k in (0, 1))
+    hollow = cv2.dilate(
+        np.where(found < 0, -2.0, depth[0]).astype(np.float32), np.ones((5, 5))
+    )  # the farthest near it
+    moved = points.copy()
+    moved[:, 2] = np.maximum(points[:, 2], hollow[row, column] + THICKNESS_DM)
+    return moved
 
 
 def follows(points: Array) -> Float:

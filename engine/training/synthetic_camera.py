@@ -108,7 +108,7 @@ def background(dice: np.random.Generator) -> Array:
     side = PLATE_SIDE
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
     kind = dice.choice(["wall", "wall", "room", "room", "bokeh", "outside", "studio"])
-    base = dice.uniform(0.15, 0.95) * (1 + dice.normal(0, 0.12, 3))
+    base = dice.uniform(0.15, 0.95) * (1 + dice.normal(0, dice.exponential(0.08), 3))
     turn = dice.uniform(0, 2 * np.pi)
     ramp = (np.cos(turn) * (x - 0.5) + np.sin(turn) * (y - 0.5))[..., None]
     picture = base * (1 + dice.uniform(0.0, 0.5) * ramp)
@@ -126,7 +126,9 @@ def background(dice: np.random.Generator) -> Array:
     if kind in ("room", "bokeh"):
         picture = picture * np.ones((side, side, 1))
         for _ in range(int(dice.integers(4, 22))):
-            colour = np.clip(dice.uniform(0.03, 1.0) * (1 + dice.normal(0, 0.3, 3)), 0, 1.2).tolist()
+            colour = np.clip(
+                dice.uniform(0.03, 1.0) * (1 + dice.normal(0, dice.exponential(0.1), 3)), 0, 1.2
+            ).tolist()
             a = (dice.uniform(-0.1, 1.1, 2) * side).astype(int)
             if kind == "bokeh" and dice.random() < 0.6:
                 cv2.circle(picture, a.tolist(), int(dice.uniform(8, 45)), colour, -1, cv2.LINE_AA)

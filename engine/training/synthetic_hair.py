@@ -21,6 +21,9 @@ CENTRE: Final = np.array([0.0, -0.5, 0.05])
 """Middle of the skull, decimetres: directions are counted from it."""
 COLUMNS: Final = 180
 ROWS: Final = 20
+TORN_DM: Final = 0.35
+WISPS: Final = 300
+WISP_JOINTS: Final = 7
 MAP: Final = (96, 192)
 """Rows (from straight up to straight down) and columns (all around) of the map of the skull's radius."""
 
@@ -138,22 +141,26 @@ def _sample(radius: Array, angle: Array, fall: Array) -> Array:
     )
 
 
-def hair_shells(style: Style, skin: Float, dice: np.random.Generator) -> list[Shell]:
-    """The shells of a style on this head; none for the bald."""
+def hair_shells(style: Style, skin: Float, dice: np.random.Generator) -> list[tuple[str, Shell]]:
+    """The shells of a style on this head, each with its kind of surface; none for the bald."""
     if style.kind in ("bald", "buzz"):
         return []
     radius = skull_radius(skin)
     angle = np.linspace(-np.pi, np.pi, COLUMNS + 1)
     side = np.degrees(np.abs(angle))
-    shells = []
+    shells: list[tuple[str, Shell]] = []
     for layer in range(1 if style.kind == "hat" else 2):
         ends = _ends(style, side, layer, dice)
-        shells.append(_shell(style, radius, angle, ends, layer, dice))
+        shells.append(("hair", _shell(style, radius, angle, ends, layer, dice)))
+    if style.kind != "hat":
+        grid = shells[0][1].vertices.reshape(ROWS, -1, 3)
+        shells.append(("wisp", _wisps(style, grid, dice)))
     if style.kind == "hat":
         short = Style("short", 0.04, style.line, 0.0, style.length, style.wave, style.curl, style.part, False)
         below = Style("long", 0.05, style.line, 0.0, style.length, style.wave, style.curl, style.part, False)
         under = below if style.fringe else short
-        shells.append(_shell(under, radius, angle, _ends(under, side, 0, dice), 1, dice))
+        ends = _ends(under, side, 0, dice)
+        shells.append(("hair", _shell(under, radius, angle, ends, 1, dice)))
     return shells
 
 
@@ -176,7 +183,7 @@ def _ends(style: Style, side: Array, layer: int, dice: np.random.Generator) -> A
     if style.ears and style.kind == "short":
         ends = np.maximum(ends, -0.30 + 0.15 * style.fringe - 0.7 * (side < 66))
     if style.kind == "long":
-        down = soft_step((side - 58) / 14)
+        down = soft_step((side - 60) / 4)
         ends = ends * (1 - down) + down * (style.length + 0.06 * ragged(24))
     if style.fringe:
         front = soft_step((62 - side) / 12)
@@ -202,6 +209,7 @@ def _shell(
             fractal((200, n), 7, 3, dice) * (0.02 + 0.03 * style.curl)
             + noise((200, n), (3, 60), dice) * 0.010
         )
+    lumps = lumps * soft_step(fall / np.radians(45))
     thick: Array = style.volume * (0.75 if layer else 1.0) * np.ones_like(r)
     parted = np.exp(-(((np.degrees(around) - style.part) / 12) ** 2)) * np.exp(
         -(((np.degrees(fall) - 35) / 30) ** 2)
@@ -247,11 +255,56 @@ def _shell(
     )
     places = CENTRE + inner * (1 + root * (np.minimum(bare + 0.004, lengths) / lengths - 1))[..., None]
     share = np.stack(np.meshgrid(np.linspace(0, 1, n), t[:, 0]), -1).reshape(-1, 2)
+    # Where a lock ends far above its neighbour there is no sheet between them.
+    apart = np.append(np.abs(np.diff(ends)) > TORN_DM, False)
     triangles = grid_triangles(ROWS, n)
+    triangles = np.ascontiguousarray(triangles[~apart[triangles.min(axis=1) % n]])
     block = "cloth" if hat else "hair"
     return Shell(
         places.reshape(-1, 3).astype(np.float32), triangles, block_uv(block, share).astype(np.float32)
     )
+
+
+def _wisps(style: Style, grid: Array, dice: np.random.Generator) -> Shell:
+    """Single locks along a shell [ROWS, N, 3] that leave it and run on past its end: they break its outline."""
+    number = np.arange(1, grid.shape[1] - 1)
+    steps = np.abs(np.diff(grid[-1, :, 1]))
+    whole = (steps[number] < 0.12) & (steps[number - 1] < 0.12)
+    columns = dice.choice(number[whole], WISPS)
+    t = np.linspace(0, 1, WISP_JOINTS)
+    start = dice.uniform(0.1, 0.85, WISPS)
+    past = dice.uniform(0.0, 0.11, WISPS) * (0.5 + 0.5 * (style.kind == "long" or style.fringe > 0))
+    row = (start[:, None] + (1 - start[:, None]) * t) * (ROWS - 1)
+    low = np.minimum(row.astype(int), ROWS - 2)
+    share = (row - low)[..., None]
+    path = grid[low, columns[:, None]] * (1 - share) + grid[low + 1, columns[:, None]] * share
+    end = grid[-1, columns] - grid[-3, columns]
+    end /= np.maximum(np.linalg.norm(end, axis=1, keepdims=True), 1e-6)
+    path = path + end[:, None] * (past[:, None] * t**2)[..., None]
+    outward = path - CENTRE
+    outward[..., 1] *= 0.3
+    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
+    lift = dice.exponential(0.006 + 0.01 * style.curl, WISPS)[:, None] * np.sin(np.pi * (0.15 + 0.7 * t))
+    path = path + outward * np.minimum(lift + 0.004, 0.09)[..., None]
+    beside = grid[low, columns[:, None] + 1] - grid[low, columns[:, None] - 1]
+    beside /= np.maximum(np.linalg.norm(beside, axis=-1, keepdims=True), 1e-6)
+    drift = np.cumsum(dice.normal(0, 0.006 + 0.008 * style.curl, (WISPS, WISP_JOINTS)), axis=1)
+    path = path + beside * drift[..., None]
+    half = (dice.uniform(0.004, 0.009, WISPS)[:, None] * (1 - 0.8 * t**2))[..., None]
+    along = np.gradient(path, axis=1)
+    across = np.stack(
+        [-along[..., 1], along[..., 0], np.zeros(along.shape[:2])], axis=-1
+    )  # seen from the front
+    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
+    ribbon = np.stack([path - across * half, path + across * half], axis=2)
+    base = (np.arange(WISPS)[:, None] * WISP_JOINTS + np.arange(WISP_JOINTS - 1)).reshape(-1) * 2
+    triangles = np.concatenate(
+        [np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)]
+    )
+    place = np.broadcast_to((columns / grid.shape[1])[:, None, None], (WISPS, WISP_JOINTS, 2))
+    down = np.broadcast_to((row / (ROWS - 1))[..., None], (WISPS, WISP_JOINTS, 2))
+    uv = block_uv("hair", np.stack([place, down], axis=-1).reshape(-1, 2))
+    return Shell(ribbon.reshape(-1, 3).astype(np.float32), triangles.astype(np.int32), uv.astype(np.float32))
 
 
 def hair_picture(style: Style, looks: SkinLooks, dice: np.random.Generator) -> tuple[Array, Array, Array]:

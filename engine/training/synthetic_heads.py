@@ -4,7 +4,7 @@ One seed makes one person: shape, skin, hair, teeth, eyes, clothes, background, 
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -17,10 +17,20 @@ from engine.conventions import ARKIT_NAMES
 from engine.render.drive import CAMERA_DISTANCE, head_rotation
 from engine.training import synthetic_eyes, synthetic_hair, synthetic_mouth, synthetic_skin
 from engine.training.synthetic_atlas import SLOPE_UNIT, Atlas
-from engine.training.synthetic_body import EYE, FACE, MOUTH, Body, controls_follow, follows, make_body
+from engine.training.synthetic_body import (
+    EYE,
+    FACE,
+    MOUTH,
+    Body,
+    behind_skin,
+    controls_follow,
+    follows,
+    make_body,
+)
 from engine.training.synthetic_camera import PLATE_SIDE, Camera, background, make_camera
 from engine.training.synthetic_clothes import cloth_pictures, garment_shells, make_garment
 from engine.training.synthetic_folds import PersonalFolds, apply_folds, make_folds
+from engine.training.synthetic_glasses import frame_picture, make_glasses
 from engine.training.synthetic_light import LUMA, Lighting, make_lighting, scaled, shade, visibility
 from engine.training.synthetic_mesh import fine_skin
 from engine.training.synthetic_shape import SIDES, HeadShape, Traits, make_shape, make_traits
@@ -244,6 +254,7 @@ def _dress(traits: Traits, shape: HeadShape, dice: np.random.Generator) -> tuple
     atlas = Atlas()
     atlas.put("skin", *synthetic_skin.skin_picture(looks, traits, synthetic_hair.bald_map(style, dice), dice))
     atlas.put("hair", *synthetic_hair.hair_picture(style, looks, dice))
+    atlas.put("glass", *frame_picture(dice))
     for block, pictures in cloth_pictures(dice).items():
         atlas.put(block, *pictures)
     eyes = synthetic_eyes.make_looks(traits.ethnicity, traits.age, dice)
@@ -267,9 +278,13 @@ def _dress(traits: Traits, shape: HeadShape, dice: np.random.Generator) -> tuple
     ]
     jaws = [synthetic_mouth.make_jaw(shape, teeth, upper, dice) for upper in (True, False)]
     garment = make_garment(traits.male, dice)
-    shells = [("hair", s) for s in synthetic_hair.hair_shells(style, shape.neutral, dice)]
+    shells = synthetic_hair.hair_shells(style, shape.neutral, dice)
+    shells += [("frame", s) for s in make_glasses(shape, traits.age, dice)]
     shells += [("cloth", s) for s in garment_shells(garment, shape.neutral, dice)]
     swell = np.zeros_like(rest)
+    inside = skin.bag > 0.3
+    swell[inside] = behind_skin(rest[inside], shape.neutral) - rest[inside]
+    jaws = [replace(jaw, rest=behind_skin(jaw.rest, shape.neutral)) for jaw in jaws]
     tongue = synthetic_mouth.make_tongue(shape, dice)
     return atlas, make_body(shape, swell, balls, lashes, jaws, tongue, shells), eyes.iris_dm
 

@@ -202,6 +202,8 @@ def identity_amounts(head: HeadModel, traits: Traits, dice: np.random.Generator)
             both *= 0.6
         if stem.startswith(("eye-height", "eye-scale")):
             both += OPENER
+        if stem == "mouth-angles-up":
+            both += 0.2  # or most look sullen
         amounts[k] = 0.0 if name.startswith(STILL_MODES) else np.clip(both + own, -MODE_LIMIT, MODE_LIMIT)
     number = {name: k for k, name in enumerate(head.identity_names)}
     for share, name in zip(traits.ethnicity, ("african", "asian", "caucasian"), strict=True):

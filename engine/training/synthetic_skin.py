@@ -24,6 +24,8 @@ TONES: Final = np.array(
 HAIR_COLOURS: Final = np.array(
     [[22, 18, 17], [44, 30, 24], [72, 48, 34], [104, 74, 48], [150, 112, 70], [196, 162, 112], [132, 62, 34]]
 ) / 255  # fmt: skip
+DYED: Final = 0.03
+"""Share of people whose hair, but not their brows, has a colour that no hair has."""
 OUTER_LIPS: Final = (
     61,
     146,
@@ -128,7 +130,7 @@ def make_looks(traits: Traits, dice: np.random.Generator) -> SkinLooks:
         tone=tone,
         darkness=float(at / 7),
         lip=np.clip(lip, 0.06, 0.95),
-        hair=hair,
+        hair=0.3 * hair + 0.7 * dice.uniform(0.1, 0.8, 3) if dice.random() < DYED else hair,
         brow=brow,
         beard=beard,
         beard_long=bool(male and beard > 0.55 and dice.random() < 0.6),
@@ -146,8 +148,6 @@ def _hair_colour(caucasian: float, age: float, dice: np.random.Generator) -> Arr
     colour = HAIR_COLOURS[dice.choice(len(odds), p=odds / odds.sum())] * dice.uniform(0.85, 1.2)
     grey = np.clip((age - dice.uniform(0.25, 0.9)) * 2.5, 0, 1)
     colour = colour * (1 - grey) + grey * np.array([0.68, 0.67, 0.66]) * dice.uniform(0.8, 1.15)
-    if dice.random() < 0.04:
-        colour = 0.3 * colour + 0.7 * dice.uniform(0.1, 0.8, 3)
     return np.asarray(np.clip(colour, 0.03, 0.92))
 
 
@@ -273,9 +273,9 @@ def _lips(
     rgb: Array, gloss: Array, relief: Array, at: Regions, looks: SkinLooks, dice: np.random.Generator
 ) -> None:
     """Red of the lips with upright creases."""
-    edge = dice.uniform(3.0, 8.0)
+    edge, thin = dice.uniform(3.0, 8.0), dice.uniform(-1.0, 7.0)
     wobble = 0.8 * fractal(SHAPE, 40, 2, dice)
-    inside = soft_step((at.lips + wobble) / edge + 0.5)
+    inside = soft_step((at.lips - thin + wobble) / edge + 0.5)
     upper = soft_step((0.29 - at.y) / 0.02)
     lip = looks.lip * (1 - 0.10 * upper[..., None] * dice.uniform(0.3, 1.0))
     lip = lip * (1 + 0.05 * fractal(SHAPE, 60, 3, dice)[..., None])
@@ -310,7 +310,13 @@ def beard_region(looks: SkinLooks, dice: np.random.Generator) -> Array:
     side = np.abs(at.x)
     top = np.interp(side, [0.0, 0.2, 0.34, 0.5, 0.62, 0.75], [0.10, 0.13, 0.30, 0.12, -0.10, -0.25])
     top = top + 0.04 * fractal(SHAPE, 14, 3, dice)
-    grows = soft_step((at.y - top) / 0.12) * (at.z < 0.05) * soft_step((0.95 - at.y) / 0.15)
+    grows = soft_step((at.y - top) / 0.12) * soft_step((0.9 - at.y) / 0.15)
+    # Neither on the ears nor far down and back on the neck.
+    grows = (
+        grows
+        * soft_step((0.69 - side) / 0.04)
+        * soft_step((-0.05 - at.z - 0.5 * soft_step((at.y - 0.55) / 0.3)) / 0.15)
+    )
     bare = np.exp(-(((side - 0.1) / 0.09) ** 2) - ((at.y - 0.46) / 0.035) ** 2) * 0.6
     lip = (at.y < 0.27) & (side < 0.3)
     grows = np.where(lip, grows * looks.moustache, grows) * (1 - bare)
