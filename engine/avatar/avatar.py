@@ -46,8 +46,9 @@ class Avatar:
         style: float32 [S], identity coefficients.
         extras: further arrays by name. "landmark_vertex" int32 [478, 3] and "landmark_weight" float32 [478, 3]:
             between which vertices each landmark lies (-1 where the mesh lacks it) and with what weights; those of
-            ``engine.avatar.photo_shape`` where the neutral face is not the photo's, and of
-            ``engine.avatar.lip_follow``; avatars of before have none of these last, and lips without offsets.
+            ``engine.avatar.photo_shape`` where the neutral face is not the photo's, of ``engine.avatar.garment`` where
+            clothing was found, and of ``engine.avatar.lip_follow``; avatars of before have none of these last two:
+            their clothing bends with the neck, and their lips have no offsets.
         report: the quality report, JSON values.
     """
 

@@ -1,6 +1,6 @@
 """From a photo to an avatar."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from engine.avatar.advice import advice
 from engine.avatar.alignment import IRIS_LANDMARKS
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
+from engine.avatar.clothing import clothing
 from engine.avatar.contact import contact_pairs
 from engine.avatar.eyes import build_eyes
 from engine.avatar.fit import fit_head
+from engine.avatar.follow import Following
+from engine.avatar.garment import Undressed, undress
 from engine.avatar.head_model import load_head_model
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.layers import background_plate, decided, foreground
 from engine.avatar.lip_follow import lip_follow
 from engine.avatar.lips import shut_lips_picture
-from engine.avatar.matte import PersonMatte
-from engine.avatar.mesh import follows_head, skin_part
+from engine.avatar.matte import Matte, PersonMatte
+from engine.avatar.mesh import skin_part
 from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo import open_portrait
@@ -61,16 +64,12 @@ def create_avatar(
     head = fit_head(portrait)
     tell("cutting out the person", 0.5)
     matte = person_matte(portrait.photo, portrait.landmarks.points)
-    if matte.trusted:
-        coverage = decided(matte.alpha)
-        plate = background_plate(portrait.photo, np.maximum(coverage, matte.alpha), _moving(head))
-        person = foreground(portrait.photo, coverage, plate)
-        skin = skin_part(head, shut_lips_picture(head, person), coverage)
-    else:
-        plate = portrait.photo
-        skin = skin_part(head, shut_lips_picture(head, portrait.photo), None)
+    undressed, plate, following = _take_apart(head, matte)
+    skin = skin_part(head, shut_lips_picture(head, undressed.person), undressed.coverage, following)
     tell("building mouth and eyes", 0.8)
     parts = [skin, *build_mouth(head), *build_eyes(head)]
+    if undressed.clothing is not None:
+        parts.append(undressed.clothing)
     warnings = list(portrait.warnings)
     if not matte.trusted:
         warnings.append(
@@ -89,18 +88,37 @@ def create_avatar(
         "shut_eyes": round(float(portrait.landmarks.blendshapes[blinks].max()), 3),
     }
     report["advice"] = advice(report)
-    return join_parts(head, parts, plate, rights, report)
+    return join_parts(head, parts, plate, rights, report, undressed.extras)
 
 
-def _moving(head: FittedHead) -> Float:
+def _take_apart(head: FittedHead, matte: Matte) -> tuple[Undressed, Image, Following]:
+    """The person with clothing as a layer of its own, the plate behind, and what follows the head."""
+    if not matte.trusted:
+        return Undressed(head.photo, None), head.photo, Following(head.landmarks)
+    coverage = decided(matte.alpha)
+    worn = clothing(head.photo, coverage, head.landmarks)
+    following = Following.of(head.landmarks, coverage, worn)
+    # What is worn belongs to the plate: where the neck moves away from a collar, more of that shows.
+    still = 1.0 - worn
+    head_alone = np.maximum(coverage, matte.alpha) * still
+    plate = background_plate(head.photo, head_alone, _moving(following, head.side) * still)
+    person = foreground(head.photo, coverage, plate)
+    return undress(person, coverage, worn, following), plate, following
+
+
+def _moving(following: Following, side: int) -> Float:
     """How far each pixel follows the head, float32 [side, side]."""
-    centres = np.arange(head.side) + 0.5
-    points = np.stack(np.meshgrid(centres, centres), axis=2).reshape(-1, 2)
-    return follows_head(head, points).reshape(head.side, head.side).astype(np.float32)
+    centres = np.arange(side) + 0.5
+    return following.pose(np.stack(np.meshgrid(centres, centres), axis=2)).astype(np.float32)
 
 
 def join_parts(
-    head: FittedHead, parts: Sequence[MeshPart], background: Image, rights: Rights, report: dict[str, Any]
+    head: FittedHead,
+    parts: Sequence[MeshPart],
+    background: Image,
+    rights: Rights,
+    report: dict[str, Any],
+    extras: Mapping[str, NDArray[Any]],
 ) -> Avatar:
     """One mesh and one atlas from all parts; the first part's texture lies at the atlas' top left."""
     atlas, corners = _pack(parts)
@@ -134,7 +152,7 @@ def join_parts(
         landmarks=head.landmarks,
         style=head.style,
         rights=rights,
-        extras=_landmark_places(parts[0]) | photo_shape(head, parts) | lip_follow(parts),
+        extras=_landmark_places(parts[0]) | photo_shape(head, parts) | lip_follow(parts) | dict(extras),
         report=report,
     )
 

@@ -22,6 +22,22 @@ GRID_PX: Final = 12.0
 """Spacing of the photo grid on a 512 px canvas."""
 ROUNDS: Final = 12
 
+FOREHEAD: Final = 10
+CHIN: Final = 152
+
+
+def face_height(landmarks: Array) -> float:
+    """From the top of the forehead to the chin; landmarks: [478, 2 or 3]."""
+    return float(np.linalg.norm(landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]))
+
+
+def upright(landmarks: Array, points: Array) -> tuple[Array, Array]:
+    """How far points [..., 2] lie below the chin and to the right of it along the face, in face heights."""
+    chin, forehead = landmarks[CHIN, :2].astype(float), landmarks[FOREHEAD, :2].astype(float)
+    height = float(np.linalg.norm(chin - forehead))
+    down = (chin - forehead) / height
+    return (points - chin) @ down / height, (points - chin) @ np.array([down[1], -down[0]]) / height
+
 
 @dataclass(frozen=True, eq=False)
 class Canvas:

@@ -36,9 +36,9 @@ def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     head. Away from the person, and behind the still torso, the plate is the photo itself.
     """
     side = len(photo)
-    person = _grown(coverage > HINT, CLEAR_OF_PERSON * side)
-    combed = np.where(_grown(person, WISPS * side)[:, :, None], cv2.medianBlur(photo, MEDIAN_PX), photo)
-    share = _grown(person, WISPS * side) * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
+    person = grown(coverage > HINT, CLEAR_OF_PERSON * side)
+    combed = np.where(grown(person, WISPS * side)[:, :, None], cv2.medianBlur(photo, MEDIAN_PX), photo)
+    share = grown(person, WISPS * side) * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
     share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.002 * side)[:, :, None]
     return _to_levels(photo + share * (_behind(combed.astype(np.uint8), person) - photo))
 
@@ -90,7 +90,8 @@ def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
     return np.asarray(there + first * (softer - there) + second * (softest - softer), np.float32)
 
 
-def _grown(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
+def grown(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:
+    """A mask reaching so much farther on all sides."""
     size = 2 * max(1, round(reach_px)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)

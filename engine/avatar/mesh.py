@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from engine.avatar.easing import smooth_step
-from engine.avatar.face_region import GRID_PX, Canvas, build_surface
+from engine.avatar.face_region import GRID_PX, Canvas, build_surface, face_height
+from engine.avatar.follow import Following
 from engine.avatar.lids import without_lashes
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.conventions import ARKIT_NAMES
@@ -33,29 +34,16 @@ LOWER_REACH: Final = 0.22
 """How far the lower face's movement spreads into the neck, in face heights."""
 UPPER_REACH: Final = 0.08
 """The same for the brows: hair and hats stay."""
-NECK_LENGTH: Final = 0.6
-"""Below the chin the head's pose fades out over this many face heights."""
-NECK_HALF_WIDTH: Final = 0.35
-HAIR_HALF_WIDTH: Final = 0.85
-HAIR_TAPER: Final = 0.4
-"""What lies farther to the side below the eyes, in face heights, is no hair but a shoulder; at the chin's level that
-begins nearer by the taper."""
-HAIR_FADE: Final = (0.5, 0.25)
-"""Over so much to the side hair stops following the head: at the eyes and at the chin, in face heights."""
-SHOULDER_FADE: Final = 0.12
-"""Farther from the middle than the neck, in face heights, it fades out sooner: as many times as this distance fits."""
 PARTED_INSET: Final = 0.012
 """On photos with parted lips the lip edge's colour is taken this far inside the lip, in eye-corner distances."""
 
-FOREHEAD: Final = 10
-CHIN: Final = 152
 
-
-def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshPart:
+def skin_part(head: FittedHead, texture: Image, coverage: Float | None, following: Following) -> MeshPart:
     """Build the skin.
 
     texture: uint8 [side, side, 3], the person's colours. coverage: float32 [side, side] in [0, 1], or None where
-    the person could not be told from the background: then the whole picture bends with the head.
+    the person could not be told from the background: then the whole picture bends with the head. following: how the
+    picture around the face follows it.
     """
     canvas = Canvas(head.side, round(BEYOND_PX * head.side / 512))
     surface = build_surface(head, canvas)
@@ -74,11 +62,15 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None) -> MeshP
     face_positions = head.neutral[used].astype(np.float64)
     face_positions[:, 2] += INNER_LIP_BACK * head.inter_ocular * (1.0 - inner_shade[used])
     positions = np.concatenate([face_positions, grid_positions])
-    deltas = np.concatenate([head.deltas[:, used], _grid_deltas(head, loop, grid)], axis=1)
+    loose = following.loose(grid)[:, None]
+    deltas = np.concatenate([head.deltas[:, used], _grid_deltas(head, loop, grid) * loose], axis=1)
     # Where the mouth was closed on a parted photo, the neck follows the jaw as it does in speech.
     moved = head.neutral - head.in_photo
-    positions[len(used) :] += _spread_from(head, loop, grid, moved[None], LOWER_REACH)[0]
-    rigid = np.concatenate([np.ones(len(used)), _rigid(head, loop, grid, coverage is None)])
+    positions[len(used) :] += _spread_from(head, loop, grid, moved[None], LOWER_REACH)[0] * loose
+    around = following.pose(grid)
+    if coverage is None:
+        around *= _within_frame(head, loop, grid)
+    rigid = np.concatenate([np.ones(len(used)), around])
     breath = np.zeros(len(rigid)) if coverage is None else 1.0 - rigid
     shade = np.concatenate([inner_shade[used], np.ones(len(grid))])
     if coverage is not None:
@@ -169,10 +161,6 @@ def _depth(head: FittedHead, canvas: Canvas, grid: Array) -> Array:
     return np.asarray(cv2.remap(depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel())
 
 
-def _face_height(head: FittedHead) -> float:
-    return float(np.linalg.norm(head.landmarks[CHIN, :2] - head.landmarks[FOREHEAD, :2]))
-
-
 def _grid_deltas(head: FittedHead, loop: Array, grid: Array) -> Array:
     """What the grid does for each blendshape: what the face's edge does, fading outward."""
     brows = [k for k, name in enumerate(ARKIT_NAMES) if name.startswith(("brow", "eye"))]
@@ -185,37 +173,19 @@ def _spread_from(head: FittedHead, loop: Array, grid: Array, moved: Array, reach
     """Carry movements of head vertices ([K, V, 3]) to the grid: a mean over the nearest of the loop, fading."""
     distance, nearest = cKDTree(head.in_photo[loop, :2]).query(grid, 6)
     weight = 1.0 / np.maximum(distance, 1.0) ** 2
-    weight *= np.exp(-((distance[:, :1] / (reach * _face_height(head))) ** 2)) / weight.sum(
+    weight *= np.exp(-((distance[:, :1] / (reach * face_height(head.landmarks))) ** 2)) / weight.sum(
         axis=1, keepdims=True
     )
     near = moved[:, loop]
     return np.asarray(sum(near[:, nearest[:, k]] * weight[:, k, None] for k in range(6)))
 
 
-def follows_head(head: FittedHead, points: Array) -> Array:
-    """How far canvas positions [N, 2] follow the head's pose: 1 beside and above the chin, 0 on the torso."""
-    chin, forehead = head.landmarks[CHIN, :2].astype(float), head.landmarks[FOREHEAD, :2].astype(float)
-    height = _face_height(head)
-    down = (chin - forehead) / height
-    below = (points - chin) @ down / height
-    sideways = np.abs((points - chin) @ np.array([-down[1], down[0]])) / height
-    shoulder = 1.0 + np.maximum(sideways - NECK_HALF_WIDTH, 0.0) / SHOULDER_FADE
-    torso = smooth_step(below * shoulder / NECK_LENGTH)
-    toward_chin = np.clip(1.0 + below / 0.6, 0.0, 1.0)
-    fade = HAIR_FADE[0] + (HAIR_FADE[1] - HAIR_FADE[0]) * toward_chin
-    beside = smooth_step((sideways - HAIR_HALF_WIDTH + HAIR_TAPER * toward_chin) / fade)
-    beside *= smooth_step(2.0 * (below + 0.6))
-    return np.asarray((1.0 - torso) * (1.0 - beside))
-
-
-def _rigid(head: FittedHead, loop: Array, grid: Array, whole_picture: bool) -> Array:
-    """``follows_head`` for the grid; where the background is part of it, the frame's border stays."""
-    rigid = follows_head(head, grid)
-    if whole_picture:
-        outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - 0.25 * _face_height(head), 0.0)
-        border = np.maximum(np.minimum(grid, head.side - grid).min(axis=1), 0.0)
-        rigid *= smooth_step(border / np.maximum(border + outside, 1e-6))
-    return np.asarray(rigid)
+def _within_frame(head: FittedHead, loop: Array, grid: Array) -> Array:
+    """Where the background bends with the head: 1 near the face, 0 along the frame's border."""
+    near = 0.25 * face_height(head.landmarks)
+    outside = np.maximum(cKDTree(head.in_photo[loop, :2]).query(grid)[0] - near, 0.0)
+    border = np.maximum(np.minimum(grid, head.side - grid).min(axis=1), 0.0)
+    return smooth_step(border / np.maximum(border + outside, 1e-6))
 
 
 def _on_person(triangles: Array, uv: Array, coverage: Float, canvas: Canvas) -> Array:

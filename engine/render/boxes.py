@@ -10,10 +10,14 @@ from kernels.frame import BOX
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Vertices int32 [N] whose bounding box, with a margin in frame pixels, holds a part of the face."""
+    """Vertices int32 [N] whose bounding box, with a margin in frame pixels, holds a part of the face.
+
+    fine: whether it may be drawn twice as fine as the frame.
+    """
 
     vertices: NDArray[np.int32]
     margin_px: float
+    fine: bool = True
 
 
 class Boxes:
@@ -39,6 +43,6 @@ class Boxes:
             if np.isfinite(low).all() and np.isfinite(high).all():
                 x0, y0 = np.clip(np.floor(low), 0, self._size).tolist()
                 x1, y1 = np.clip(np.ceil(high), 0, self._size).tolist()
-                fine = supersample and 4 * (x1 - x0) * (y1 - y0) <= self._size**2
+                fine = supersample and outline.fine and 4 * (x1 - x0) * (y1 - y0) <= self._size**2
                 box[:] = x0, y0, x1 - x0 if y1 > y0 else 0, y1 - y0, 2 if fine else 1
         return self._boxes

@@ -223,7 +223,7 @@ def _place_boxes(
     high = torch.ceil(points.amax(dim=2) + margin).clamp(0, size).to(torch.int32)
     sides = (high - low).clamp(min=0) * face["box_drawn"][..., None]
     area = sides[..., 0] * sides[..., 1]
-    fine = (4 * area <= size * size) & (supersample > 0)
+    fine = (4 * area <= size * size) & (face["box_fine"] > 0) & (supersample > 0)
     boxes[:, 1:, :2], boxes[:, 1:, 3] = low, sides[..., 1]
     boxes[:, 1:, 2] = torch.where(area > 0, sides[..., 0], 0)
     boxes[:, 1:, 4] = torch.where(fine, 2, 1)

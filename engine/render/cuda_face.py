@@ -186,11 +186,18 @@ def _light_arrays(face: GeometricRenderer, room: Room) -> Arrays:
 def _box_arrays(face: GeometricRenderer, room: Room) -> Arrays:
     outlines = np.full((room.outlines, room.outline), room.vertices - 1)
     margins, drawn = np.zeros(room.outlines, np.float32), np.zeros(room.outlines, np.int32)
+    fine = np.zeros(room.outlines, np.int32)
     for k, outline in enumerate(face.outlines):
         outlines[k] = np.pad(outline.vertices, (0, room.outline - len(outline.vertices)), mode="edge")
-        margins[k], drawn[k] = outline.margin_px, 1
+        margins[k], drawn[k], fine[k] = outline.margin_px, 1, outline.fine
     scale = np.full(1, face.scale, np.float32)
-    return {"outlines": outlines, "box_margins": margins, "box_drawn": drawn, "scale": scale}
+    return {
+        "outlines": outlines,
+        "box_margins": margins,
+        "box_drawn": drawn,
+        "box_fine": fine,
+        "scale": scale,
+    }
 
 
 def _rows(array: NDArray[Any], rows: int) -> NDArray[np.float32]:

@@ -11,9 +11,10 @@ from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
 from engine.render.boxes import Boxes, Outline
+from engine.render.clothing import in_front
 from engine.render.drive import Driver, head_rotation
 from engine.render.head_light import HeadLight
-from engine.render.layers import SHADOW_LEVELS, split_layers
+from engine.render.layers import CLOTHING, SHADOW_LEVELS, part_triangles, part_vertices, split_layers
 from engine.render.light import inner_lights, mouth_shadow
 from engine.render.photo_mouth import photo_mouth_opacity
 from engine.timing import StageTimer
@@ -116,11 +117,17 @@ class GeometricRenderer:
 def _stack(avatar: Avatar, atlas: NDArray[np.uint32], scale: float) -> tuple[list[Layer], list[Outline]]:
     """The avatar's layers in drawing order, and the outlines of their boxes after the whole frame's.
 
-    Each opening: what lies behind the skin over the background, the skin again, what lies on it.
+    Clothing lies over the skin, and parts of the skin again over that. Each opening: what lies behind the skin over the
+    background, the skin again, what lies on it.
     """
     split = split_layers(avatar)
     layers, outlines = [Layer(split.skin, atlas, 0, first=True)], []
-    for box, detail in enumerate(split.details, 1):
+    if CLOTHING in avatar.part_names:
+        outlines.append(Outline(part_vertices(avatar, CLOTHING), 0.0, fine=False))
+        head, picture = in_front(avatar)
+        layers.append(Layer(part_triangles(avatar, CLOTHING), atlas, 1))
+        layers.append(Layer(head, _texture_for(picture, avatar.uv, scale)[0], 1))
+    for box, detail in enumerate(split.details, 1 + len(outlines)):
         outlines.append(Outline(detail.outline, SOFT_EDGE_PX + detail.margin * avatar.inter_ocular * scale))
         for number, triangles in enumerate((*detail.under, detail.skin, *detail.over)):
             layers.append(Layer(triangles, atlas, box, first=number == 0))

@@ -20,6 +20,9 @@ EYE_SIDES: Final = ("left", "right")
 """The person's own. Each eye has the parts "<side>_sclera", "<side>_iris" (under), "<side>_photo_lashes" and
 "<side>_lashes" (over)."""
 
+CLOTHING: Final = "clothing"
+"""What the torso wears near the head: drawn over the skin, see ``engine.render.clothing``."""
+
 SHADOW_LEVELS: Final = 64
 """Texels across the texture of "mouth_shadow", from no to full coverage."""
 
@@ -79,6 +82,7 @@ def split_layers(avatar: Avatar) -> Layers:
     """Sort the avatar's parts into drawing order; avatars without mouth or eye parts get fewer details."""
     inner = {name for layer in MOUTH_LAYERS for name in layer}
     inner |= {f"{side}_{part}" for side in EYE_SIDES for part in ("sclera", "iris", "photo_lashes", "lashes")}
+    inner.add(CLOTHING)
     outer = [index for index, name in enumerate(avatar.part_names) if name not in inner]
     skin = np.ascontiguousarray(avatar.triangles[np.isin(avatar.triangle_part, outer)])
     details = []

@@ -21,6 +21,8 @@ BLUR_SHARE: Final = 1 / 30
 CLEAR_OF_PERSON: Final = 0.02
 """The own background is taken no nearer to the person than this, over the side."""
 
+COLLAR_SOFT_PX: Final = 1.5
+
 
 def make_background(choice: str, avatar: Avatar, width: int, height: int) -> Image:
     """A picture of the canvas' size, uint8 [H, W, 3] RGB.
@@ -43,11 +45,17 @@ def make_background(choice: str, avatar: Avatar, width: int, height: int) -> Ima
 
 
 def dressed(avatar: Avatar, background: Image) -> Avatar:
-    """The avatar before another background: the middle square, as high as the picture, uint8 [H, W, 3] RGB."""
+    """The avatar before another background: the middle square, as high as the picture, uint8 [H, W, 3] RGB.
+
+    Inside a collar the own background stays, for it shows the collar's other side.
+    """
     height, width = background.shape[:2]
     left = (width - height) // 2 // 2 * 2
-    square = background[:, left : left + height]
-    return replace(avatar, background=_packed(_scaled(square, avatar.side, avatar.side)))
+    square = _scaled(background[:, left : left + height], avatar.side, avatar.side)
+    inside = avatar.extras.get("inside_collar", np.zeros(square.shape[:2], np.uint8))
+    share = cv2.GaussianBlur(inside, (0, 0), COLLAR_SOFT_PX).astype(np.float32)[:, :, None] / 255.0
+    behind = np.rint(square + share * (_plate(avatar) - square)).astype(np.uint8)
+    return replace(avatar, background=_packed(behind))
 
 
 def _without_person(avatar: Avatar) -> NDArray[np.float32]:
@@ -55,9 +63,14 @@ def _without_person(avatar: Avatar) -> NDArray[np.float32]:
     side = avatar.side
     reach = 2 * round(CLEAR_OF_PERSON * side) + 1
     person = cv2.dilate(_coverage(avatar), np.ones((reach, reach), np.uint8))
-    plate = avatar.background.view(np.uint8).reshape(side, side, 4)[..., :3].astype(np.float32)
+    plate = _plate(avatar)
     free = 1.0 - person
     return _filled(plate * free[:, :, None], np.asarray(free, np.float32))
+
+
+def _plate(avatar: Avatar) -> NDArray[np.float32]:
+    side = avatar.side
+    return avatar.background.view(np.uint8).reshape(side, side, 4)[..., :3].astype(np.float32)
 
 
 def _coverage(avatar: Avatar) -> NDArray[np.float32]:

@@ -57,10 +57,10 @@ def test_a_saved_avatar_comes_back_the_same(made: Avatar, tmp_path: Path) -> Non
     assert (frame_of(loaded) == frame_of(made)).all()
 
 
-def test_at_rest_it_is_the_photo(made: Avatar) -> None:
-    photo = made.atlas[: made.side, : made.side].view(np.uint8).reshape(made.side, made.side, 4)
-    sure = photo[..., 3] == 255
-    off = np.abs(frame_of(made).astype(int) - photo[..., :3]).max(axis=2)[sure]
+def test_at_rest_it_is_the_photo(made: Avatar, hopper: Image) -> None:
+    photo = open_portrait(hopper, FaceLandmarker()).photo
+    sure = PersonMatte()(photo).alpha > 0.99
+    off = np.abs(frame_of(made).astype(int) - photo).max(axis=2)[sure]
     assert off.mean() < 1.5 and (off > 24).mean() < 0.01
 
 

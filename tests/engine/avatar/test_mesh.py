@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.avatar.fit import fit_head
+from engine.avatar.follow import Following
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.mesh import skin_part
 from engine.avatar.parts import FittedHead, MeshPart
@@ -21,14 +22,14 @@ def head(landmarker: FaceLandmarker, hopper: Image) -> FittedHead:
 @pytest.fixture(scope="module")
 def whole(head: FittedHead) -> MeshPart:
     """Without a matte: the mesh covers the whole picture."""
-    return skin_part(head, head.photo, None)
+    return skin_part(head, head.photo, None, Following(head.landmarks))
 
 
 @pytest.fixture(scope="module")
 def person(head: FittedHead) -> MeshPart:
     coverage = np.zeros(head.photo.shape[:2], np.float32)
     coverage[:, head.side // 4 : -head.side // 4] = 1
-    return skin_part(head, head.photo, coverage)
+    return skin_part(head, head.photo, coverage, Following(head.landmarks))
 
 
 def rims(part: MeshPart) -> list[set[int]]:

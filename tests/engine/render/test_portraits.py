@@ -151,3 +151,23 @@ def test_teeth_show_in_an_open_mouth_and_not_in_a_shut_one(avatar: Avatar) -> No
 
     opened = moved(jawOpen=0.3, mouthUpperUpLeft=0.5, mouthUpperUpRight=0.5, mouthLowerDownLeft=0.5)
     assert teeth(opened) > teeth(rest(0)) + 0.05
+
+
+def test_clothing_stays_when_the_head_tilts(avatar: Avatar) -> None:
+    chin, height = avatar.landmarks[152], np.ptp(avatar.landmarks[[10, 152], 1])
+    rows = slice(round(float(chin[1] + 0.45 * height)), avatar.side)
+    still, tilted = (luma(draw(avatar, moved(roll_deg=roll)))[rows] for roll in (0.0, 12.0))
+    assert np.abs(still - tilted).max() < 2.0
+
+
+def test_the_chin_comes_down_over_the_clothing(avatar: Avatar) -> None:
+    """Where the jaw opens over a collar, the frame shows what the mesh without clothing shows."""
+    part = avatar.part_names.index("clothing")
+    bare = replace(avatar, triangles=avatar.triangles[avatar.triangle_part != part])
+    bare = replace(bare, triangle_part=avatar.triangle_part[avatar.triangle_part != part])
+    bare = replace(bare, part_names=tuple(n for n in avatar.part_names if n != "clothing"))
+    motion = moved(jawOpen=0.8, pitch_deg=8.0)
+    chin = Driver(avatar).drive(motion)[avatar.extras["landmark_vertex"][152]].mean(axis=0)
+    x, y = round(float(chin[0])), round(float(chin[1])) - 4
+    dressed, undressed = draw(avatar, motion)[y, x - 8 : x + 8], draw(bare, motion)[y, x - 8 : x + 8]
+    assert (dressed == undressed).all()

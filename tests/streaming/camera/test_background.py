@@ -1,5 +1,6 @@
 """Backgrounds as asked for, and the person cut out before them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,14 @@ def test_the_person_stands_before_the_new_background(avatar: Avatar) -> None:
     corner, middle = face[4, 4], face[SIDE // 2, SIDE // 2]
     assert corner.min() > 250
     assert middle[0] > 200 and middle[1] < 60
+
+
+def test_inside_a_collar_the_own_background_stays(avatar: Avatar) -> None:
+    inside = np.zeros((SIDE, SIDE), np.uint8)
+    inside[60:80, 20:40] = 255
+    clad = replace(avatar, extras={"inside_collar": inside})
+    plate = dressed(clad, make_background("#ffffff", clad, WIDE, HIGH)).background
+    assert plate[70, 30] == avatar.background[70, 30] and plate[10, 30] == 0xFFFFFFFF
 
 
 def test_square_and_surroundings_show_the_same_place(avatar: Avatar, tmp_path: Path) -> None:
