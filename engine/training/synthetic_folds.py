@@ -95,11 +95,14 @@ KINDS: Final[dict[str, Kind]] = {
     "whistle": Kind(
         tuple(((x, 0.165), (x * 1.06, 0.215)) for x in (0.03, 0.075, 0.12, 0.165))
         + tuple(((x, 0.40), (x * 1.08, 0.44)) for x in (0.04, 0.1, 0.15)),
-        0.010, 1.3, {"mouthPucker": 1.0, "mouthFunnel": 0.35}, 0.3,
+        0.014, 0.8, {"mouthPucker": 1.0, "mouthFunnel": 0.35}, 0.3,
     ),
 }  # fmt: skip
+DARK: Final = 0.2
+"""Share of the light that a full groove takes besides its relief."""
 TEXELS_DM: Final = 415.0
 """Texels of the unrolled skin for one decimetre of the face."""
+DEEPEST: Final = 1.4
 CENTRAL: Final = ("browInnerUp", "mouthShrugLower", "mouthPucker", "mouthFunnel", "mouthClose")
 """Units without a side."""
 
@@ -150,7 +153,7 @@ def _fold(name: str, kind: Kind, side: str) -> Fold:
     weight = np.zeros(len(ARKIT_INDEX), np.float32)
     for unit, value in kind.units.items():
         weight[ARKIT_INDEX[unit if unit in CENTRAL else unit + side]] = value
-    return Fold(name, (int(low[0]), int(low[1])), slopes(relief), (0.3 * groove).astype(np.float32), weight)
+    return Fold(name, (int(low[0]), int(low[1])), slopes(relief), (DARK * groove).astype(np.float32), weight)
 
 
 def _dense(line: Array) -> Array:
@@ -185,7 +188,7 @@ class PersonalFolds:
     def depth(self, blendshapes: Float) -> Array:
         """How deep each fold is, 0 none to about 1."""
         raised = np.array([min(float(fold.weight @ blendshapes), 1.3) for fold in folds()])
-        return np.asarray(self.rest + self.moved * raised)
+        return np.asarray(np.minimum(self.rest + self.moved * raised, DEEPEST))
 
 
 def make_folds(age: float, weight: float, dice: np.random.Generator) -> PersonalFolds:

@@ -33,7 +33,10 @@ def make_glasses(shape: HeadShape, age: float, dice: np.random.Generator) -> lis
     wide, high = dice.uniform(0.21, 0.26), dice.uniform(0.13, 0.21)
     square, thick = dice.uniform(2.0, 4.5), dice.uniform(0.007, 0.022)
     level = float(np.mean([eye[1] for eye in eyes])) + 0.02
-    front = float(nose[2]) - 0.035
+    # Clear of brow bone and cheeks.
+    x, y, z = shape.neutral[load_head_model().groups["skin"]].astype(float).T
+    near = (np.abs(x) > 0.1) & (np.abs(x) < 0.5) & (np.abs(y - level) < 1.15 * high)
+    front = min(float(nose[2]) - 0.03, float((z - CURVE * x**2)[near].min()) - thick - 0.005)
     turn = np.linspace(0, 2 * np.pi, RIM_POINTS)
     c, s = np.cos(turn), np.sin(turn)
     outline = np.stack([np.sign(c) * np.abs(c) ** (2 / square), np.sign(s) * np.abs(s) ** (2 / square)], -1)
@@ -48,7 +51,7 @@ def make_glasses(shape: HeadShape, age: float, dice: np.random.Generator) -> lis
         ear[0] = sign * max(abs(ear[0]), abs(outer) + 0.03)
         lines.append(hinge + np.linspace(0.0, 1.0, 8)[:, None] * (ear - hinge))
     inner = [eyes[0][0] - 0.015 + wide, eyes[1][0] + 0.015 - wide]
-    x = np.linspace(*inner, 9)
+    x = np.linspace(inner[0], inner[1], 9)
     arc = level - 0.25 * high - 0.02 * np.sin(np.linspace(0, np.pi, 9))
     lines.append(_bent(x, arc, front - 0.005))
     return [_tube(line, thick * (1.0 if k % 2 == 0 else 0.8)) for k, line in enumerate(lines)]
