@@ -1,13 +1,15 @@
 """Results of ``vividlive bench`` as one HTML page that needs nothing else."""
 
+import json
 from html import escape
 from typing import Any, Final
 
+from benchmarks.charts import Bars, Lines, charts
 from benchmarks.tables import rows_of
 
 STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1c1f24; background: #fff; }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.5rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid #d9dde3; text-align: right } th:first-child, td:first-child { text-align: left }
 .note { color: #5a626e } svg text { font: 12px system-ui, sans-serif; fill: currentColor }
@@ -18,7 +20,8 @@ BAR: Final = "#3b7dd8"
 RANGE: Final = "#9cc2f2"
 ROW_HEIGHT: Final = 26
 WIDTH: Final = 720
-LABEL_WIDTH: Final = 170
+LABEL_WIDTH: Final = 260
+LINES_HEIGHT: Final = 280
 
 
 def report(results: list[dict[str, Any]]) -> str:
@@ -36,19 +39,22 @@ def _section(result: dict[str, Any]) -> str:
     how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
     return (
         f"<h2>{escape(result['benchmark'])}</h2><p class=note>{escape(where)}<br>{escape(how)}</p>"
-        f"{_plot(result)}{_table(rows_of(result))}"
+        f"{''.join(map(_chart, charts(result)))}{_table(rows_of(result))}{_extra(result)}"
     )
 
 
-def _plot(result: dict[str, Any]) -> str:
-    """Bars: medians with the reach of the 99th percentile for times, missed frames for sessions."""
-    if result["benchmark"] == "sessions":
-        bars = [(f"{r['sessions']} sessions", 100 * r["missed_share"], 0.0) for r in result["sessions"]]
-        return _bars(bars, "% of frames missed")
-    rows = rows_of(result)
-    names = [" ".join(filter(None, (row.get("kernel"), row["name"]))) for row in rows]
-    bars = [(name, row["median_ms"], row.get("p99_ms", 0.0)) for name, row in zip(names, rows, strict=True)]
-    return _bars(bars, "ms: median, and 99th percentile in light" if "p99_ms" in rows[0] else "ms, median")
+def _chart(chart: Bars | Lines) -> str:
+    drawn = _bars(chart.bars, chart.unit) if isinstance(chart, Bars) else _lines(chart)
+    return f"<h3>{escape(chart.title)}</h3>{drawn}"
+
+
+def _extra(result: dict[str, Any]) -> str:
+    """Numbers beside the rows, as they are."""
+    known = {"benchmark", "machine", "commit", "versions", "settings", "parts", "frame", result["benchmark"]}
+    beside = {name: value for name, value in result.items() if name not in known}
+    versions = ", ".join(f"{name} {of}" for name, of in result.get("versions", {}).items())
+    told = f"<pre class=note>{escape(json.dumps(beside, indent=1))}</pre>" if beside else ""
+    return f"{told}<p class=note>{escape(versions)}</p>"
 
 
 def _bars(bars: list[tuple[str, float, float]], unit: str) -> str:
@@ -67,6 +73,34 @@ def _bars(bars: list[tuple[str, float, float]], unit: str) -> str:
     return (
         f'<svg width="100%" viewBox="0 0 {WIDTH} {height}" role="img">{"".join(drawn)}'
         f'<text x="{LABEL_WIDTH}" y="{height - 6}">{escape(unit)}</text></svg>'
+    )
+
+
+def _lines(chart: Lines) -> str:
+    """Points joined by a line, and dashed what would be linear in the first of them."""
+    right, bottom = max(x for x, _ in chart.points), max(y for _, y in chart.points)
+    first_x, first_y = chart.points[0]
+    top = max(bottom, first_y * right / first_x)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return 60 + x / right * (WIDTH - 160), LINES_HEIGHT - 40 - y / top * (LINES_HEIGHT - 70)
+
+    places = [at(x, y) for x, y in chart.points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    (x0, y0), (x1, y1) = at(0, 0), at(right, first_y * right / first_x)
+    marks = "".join(
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="4" fill="{BAR}"/>'
+        f'<text x="{px + 8:.1f}" y="{py + 14:.1f}">{y:g}</text>'
+        f'<text x="{px:.1f}" y="{LINES_HEIGHT - 22}" text-anchor="middle">{x:.3g}</text>'
+        for (x, y), (px, py) in zip(chart.points, places, strict=True)
+    )
+    return (
+        f'<svg width="100%" viewBox="0 0 {WIDTH} {LINES_HEIGHT}" role="img">'
+        f'<path d="M60 20 V{LINES_HEIGHT - 40} H{WIDTH - 60}" fill="none" stroke="currentColor" opacity=".35"/>'
+        f'<line x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}" stroke="{RANGE}" stroke-dasharray="6 4"/>'
+        f'<polyline points="{path}" fill="none" stroke="{BAR}" stroke-width="2"/>{marks}'
+        f'<text x="60" y="14">{escape(chart.unit)}; dashed: linear</text>'
+        f'<text x="{WIDTH - 60}" y="{LINES_HEIGHT - 4}" text-anchor="end">{escape(chart.x_unit)}</text></svg>'
     )
 
 

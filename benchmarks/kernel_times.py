@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.candidate import Candidate, WrongAnswerError
@@ -17,14 +20,44 @@ from engine.motion.values import rest
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 from kernels.build import HOST_BACKENDS, Backend, backend
+from kernels.colour import cases as colour_cases
 from kernels.colour import reference as colour_reference
 from kernels.colour import rgbx_to_i420
+from kernels.composite import cases as composite_cases
 from kernels.composite import composite
 from kernels.composite import reference as composite_reference
+from kernels.frame import Scene
+from kernels.frame.cpu import CpuPainter
+from kernels.frame.portable import PortablePainter
 from kernels.rasterise import rasterise
 from kernels.rasterise import reference as rasterise_reference
 
 COPY_MB: Final = 64
+Image = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way to compute something: ``run()`` computes it into ``out``.
+
+    off: how many levels a value may differ from the definition's, on a scale of 255; 0: every bit is equal. None: it
+    computes a part of the work alone, and is not compared.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    out: tuple[Image, ...] = ()
+    off: int | None = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """An operation on one frame's arguments: its definition's answer, ways to compute it, and bytes that must move."""
+
+    kernel: str
+    want: tuple[Image, ...]
+    ways: list[Way]
+    bytes: int
 
 
 def measure(
@@ -34,44 +67,79 @@ def measure(
     repeats: int = 200,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
-    """Time rasterise, composite, colour and the warps; JSON values.
+    """Time rasterise, composite, colour, whole frames and the warps; JSON values.
 
     Raises:
-        WrongAnswerError: the compiled kernels differ from their definitions.
+        WrongAnswerError: one that is to be timed differs from its definition.
     """
-    groups = {
-        "rasterise": _rasterise(avatar, size),
-        "composite": _composite(avatar, size),
-        "colour": _colour(avatar, size),
-        **warps(GeometricRenderer(avatar, size).render(rest(0), StageTimer()), _backends()),
-    }
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    renderer = GeometricRenderer(avatar, size)
+    skin = _skin(renderer)
+    groups = [_rasterise(renderer, *skin), _composite(renderer, *skin), _colour(renderer), _frame(renderer)]
     bandwidth = _copy_bandwidth()
-    total = sum(map(len, groups.values()))
-    kernels = []
-    done = 0
-    for kernel, candidates in groups.items():
-        for candidate in candidates:
-            median_ms = _time(candidate.run, repeats)
-            rate = candidate.bytes / median_ms / 1e6
-            kernels.append(
-                {
-                    "kernel": kernel,
-                    "name": candidate.name,
-                    "median_ms": round(median_ms, 4),
-                    "gb_per_s": round(rate, 2),
-                    "share_of_copy": round(rate / bandwidth, 4),
-                }
-            )
-            done += 1
-            progress(done / total)
+    frame = renderer.render(rest(0), StageTimer())
+    groups += [_checked(name, candidates) for name, candidates in warps(frame, _backends()).items()]
+    total = sum(len(group.ways) for group in groups)
+    rows: list[dict[str, Any]] = []
+    for group in groups:
+        for way in group.ways:
+            _check(group, way)
+            rows.append(_row(group, way, repeats, bandwidth))
+            progress(len(rows) / total)
+    left_out = [] if _numba() else ["numba (not installed)"]
     return {
         "benchmark": "kernels",
         "machine": machine(),
         "commit": commit(),
         "versions": versions(),
-        "settings": {"size": size, "repeats": repeats, "threads": 1, "checked": "against the definitions"},
+        "settings": {
+            "size": size,
+            "repeats": repeats,
+            "threads": 1,
+            "checked": "against the definitions",
+            **({"left out": ", ".join(left_out)} if left_out else {}),
+        },
         "copy_gb_per_s": round(bandwidth, 2),
-        "kernels": kernels,
+        "kernels": rows,
+    }
+
+
+def _check(group: Group, way: Way) -> None:
+    """Hold what a way computes against the definition; a frame's own array is poisoned before."""
+    if way.off is None:
+        return
+    for array in way.out:
+        array.fill(77)
+    way.run()
+    for made, want in zip(way.out, group.want, strict=True):
+        if way.off == 0:
+            right = made.tobytes() == want.tobytes()
+        else:
+            pair = [array.view(np.uint8).astype(int) for array in (made, want)]
+            right = bool(np.abs(pair[0] - pair[1]).max() <= way.off)
+        if not right:
+            raise WrongAnswerError(f"{group.kernel} by {way.name} differs from its definition")
+
+
+def _checked(kernel: str, candidates: list[Candidate]) -> Group:
+    """Candidates that were held against their definition where they were made."""
+    ways = [Way(candidate.name, candidate.run, off=None) for candidate in candidates]
+    return Group(kernel, (), ways, candidates[0].bytes)
+
+
+def _row(group: Group, way: Way, repeats: int, bandwidth: float) -> dict[str, Any]:
+    clock_ms, cpu_ms = _time(way.run, repeats)
+    rate = group.bytes / clock_ms / 1e6
+    compared = {None: "", 0: "equal"}.get(way.off, f"within {way.off}")
+    return {
+        "kernel": group.kernel,
+        "name": way.name,
+        "median_ms": round(clock_ms, 4),
+        "cpu_ms": round(cpu_ms, 4),
+        "gb_per_s": round(rate, 2),
+        "share_of_copy": round(rate / bandwidth, 4),
+        "answer": compared,
     }
 
 
@@ -79,101 +147,131 @@ def _backends() -> tuple[Backend, ...]:
     return HOST_BACKENDS if backend() == "cpu" else ("portable",)
 
 
-def _rasterise(avatar: Avatar, size: int) -> list[Candidate]:
-    positions, triangles, attributes, origin, scale = _frame_arguments(avatar, size)["rasterise"]
-    planes = np.zeros((attributes.shape[1], size, size), np.float32)
-    triangle = np.zeros((size, size), np.int32)
-    keys = np.zeros((size, size), np.int64)
-    moved = positions.nbytes + triangles.nbytes + attributes.nbytes + planes.nbytes + triangle.nbytes
-
-    def run(chosen: Backend) -> None:
-        rasterise(positions, triangles, attributes, planes, triangle, keys, origin, scale, chosen)
-
-    def check() -> None:
-        want_planes, want_triangle = np.zeros_like(planes), np.zeros_like(triangle)
-        rasterise_reference.rasterise(
-            positions, triangles, attributes, want_planes, want_triangle, origin, scale
-        )
-        run("cpu")
-        if not (np.array_equal(triangle, want_triangle) and np.array_equal(planes, want_planes)):
-            raise WrongAnswerError("rasterise differs from its definition")
-
-    if "cpu" in _backends():
-        check()
-    return [Candidate(name, lambda name=name: run(name), moved) for name in _backends()]  # type: ignore[misc]
+def _numba() -> Any:
+    """The operations in numba, or None where it is not installed."""
+    try:
+        from benchmarks import numba_kernels
+    except ImportError:
+        return None
+    return numba_kernels
 
 
-def _composite(avatar: Avatar, size: int) -> list[Candidate]:
-    planes, triangle, atlas, background = _frame_arguments(avatar, size)["composite"]
-    out = np.zeros((size, size), np.uint32)
-    moved = (
-        planes.nbytes + triangle.nbytes + background.nbytes + out.nbytes + 4 * out.nbytes
-    )  # four texels a pixel
-
-    def run(chosen: Backend) -> None:
-        composite(planes, triangle, atlas, background, out, 1, chosen)
-
-    if "cpu" in _backends():
-        want = np.zeros_like(out)
-        composite_reference.composite(planes, triangle, atlas, background, want, 1)
-        run("cpu")
-        if not np.array_equal(out, want):
-            raise WrongAnswerError("composite differs from its definition")
-    channels = atlas.view(np.uint8).reshape(*atlas.shape, 4)
-
-    def remap() -> NDArray[np.uint8]:
-        """OpenCV's part of the same work: the texture lookup, without shade, coverage and background."""
-        return np.asarray(cv2.remap(channels, planes[0], planes[1], cv2.INTER_LINEAR), np.uint8)
-
-    found = [Candidate(name, lambda name=name: run(name), moved) for name in _backends()]  # type: ignore[misc]
-    return [*found, Candidate("OpenCV remap alone", remap, moved)]
-
-
-def _colour(avatar: Avatar, size: int) -> list[Candidate]:
-    image = GeometricRenderer(avatar, size).render(rest(0), StageTimer())
-    out = np.zeros((size * 3 // 2, size), np.uint8)
-    if "cpu" in _backends():
-        want = np.zeros_like(out)
-        colour_reference.rgbx_to_i420(image, want)
-        rgbx_to_i420(image, out, "cpu")
-        if np.abs(out.astype(int) - want).max() > 1:  # whole numbers may round a tie the other way
-            raise WrongAnswerError("colour differs from its definition")
-    rgba = image.view(np.uint8).reshape(size, size, 4)
-    moved = image.nbytes + out.nbytes
-    found = [
-        Candidate(name, lambda name=name: rgbx_to_i420(image, out, name), moved)  # type: ignore[misc]
-        for name in _backends()
-    ]
-    return [*found, Candidate("OpenCV cvtColor", lambda: cv2.cvtColor(rgba, cv2.COLOR_RGBA2YUV_I420), moved)]
-
-
-def _frame_arguments(avatar: Avatar, size: int) -> dict[str, tuple[Any, ...]]:
-    """What each kernel is given for the skin of a neutral face, which covers the whole frame."""
-    renderer = GeometricRenderer(avatar, size)
+def _skin(renderer: GeometricRenderer) -> tuple[Scene, NDArray[np.float32], NDArray[np.int32]]:
+    """The scene of a neutral face, and its skin's planes and triangles, which cover the whole frame."""
+    size = renderer.size
     scene = renderer.scene(rest(0))
-    skin = renderer.layers[0]
-    mesh = scene.positions, skin.triangles, scene.attributes[0].copy()
     planes, triangle = np.zeros((3, size, size), np.float32), np.zeros((size, size), np.int32)
-    rasterise(*mesh, planes, triangle, np.zeros((size, size), np.int64), (0.0, 0.0), renderer.scale)
-    return {
-        "rasterise": (*mesh, (0.0, 0.0), renderer.scale),
-        "composite": (planes, triangle, skin.atlas, renderer.background),
-    }
+    skin, keys = renderer.layers[0], np.zeros((size, size), np.int64)
+    mesh = scene.positions, skin.triangles, scene.attributes[0]
+    rasterise(*mesh, planes, triangle, keys, (0.0, 0.0), renderer.scale)
+    return scene, planes, triangle
 
 
-def _time(run: Callable[[], Any], repeats: int) -> float:
+def _rasterise(
+    renderer: GeometricRenderer, scene: Scene, planes: NDArray[np.float32], triangle: NDArray[np.int32]
+) -> Group:
+    want = np.zeros_like(planes), np.zeros_like(triangle)
+    mesh = scene.positions, renderer.layers[0].triangles, scene.attributes[0]
+    rasterise_reference.rasterise(*mesh, *want, (0.0, 0.0), renderer.scale)
+    out, keys = (np.zeros_like(planes), np.zeros_like(triangle)), np.zeros(triangle.shape, np.int64)
+    found = []
+    for name in _backends():
+        run = partial(rasterise, *mesh, *out, keys, (0.0, 0.0), renderer.scale, name)
+        found.append(Way(name, run, out))
+    if numba := _numba():
+        run = partial(numba.rasterise, *mesh, *out, keys, np.float32(renderer.scale))
+        found.append(Way("numba", run, out))
+    moved = sum(array.nbytes for array in (*mesh, *out))
+    return Group("rasterise", want, found, moved)
+
+
+def _composite(
+    renderer: GeometricRenderer, scene: Scene, planes: NDArray[np.float32], triangle: NDArray[np.int32]
+) -> Group:
+    atlas, background = renderer.layers[0].atlas, renderer.background
+    want = np.zeros_like(background)
+    composite_reference.composite(planes, triangle, atlas, background, want)
+    out = np.zeros_like(background)
+    arguments = planes, triangle, atlas, background, out
+    found = []
+    for name in _backends():
+        off = composite_cases.PORTABLE_LEVELS_OFF if name == "portable" else 0
+        label = "portable, on OpenCV" if name == "portable" else name
+        found.append(Way(label, partial(composite, *arguments, 1, name), (out,), off))
+    if numba := _numba():
+        found.append(Way("numba", partial(numba.composite, *arguments), (out,)))
+    channels = atlas.view(np.uint8).reshape(*atlas.shape, 4)
+    remap = partial(cv2.remap, channels, planes[0], planes[1], cv2.INTER_LINEAR)
+    found.append(Way("OpenCV remap alone", remap, off=None))
+    found.append(Way("torch lookup alone", _grid_sample(atlas, planes), off=None))
+    moved = planes.nbytes + triangle.nbytes + background.nbytes + out.nbytes + 4 * out.nbytes
+    return Group("composite", (want,), found, moved)  # four texels a pixel
+
+
+def _grid_sample(atlas: NDArray[np.uint32], planes: NDArray[np.float32]) -> Callable[[], Any]:
+    """The texture lookup as networks do it: planar floats, coordinates from -1 to 1."""
+    height, width = atlas.shape
+    channels = atlas.view(np.uint8).reshape(height, width, 4).astype(np.float32)
+    texture = torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1)))[None]
+    grid = torch.from_numpy(np.stack([planes[0] / width, planes[1] / height], axis=-1) * 2 - 1)[None]
+    sample = torch.nn.functional.grid_sample
+    return partial(sample, texture, grid, "bilinear", "border", False)
+
+
+def _colour(renderer: GeometricRenderer) -> Group:
+    image = renderer.render(rest(0), StageTimer())
+    size = len(image)
+    want, out = (np.zeros((size * 3 // 2, size), np.uint8) for _ in range(2))
+    colour_reference.rgbx_to_i420(image, want)
+    off = colour_cases.MAX_LEVELS_OFF  # whole numbers may round a tie the other way
+    found = [Way(name, partial(rgbx_to_i420, image, out, name), (out,), off) for name in _backends()]
+    if numba := _numba():
+        found.append(Way("numba", partial(numba.rgbx_to_i420, image, out), (out,), off))
+    rgba = image.view(np.uint8).reshape(size, size, 4)
+    # Other work: its chroma is that of one pixel in four.
+    convert = partial(cv2.cvtColor, rgba, cv2.COLOR_RGBA2YUV_I420)
+    found.append(Way("OpenCV cvtColor", convert, off=None))
+    return Group("colour", (want,), found, image.nbytes + out.nbytes)
+
+
+def _frame(renderer: GeometricRenderer) -> Group:
+    """All layers of a neutral face: one operation after the other, and in one kernel."""
+    scene, out = renderer.scene(rest(0)), np.zeros_like(renderer.background)
+    compiled = backend() == "cpu"
+    apart = PortablePainter(renderer.layers, renderer.background, renderer.scale, backend())
+    want = np.zeros_like(out)
+    _paint(apart, scene, want)
+    label = f"{backend()}, apart"
+    found = [Way(label, partial(_paint, apart, scene, out), (out,))]
+    if compiled:
+        vertices = len(scene.positions)
+        whole = CpuPainter(renderer.layers, renderer.background, vertices, renderer.scale)
+        found.insert(0, Way("cpu, at once", partial(_paint, whole, scene, out), (out,)))
+    skin = renderer.layers[0].triangles
+    return Group("frame", (want,), found, skin.nbytes + scene.positions.nbytes + 8 * out.nbytes)
+
+
+def _paint(painter: CpuPainter | PortablePainter, scene: Scene, out: NDArray[np.uint32]) -> None:
+    painter.depth(scene)
+    painter.paint(scene, out)
+    painter.details(scene, out)
+
+
+def _time(run: Callable[[], Any], repeats: int) -> tuple[float, float]:
+    """Median milliseconds of the clock and of the processor."""
     for _ in range(3):
         run()
-    times = []
+    clock, processor = [], []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         run()
-        times.append((time.perf_counter() - began) * 1e3)
-    return float(np.median(times))
+        processor.append((time.process_time() - used) * 1e3)
+        clock.append((time.perf_counter() - began) * 1e3)
+    return float(np.median(clock)), float(np.median(processor))
 
 
 def _copy_bandwidth() -> float:
     """GB/s of a plain copy, reading and writing counted."""
     source = np.ones(COPY_MB << 20, np.uint8)
     target = np.empty_like(source)
-    return 2 * source.nbytes / _time(lambda: np.copyto(target, source), 20) / 1e6
+    return 2 * source.nbytes / _time(lambda: np.copyto(target, source), 20)[0] / 1e6

@@ -18,7 +18,8 @@ from typing import IO, Final
 
 from playwright.sync_api import Browser, Page, Playwright
 
-ROOT: Final = Path(__file__).parents[1]
+from benchmarks.machine import ROOT
+
 PORTRAITS: Final = ROOT / "engine" / "assets" / "portraits"
 SPEECH: Final = ROOT / "engine" / "assets" / "speech"
 PROBE: Final = Path(__file__).with_name("live_probe.js")

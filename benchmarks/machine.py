@@ -4,11 +4,11 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.live_page import ROOT
+ROOT: Final = Path(__file__).parents[1]
 
 
 def machine() -> dict[str, Any]:
@@ -21,11 +21,12 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that is checked out."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    return done.stdout.strip()
+    """The commit that is checked out; empty where there is none."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
+    except OSError:  # no git here
+        return ""
 
 
 def spread(values: Sequence[float]) -> dict[str, float] | None:

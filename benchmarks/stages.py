@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.machine import commit, machine
+from benchmarks.motion_parts import PARTS, timed_parts
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES
+from engine.errors import SettingError
+from engine.motion.stage import MotionStage
 from engine.pipeline import Engine, EngineSettings
 from engine.speech.audio_file import load_audio
+from engine.timing import Clock, StageTimer
 from kernels.build import describe
 from streaming.encoder import VideoEncoder
 
 SPEECH: Final = Path(__file__).parents[1] / "engine" / "assets" / "speech" / "long.wav"
 WARM_UP: Final = 25
+CLOCKS: Final = {"wall": time.perf_counter_ns, "cpu": time.process_time_ns}
+PARTS_FRAMES: Final = 225
 FRAME_MS: Final = 1000.0 / FRAME_RATE
 VERSIONS: Final = ("vividlive", "torch", "numpy", "av", "opencv-python-headless")
 
@@ -31,38 +38,52 @@ def measure(
     size: int = 512,
     seconds: float = 60.0,
     look_ahead_ms: int = 80,
+    clock: str = "wall",
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
     """Speak ``seconds`` of the bundled speech, 20 ms at a time as in a call; JSON values.
 
-    ``frame`` is all that the engine does for one frame: from the chunk of sound that completes it to I420. ``encode``
-    (H.264) is listed beside it, because in a call another process does it.
+    ``frame`` is all that the engine does for one frame: from the chunk of sound that completes it to I420;
+    ``frame_cpu_ms`` is its median in processor time whatever the clock. ``encode``
+    (H.264) is listed beside it, because in a call another process does it. ``parts`` is what "motion" consists of,
+    measured in a pass of its own.
+
+    clock: "wall", or "cpu" for processor time, which other work on the machine changes less.
+
+    Raises:
+        SettingError: another clock.
     """
+    if clock not in CLOCKS:
+        raise SettingError(f"expected a clock of {' or '.join(CLOCKS)}, got {clock!r}")
+    now = CLOCKS[clock]
     engine = Engine(EngineSettings(size=size, badge=True, look_ahead_ms=look_ahead_ms))
-    session = engine.session(avatar, seed=0)
+    session = engine.session(avatar, seed=0, timer=StageTimer(now))
     encoder = VideoEncoder(size)
     speech = load_audio(SPEECH.read_bytes()).analysis
     wanted = int(seconds * FRAME_RATE) + WARM_UP
     stages: dict[str, list[float]] = {}
     whole: list[float] = []
+    processor: list[float] = []
     chunk = FRAME_SAMPLES // 2
     position = 0
-    spent_ms = 0.0
+    spent_ms = processor_ms = 0.0
     while len(whole) < wanted:
         samples = speech[position : position + chunk]
         position = position + chunk if position + 2 * chunk <= len(speech) else 0
-        began = time.perf_counter()
+        began, used = now(), time.process_time()
         session.push_audio(samples)
         frames = list(session)
-        spent_ms += (time.perf_counter() - began) * 1e3
+        spent_ms += (now() - began) / 1e6
+        processor_ms += (time.process_time() - used) * 1e3
         for frame in frames:
             whole.append(spent_ms)
-            spent_ms = 0.0
+            processor.append(processor_ms)
+            spent_ms = processor_ms = 0.0
             for name, stage_ms in frame.stage_ms.items():
                 stages.setdefault(name, []).append(stage_ms)
-            began = time.perf_counter()
+            began = now()
             encoder.encode(frame.i420, frame.number)
-            stages.setdefault("encode", []).append((time.perf_counter() - began) * 1e3)
+            stages.setdefault("encode", []).append((now() - began) / 1e6)
             progress(min(1.0, len(whole) / wanted))
     return {
         "benchmark": "stages",
@@ -76,10 +97,30 @@ def measure(
             "quality": "geometric",
             "kernels": describe(),
             "threads": 1,
+            "clock": clock,
         },
         "stages": [{"name": name, **summary(times[WARM_UP:])} for name, times in stages.items()],
+        "parts": [
+            {"name": name, **summary(times)} for name, times in _parts(engine.motion, speech, now).items()
+        ],
         "frame": {"name": "frame", **summary(whole[WARM_UP:])},
+        "frame_cpu_ms": round(float(np.median(processor[WARM_UP:])), 3),
     }
+
+
+def _parts(stage: MotionStage, speech: NDArray[np.float32], clock: Clock) -> dict[str, list[float]]:
+    """Milliseconds of each part of the motion stage, frame by frame."""
+    state = stage.new_state(0)
+    frames = speech[: PARTS_FRAMES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    times: dict[str, list[float]] = {name: [] for name in PARTS}
+    with timed_parts(stage, clock) as timer:
+        for number, frame in enumerate(frames):
+            stage.step(state, frame)
+            taken = timer.take()
+            if number >= WARM_UP:
+                for name in PARTS:
+                    times[name].append(taken.get(name, 0.0))
+    return times
 
 
 def summary(times_ms: list[float]) -> dict[str, float]:

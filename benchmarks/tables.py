@@ -6,8 +6,8 @@ from rich.table import Table
 
 from engine.errors import InputError
 
-KINDS: Final = ("stages", "kernels", "sessions", "motion")
-COUNTS: Final = ("sessions", "streams")
+KINDS: Final = ("stages", "latency", "kernels", "sessions", "scaling", "motion", "quality", "gpu")
+COUNTS: Final = ("sessions", "streams", "size", "batch", "of")
 """Columns that are no measurements."""
 
 
@@ -19,18 +19,33 @@ def tables(result: dict[str, Any]) -> Table:
         title=f"{kind}: {result['machine']['cpu']}, commit {result['commit']}", title_justify="left"
     )
     for name in rows[0]:
-        table.add_column(
-            name.replace("_", " "), justify="left" if isinstance(rows[0][name], str) else "right"
-        )
+        is_text = isinstance(rows[0][name], str)
+        heading = name.replace("_ms", " ms").replace("_", " ")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     return table
 
 
+def bars(result: dict[str, Any], width: int = 48) -> str:
+    """The medians of a result's rows as lines of blocks, for a terminal."""
+    rows = [row for row in rows_of(result) if "median_ms" in row]
+    longest, most = max(len(row["name"]) for row in rows), max(row["median_ms"] for row in rows)
+    lines = []
+    for row in rows:
+        blocks = "█" * max(1, round(width * row["median_ms"] / most))
+        lines.append(f"{row['name']:<{longest}}  {blocks} {row['median_ms']:.2f} ms")
+    return "\n".join(lines)
+
+
 def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The measured rows of a result."""
     kind = _kind(result)
-    return [*result[kind], result["frame"]] if kind == "stages" else list(result[kind])
+    if kind != "stages":
+        return list(result[kind])
+    parts = [{**part, "name": f"- {part['name']}"} for part in result.get("parts", ())]
+    first = [row for row in result[kind] if row["name"] == "motion"]
+    return [*first, *parts, *(row for row in result[kind] if row["name"] != "motion"), result["frame"]]
 
 
 def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
@@ -44,25 +59,26 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
     sizes = [result["settings"].get("size") for result in (before, after)]
     if sizes[0] != sizes[1]:
         raise InputError(f"expected two results for one frame size, got {sizes[0]} and {sizes[1]}")
-    known = {_name(row): row for row in rows_of(before)}
+    known = {name_of(row): row for row in rows_of(before)}
     lines = []
     for row in rows_of(after):
         for name, value in row.items():
-            old = known.get(_name(row), {}).get(name)
+            old = known.get(name_of(row), {}).get(name)
             if isinstance(value, int | float) and isinstance(old, int | float) and name not in COUNTS:
                 ratio = round(value / old, 3) if old else None
                 lines.append(
-                    {"row": _name(row), "value": name, "before": old, "after": value, "ratio": ratio}
+                    {"row": name_of(row), "value": name, "before": old, "after": value, "ratio": ratio}
                 )
     return lines
 
 
-def _name(row: dict[str, Any]) -> str:
-    return " ".join(str(row[key]) for key in ("kernel", "name", "sessions") if key in row)
+def name_of(row: dict[str, Any]) -> str:
+    named = [str(row[key]) for key in ("way", "evaluation", "kernel", "batch", "name") if key in row]
+    return " ".join(named) or str(row.get("sessions"))
 
 
 def _kind(result: dict[str, Any]) -> str:
     kind = result.get("benchmark")
     if kind not in KINDS or "machine" not in result or kind not in result:
-        raise InputError("expected a result of `vividlive bench stages|kernels|sessions|motion --json`")
+        raise InputError(f"expected a result of `vividlive bench {'|'.join(KINDS[:-1])} --json`")
     return str(kind)

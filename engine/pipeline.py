@@ -101,9 +101,14 @@ class Engine:
         """
         return GeometricRenderer(avatar, self.settings.size)
 
-    def session(self, avatar: Avatar | GeometricRenderer, *, seed: int = 0) -> "Session":
-        """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639."""
-        return Session(self, avatar, seed)
+    def session(
+        self, avatar: Avatar | GeometricRenderer, *, seed: int = 0, timer: StageTimer | None = None
+    ) -> "Session":
+        """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639.
+
+        timer: by default one of the wall's time.
+        """
+        return Session(self, avatar, seed, timer)
 
 
 class Session:
@@ -113,11 +118,13 @@ class Session:
     ready once its own 640 samples and the look-ahead have arrived. Not for use from two threads at once.
     """
 
-    def __init__(self, engine: Engine, avatar: Avatar | GeometricRenderer, seed: int) -> None:
+    def __init__(
+        self, engine: Engine, avatar: Avatar | GeometricRenderer, seed: int, timer: StageTimer | None = None
+    ) -> None:
         self._engine = engine
         self._state = engine.motion.new_state(seed)
         self.set_avatar(avatar)
-        self._timer = StageTimer()
+        self._timer = timer or StageTimer()
         self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
         self._sound_start = 0
         self._heard = 0  # samples of the session that the motion stage has taken

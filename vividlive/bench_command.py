@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import InputError
+from engine.errors import InputError, SettingError, UnavailableError
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
-bench = typer.Typer(help="Measure how fast this machine is.", no_args_is_help=True)
+bench = typer.Typer(help="Measure how fast this machine is.", invoke_without_command=True)
 
 JsonOption = Annotated[
     str | None, typer.Option("--json", help="Write the result as JSON to PATH, or - for stdout.")
@@ -22,16 +22,62 @@ AvatarOption = Annotated[
 ]
 
 
+@bench.callback()
+def everything(
+    context: typer.Context,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Stages, latency, kernels and scaling in under a minute.")
+    ] = False,
+    avatar: AvatarOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --quick: also write an HTML page with plots.")
+    ] = None,
+    json_path: JsonOption = None,
+) -> None:
+    """Measure how fast this machine is: a command for each benchmark, or --quick for a first answer."""
+    if context.invoked_subcommand is not None:
+        return
+    if not quick:
+        stdout.print(context.get_help(), markup=False, highlight=False)
+        return
+    from benchmarks import quick as benchmark
+    from benchmarks.html_report import report as page
+    from benchmarks.tables import bars, tables
+
+    subject = _avatar(avatar)
+    with progress_bar("quick") as progress:
+        results = benchmark.measure(subject, progress=progress)
+    if json_path is not None:
+        write_json(json_path, results)
+    if json_path != "-":
+        for result in results:
+            stdout.print(tables(result))
+        stdout.print(bars(results[0]), markup=False, highlight=False)
+        if len(results) < benchmark.PARTS:
+            stderr.print("this machine is too slow or too busy for the rest: see vividlive bench --help")
+    if out is not None:
+        out.write_text(page(results), encoding="utf-8")
+
+
 @bench.command()
 def stages(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
     look_ahead_ms: Annotated[int, typer.Option(help="80, or 40 for less delay.")] = 80,
+    backend: Annotated[str, typer.Option(help="cpu, or cuda for batches of frames on a GPU.")] = "cpu",
+    clock: Annotated[
+        str, typer.Option(help="wall, or cpu: processor time, for machines that do other work too.")
+    ] = "wall",
     quick: QuickOption = False,
     check: CheckOption = False,
     json_path: JsonOption = None,
 ) -> None:
     """Time every stage of a frame on one thread, from a chunk of sound to the encoded picture."""
+    if backend not in ("cpu", "cuda"):
+        raise SettingError(f"expected a backend of cpu or cuda, got {backend!r}")
+    if backend == "cuda":
+        _stages_on_gpu(size, avatar, quick, check, json_path)
+        return
     from benchmarks import stages as benchmark
 
     subject = _avatar(avatar)
@@ -41,8 +87,85 @@ def stages(
             size=size,
             seconds=10.0 if quick else 60.0,
             look_ahead_ms=look_ahead_ms,
+            clock=clock,
             progress=progress,
         )
+    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+def _stages_on_gpu(size: int, avatar: Path | None, quick: bool, check: bool, json_path: str | None) -> None:
+    from benchmarks import gpu as benchmark
+    from benchmarks.gpu_pack import make_pack
+    from kernels.cuda import CudaUnavailableError, launcher
+
+    try:
+        launcher()
+    except CudaUnavailableError as error:
+        raise UnavailableError(str(error)) from error
+    pack = make_pack(_avatar(avatar), size)
+    with progress_bar("stages") as progress:
+        result = benchmark.measure(pack, frames=50 if quick else 500, progress=progress)
+    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+@bench.command()
+def latency(
+    size: SizeOption = 512,
+    avatar: AvatarOption = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Also measure a call in a real Chromium on this machine.")
+    ] = False,
+    quick: QuickOption = False,
+    check: CheckOption = False,
+    json_path: JsonOption = None,
+) -> None:
+    """Split the time from a sample of sound to the packet that shows it into pieces, for both look-aheads."""
+    from benchmarks import latency as benchmark
+
+    subject = _avatar(avatar)
+    with progress_bar("latency") as progress:
+        result = benchmark.measure(
+            subject, size=size, seconds=5.0 if quick else 30.0, browser=browser, progress=progress
+        )
+    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+@bench.command()
+def scaling(
+    avatar: AvatarOption = None,
+    most: Annotated[int, typer.Option(help="Sessions of one engine, at most: 1, 2, 4... up to this.")] = 8,
+    quick: QuickOption = False,
+    check: CheckOption = False,
+    json_path: JsonOption = None,
+) -> None:
+    """Measure what a frame costs against its size and against the number of sessions, in processor time."""
+    from benchmarks import scaling as benchmark
+
+    if most < 1:
+        raise SettingError(f"expected at least one session, got {most}")
+    subject = _avatar(avatar)
+    counts = sorted({1, most, *(2**k for k in range(most.bit_length()))})
+    with progress_bar("scaling") as progress:
+        result = benchmark.measure(
+            subject, seconds=3.0 if quick else 20.0, sessions=counts, progress=progress
+        )
+    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+@bench.command()
+def quality(
+    lips: Annotated[Path | None, typer.Option(help="Clips of speaking faces: opening and width.")] = None,
+    pose: Annotated[Path | None, typer.Option(help="Recordings of speech: how the head moves.")] = None,
+    video: Annotated[Path | None, typer.Option(help="Clips of speaking faces: reenactment.")] = None,
+    motion: Annotated[Path | None, typer.Option(help="Timed speech: closures and curves.")] = None,
+    check: CheckOption = False,
+    json_path: JsonOption = None,
+) -> None:
+    """Gather the evaluations' bars in one table, each on the media that are given for it."""
+    from benchmarks import quality as benchmark
+
+    with progress_bar("quality") as progress:
+        result = benchmark.measure(lips=lips, pose=pose, video=video, motion=motion, progress=progress)
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
 
 
@@ -140,12 +263,18 @@ def compare(
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results of --json.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    png: Annotated[Path | None, typer.Option(help="Also write every plot as PNG into this folder.")] = None,
 ) -> None:
     """Write results as one HTML page with plots."""
     from benchmarks.html_report import report as page
 
-    text = page([_read(path) for path in results])
-    out.write_text(text, encoding="utf-8")
+    read = [_read(path) for path in results]
+    out.write_text(page(read), encoding="utf-8")
+    if png is not None:
+        from benchmarks.plots import write_plots
+
+        for path in write_plots(read, png):
+            stdout.print(str(path), markup=False)
 
 
 def _avatar(bundle: Path | None) -> Any:

@@ -113,7 +113,7 @@ def voice(seconds: float, amplitude: float = 0.5) -> NDArray[np.float32]:
             for centre, width in ((730, 90), (1090, 110), (2440, 160))
         )
         sound += (weight + 0.05) * np.sin(2 * np.pi * hertz * time_s + harmonic * harmonic)
-    return (amplitude * sound / np.abs(sound).max()).astype(np.float32)
+    return np.asarray(amplitude * sound / np.abs(sound).max(), np.float32)
 
 
 def bursts(seconds: float) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from benchmarks.live_page import ROOT
+from benchmarks.machine import ROOT
 from benchmarks.media.marked_call import MarkedCall
 
 FRAME_RATE: Final = 25

@@ -14,27 +14,17 @@ from engine.avatar.avatar import Avatar
 from engine.avatar.lip_fields import lip_fields, tucked
 from engine.avatar.neutral import UPPER_LIP_SHARE, overclose_px
 from engine.avatar.teeth import COLUMNS
+from engine.render.drive_numbers import NO_TEETH, SEALED_NONE, SEALED_WHOLE, SKEW_SHIFT, TUCK_COVER
 from engine.render.layers import part_vertices
 
 Float = NDArray[np.float32]
 Array = NDArray[Any]
 
-SEALED_WHOLE: Final = 0.23
-SEALED_NONE: Final = 0.4
-"""Gap up to which lips alone close it, and from which they do not try, eye-corner distances: 0.13 is what a jaw
-opened by 0.3 leaves, 0.22 the same with a funnel on top, 0.4 a jaw opened wide."""
-
-TUCK_COVER: Final = 0.012
-"""How much of the upper teeth a tucked lower lip covers, eye-corner distances."""
 TUCK_LIFT: Final = 0.018
-"""How far the upper lip rises off them meanwhile, likewise."""
-NO_TEETH: Final = (0.035, 0.08)
-"""How far below and behind the upper lip's edge teeth are thought on avatars without, likewise."""
+"""How far the upper lip rises off the teeth in a tuck, eye-corner distances."""
 
 SKEW_OPENING: Final = 0.6
 """How much larger and smaller the opening gets near the corners; less toward the middle."""
-SKEW_SHIFT: Final = 0.2
-"""How far the mouth goes to the larger side, over its opening."""
 
 
 class LipOffsets:

@@ -1,7 +1,8 @@
 """Drive on the GPU: where a batch of faces' vertices are and how bright, in torch operations on whole batches.
 
 What ``Driver``, ``LipOffsets``, ``HeadLight``, ``InnerLight`` and ``Boxes`` do for one face in NumPy, for every row at once,
-with no step that waits for a value: decisions are masks. Constants are those of ``cuda_face``. Runs on any torch device.
+with no step that waits for a value: decisions are masks. Constants are those of ``cuda_face``. Runs on any torch device and
+needs torch and NumPy alone.
 
 Convention: rows B; tensors float32 unless they are numbers of vertices.
 """
@@ -14,20 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.avatar import lip_offsets as lips
-from engine.motion.values import Motion
-from engine.render.cuda_face import SHAPES
-from engine.render.drive import head_rotation
-from engine.render.geometric import GeometricRenderer
-from engine.render.head_light import MOST
+from engine.conventions import ARKIT_NAMES, LIP_OFFSET_NAMES
+from engine.render import drive_numbers as numbers
 from kernels.frame import BOX, CHANNELS
+
+SHAPES: Final = len(ARKIT_NAMES) + 1
+"""The blendshapes, and the expression of the photo."""
 
 CONTROLS: Final = {
     "amounts": SHAPES,
     "turn": 9,
     "shift": 3,
     "breath": 1,
-    "lips": 5,
+    "lips": len(LIP_OFFSET_NAMES),
     "light": 3,
     "opacity": 1,
     "supersample": 1,
@@ -35,21 +35,6 @@ CONTROLS: Final = {
 """What the host tells of one frame of one face, in this order: numbers that follow from the motion alone."""
 
 CONTROL_COUNT: Final = sum(CONTROLS.values())
-
-
-def controls(face: GeometricRenderer, motion: Motion, supersample: bool, out: NDArray[np.float32]) -> None:
-    """Fill one row of controls, float32 [CONTROL_COUNT]."""
-    opacity = face.photo_opacity(motion)
-    motion = motion.clamped()
-    turn, shift = face.driver.carried(motion)
-    light = face.head_light.turned(head_rotation(*motion.pose[:3].tolist()))
-    amounts = face.driver.amounts(motion)
-    breath = [motion.breath]
-    parts = amounts, turn.ravel(), shift, breath, motion.lip_offsets, light, [opacity], [supersample]
-    np.concatenate(parts, out=out, casting="same_kind")
-    # A value that is not finite would spread over the whole batch's products: such a frame shows the face at rest.
-    if not np.isfinite(out).all():
-        out[:] = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +81,11 @@ def drive(face: dict[str, Tensor], control: Tensor, size: int, out: Driven) -> N
     out.opacity[:count] = told["opacity"][:, 0].to(torch.int32)
 
 
-def _picked(points: Tensor, numbers: Tensor) -> Tensor:
+def _picked(points: Tensor, vertices: Tensor) -> Tensor:
     """Points [B, V, C] by number [B, ...]: [B, ..., C]."""
-    flat = numbers.flatten(1)
+    flat = vertices.flatten(1)
     picked = points.gather(1, flat[..., None].expand(-1, -1, points.shape[2]))
-    return picked.view(*numbers.shape, points.shape[2])
+    return picked.view(*vertices.shape, points.shape[2])
 
 
 def _dot(points: Tensor, axis: Tensor) -> Tensor:
@@ -110,7 +95,7 @@ def _dot(points: Tensor, axis: Tensor) -> Tensor:
 
 def _reached(gap: Tensor, unit: Tensor) -> Tensor:
     """Share of a gap [B, 1] that lips alone close."""
-    far = ((gap / unit - lips.SEALED_WHOLE) / (lips.SEALED_NONE - lips.SEALED_WHOLE)).clamp(0.0, 1.0)
+    far = ((gap / unit - numbers.SEALED_WHOLE) / (numbers.SEALED_NONE - numbers.SEALED_WHOLE)).clamp(0.0, 1.0)
     return 1.0 - far * far * (3.0 - 2.0 * far)
 
 
@@ -129,7 +114,7 @@ def _move_lips(face: dict[str, Tensor], offsets: Tensor, shape: Tensor) -> None:
     gap = torch.bmm(face["lip_apart"], _dot(points, down)[..., None])[..., 0].clamp(min=0.0)
     widest = gap.amax(dim=1, keepdim=True)
     moved = (skew * face["lip_skewed"] * gap)[..., None] * down[:, None]
-    moved = moved + (skew * lips.SKEW_SHIFT * widest * right)[:, None]
+    moved = moved + (skew * numbers.SKEW_SHIFT * widest * right)[:, None]
     moved = moved + _tuck(face, points + moved, shape, down, tuck)
     seal = seal * _reached(widest, unit)
     moved = moved + seal[..., None] * _closing(face, points + moved, down)
@@ -144,11 +129,11 @@ def _tuck(face: dict[str, Tensor], points: Tensor, shape: Tensor, down: Tensor, 
     unit, across = face["lip_unit"][..., None], down[:, None]
     upper = points - torch.bmm(face["lip_apart"], points)  # what lies over each place of the lower line
     tooth = torch.bmm(face["lip_on_teeth"], _picked(shape, face["lip_teeth"]))
-    thought = upper + lips.NO_TEETH[0] * unit * across
+    thought = upper + numbers.NO_TEETH[0] * unit * across
     behind = torch.zeros_like(thought)
-    behind[..., 2:] = lips.NO_TEETH[1] * unit
+    behind[..., 2:] = numbers.NO_TEETH[1] * unit
     tooth = torch.where(face["lip_has_teeth"][..., None] > 0, tooth, thought + behind)
-    tooth = tooth - lips.TUCK_COVER * unit * across
+    tooth = tooth - numbers.TUCK_COVER * unit * across
     middle = face["lip_middle"]
     height = _dot(upper - points + middle[..., None] * (tooth - upper), down) * face["lip_inner"]
     share = tuck * _reached(-height.amin(dim=1, keepdim=True), face["lip_unit"])
@@ -167,7 +152,7 @@ def _closing(face: dict[str, Tensor], points: Tensor, down: Tensor) -> Tensor:
 def _light(face: dict[str, Tensor], turned: Tensor, shape: Tensor, attributes: Tensor) -> None:
     """Shade of every set, and the mouth shadow's coordinate, into attributes [B, A, V, 3]."""
     change = torch.bmm(face["normals"], turned[..., None])[..., 0] * face["light_weight"]
-    bright = 1.0 + change.clamp(-MOST, MOST)
+    bright = 1.0 + change.clamp(-numbers.HEAD_LIGHT_MOST, numbers.HEAD_LIGHT_MOST)
     inner = _inner_light(face, shape)
     lit = face["lit"].flatten(1)
     # Light that is drawn as coverage darkens nothing by itself.

@@ -1,85 +1,87 @@
-"""What the GPU keeps of one face to drive it: the arrays of the CPU's driver, padded to one size for a batch.
+"""What the host tells the GPU: once, all that it keeps of a face, and for every frame what follows from its motion.
 
 Convention:
     A row of a batch is one face. V counts vertices with one more at the end that belongs to nothing: index lists are
-    padded with its number, so that whatever is read or written there has no effect.
+    padded with its number, so that whatever is read or written there has no effect. ``Room`` has the sizes.
     Lights: every ``InnerLight`` of the face and its mouth's shadow, K in all, edges of P points, at most Q lit vertices.
     Lips: L places of the contact lines, M vertices that follow them, T of the teeth's edge.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import ARKIT_NAMES
 from engine.errors import UnavailableError
+from engine.motion.values import Motion
+from engine.render.cuda_batch import Arrays, PreparedFace, Room
+from engine.render.cuda_drive import SHAPES
+from engine.render.drive import head_rotation
 from engine.render.geometric import GeometricRenderer
 from engine.render.light import InnerLight
 
-SHAPES: Final = len(ARKIT_NAMES) + 1
-Arrays = dict[str, NDArray[Any]]
+
+def room_for(faces: Sequence[GeometricRenderer]) -> Room:
+    """Room for every one of these faces."""
+
+    def most(sizes: list[int]) -> int:
+        return max(sizes, default=1)
+
+    lights = [light for face in faces for light in _lights(face)]
+    lips = [face.driver.lips for face in faces if face.driver.lips is not None]
+    tops = [face.driver.top for face in faces if face.driver.top is not None]
+    return Room(
+        vertices=1 + max(len(face.driver.neutral) for face in faces),
+        lights=most([len(_lights(face)) for face in faces]),
+        edge=most([len(light.upper) for light in lights]),
+        lit=most([len(light.lit) for light in lights]),
+        lips=most([len(lip.lines) for lip in lips]),
+        followers=most([len(lip.vertex) for lip in lips]),
+        teeth=most([len(lip.teeth) for lip in lips]),
+        top=most([len(edge) for edge, _, _ in tops]),
+        outlines=most([len(face.outlines) for face in faces]),
+        outline=most([len(o.vertices) for face in faces for o in face.outlines]),
+        sets=max(len(face.attributes) for face in faces),
+        layers=max(len(face.layers) for face in faces),
+        triangles=most([len(layer.triangles) for face in faces for layer in face.layers]),
+    )
 
 
-@dataclass(frozen=True)
-class Room:
-    """How much of everything a row has room for; see the module's Convention."""
-
-    vertices: int
-    lights: int
-    edge: int
-    lit: int
-    lips: int
-    followers: int
-    teeth: int
-    top: int
-    outlines: int
-    outline: int
-    sets: int
-    layers: int
-    triangles: int
-
-    @classmethod
-    def of(cls, faces: list[GeometricRenderer]) -> "Room":
-        """Room for every one of these faces."""
-
-        def most(sizes: list[int]) -> int:
-            return max(sizes, default=1)
-
-        lights = [light for face in faces for light in _lights(face)]
-        lips = [face.driver.lips for face in faces if face.driver.lips is not None]
-        tops = [face.driver.top for face in faces if face.driver.top is not None]
-        return cls(
-            vertices=1 + max(len(face.driver.neutral) for face in faces),
-            lights=most([len(_lights(face)) for face in faces]),
-            edge=most([len(light.upper) for light in lights]),
-            lit=most([len(light.lit) for light in lights]),
-            lips=most([len(lip.lines) for lip in lips]),
-            followers=most([len(lip.vertex) for lip in lips]),
-            teeth=most([len(lip.teeth) for lip in lips]),
-            top=most([len(edge) for edge, _, _ in tops]),
-            outlines=most([len(face.outlines) for face in faces]),
-            outline=most([len(o.vertices) for face in faces for o in face.outlines]),
-            sets=max(len(face.attributes) for face in faces),
-            layers=max(len(face.layers) for face in faces),
-            triangles=most([len(layer.triangles) for face in faces for layer in face.layers]),
-        )
-
-
-def face_arrays(face: GeometricRenderer, room: Room) -> Arrays:
-    """The constants of one face, by the names that ``engine.render.cuda_drive`` reads.
+def prepare(face: GeometricRenderer, room: Room) -> PreparedFace:
+    """All that the GPU keeps of one face.
 
     Raises:
         UnavailableError: the face needs more room.
     """
-    needs = Room.of([face])
+    needs = room_for([face])
     short = [name for name, have in vars(room).items() if getattr(needs, name) > have]
     if short:
         raise UnavailableError(
             f"expected a face with room for its {', '.join(short)} in this batch: make the batch with this face"
         )
-    return {**_mesh(face, room), **_lips(face, room), **_light_arrays(face, room), **_box_arrays(face, room)}
+    arrays = {
+        **_mesh(face, room),
+        **_lips(face, room),
+        **_light_arrays(face, room),
+        **_box_arrays(face, room),
+    }
+    return PreparedFace(face.size, face.scale, face.background, face.layers, arrays)
+
+
+def controls(face: GeometricRenderer, motion: Motion, supersample: bool, out: NDArray[np.float32]) -> None:
+    """Fill one row of controls, float32 [CONTROL_COUNT]."""
+    opacity = face.photo_opacity(motion)
+    motion = motion.clamped()
+    turn, shift = face.driver.carried(motion)
+    light = face.head_light.turned(head_rotation(*motion.pose[:3].tolist()))
+    amounts = face.driver.amounts(motion)
+    breath = [motion.breath]
+    parts = amounts, turn.ravel(), shift, breath, motion.lip_offsets, light, [opacity], [supersample]
+    np.concatenate(parts, out=out, casting="same_kind")
+    # A value that is not finite would spread over the whole batch's products: such a frame shows the face at rest.
+    if not np.isfinite(out).all():
+        out[:] = 0
 
 
 def _mesh(face: GeometricRenderer, room: Room) -> Arrays:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.matte import FACE_OVAL
+from engine.render.drive_numbers import HEAD_LIGHT_MOST
 from engine.render.layers import part_vertices
 
 Float = NDArray[np.float32]
@@ -21,8 +22,6 @@ HALF_HEIGHT: Final = 0.85  # in distances from forehead to chin
 STEEPEST: Final = 0.92
 """Sine of the angle at which the egg's normals stop turning away: beyond the outline there is hair, not head."""
 STRENGTH: Final = 0.6
-MOST: Final = 0.12
-"""No point gets brighter or darker by more than this share."""
 USUAL: Final = np.array([0.0, -0.1, -0.25])
 """Light from the front and a little above: what is assumed where the photo does not say."""
 STIFFNESS: Final = 0.05
@@ -53,7 +52,7 @@ class HeadLight:
     def at(self, rotation: Float) -> Float:
         """Brightness of all vertices, float32 [V], when the head is turned by ``rotation`` [3, 3]."""
         change = (self.normals @ self.turned(rotation)) * self.weight
-        return np.asarray(1.0 + np.clip(change, -MOST, MOST), np.float32)
+        return np.asarray(1.0 + np.clip(change, -HEAD_LIGHT_MOST, HEAD_LIGHT_MOST), np.float32)
 
 
 def _read(avatar: Avatar, normals: Float) -> tuple[float, Float]:

@@ -90,8 +90,16 @@ class CudaPainter:
         self._scales[row] = float(scale)
         self._held[row] = held
 
-    def draw(self, count: int, positions: Any, attributes: Any, boxes: Any, opacity: Any) -> None:
-        """Draw the first ``count`` rows into ``frames``.
+    def draw(
+        self,
+        count: int,
+        positions: Any,
+        attributes: Any,
+        boxes: Any,
+        opacity: Any,
+        layers: slice = slice(None),
+    ) -> None:
+        """Draw the first ``count`` rows into ``frames``; ``layers``: those of the list that are drawn.
 
         positions float32 [rows, V, 3], attributes float32 [rows, A, V, 3], boxes int32 [rows, B, 5], opacity int32
         [rows], of which V, A and B are the limits'.
@@ -102,7 +110,7 @@ class CudaPainter:
         check_tensor("boxes", boxes, "int32", (rows, limits.boxes, BOX))
         check_tensor("opacity", opacity, "int32", (rows,))
         pixels = self.size * self.size
-        for number in range(limits.layers):
+        for number in range(*layers.indices(limits.layers)):
             which = number, limits.layers, self._layers, limits.boxes, boxes, opacity
             triangles = limits.triangles if number == 0 else limits.triangles // 4
             x, _, _ = blocks([triangles], THREADS)

@@ -1,15 +1,20 @@
 """What the benchmarks compute from what they measure, and that they refuse what they cannot measure."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import kernel_times, motion, sessions, stages
+from benchmarks import kernel_times, latency, motion, quality, quick, scaling, sessions, stages
+from benchmarks.candidate import WrongAnswerError
+from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
-from benchmarks.tables import compared, rows_of
+from benchmarks.plots import write_plots
+from benchmarks.tables import bars, compared, rows_of
 from engine.avatar.avatar import Avatar
 from engine.errors import InputError, SettingError
+from engine.training.evaluate.report import Bar, Report
 from kernels.build import backend
 from tests.engine.render.made_up import mouth_avatar
 
@@ -68,13 +73,23 @@ def test_stages_are_timed_from_sound_to_packet(avatar: Avatar) -> None:
     engine_ms = sum(r["median_ms"] for r in measured["stages"] if r["name"] != "encode")
     assert 0.5 * engine_ms < measured["frame"]["median_ms"] and measured["frame"]["median_ms"] > 0
     assert seen[-1] == 1.0 and seen == sorted(seen)
-    assert len(rows_of(measured)) == len(measured["stages"]) + 1
+    parts = [row["name"] for row in measured["parts"]]
+    assert parts == ["voice activity", "features", "face motion", "pose", "idle life"]
+    assert [row["name"] for row in rows_of(measured)][1:6] == [f"- {part}" for part in parts]
+    assert len(rows_of(measured)) == len(measured["stages"]) + len(parts) + 1
+    with pytest.raises(SettingError, match="expected a clock of wall or cpu, got 'sun'"):
+        stages.measure(avatar, clock="sun")
 
 
 def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = kernel_times.measure(avatar, size=64, repeats=2)
     warps = {"refine", "warp_image", "warp_features"}
-    assert {row["kernel"] for row in measured["kernels"]} == {"rasterise", "composite", "colour"} | warps
+    assert {row["kernel"] for row in measured["kernels"]} == {
+        "rasterise",
+        "composite",
+        "colour",
+        "frame",
+    } | warps
     assert sum(row["name"] == "torch grid_sample alone" for row in measured["kernels"]) == len(warps)
     assert all(row["median_ms"] > 0 for row in measured["kernels"])
     if backend() != "cpu":
@@ -85,10 +100,10 @@ def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: 
 
     with monkeypatch.context() as patch:
         patch.setattr("benchmarks.kernel_times.colour_reference.rgbx_to_i420", wrong)
-        with pytest.raises(kernel_times.WrongAnswerError, match="colour"):
+        with pytest.raises(WrongAnswerError, match="colour"):
             kernel_times.measure(avatar, size=64, repeats=2)
     monkeypatch.setattr("benchmarks.warp_times.reference.warp_features", lambda *arguments: None)
-    with pytest.raises(kernel_times.WrongAnswerError, match="warp_features"):
+    with pytest.raises(WrongAnswerError, match="warp_features"):
         kernel_times.measure(avatar, size=64, repeats=2)
 
 
@@ -105,7 +120,7 @@ def test_motion_is_timed_in_every_runtime_that_agrees(monkeypatch: pytest.Monkey
     assert "NumPy" in report([measured]) and rows_of(measured) == measured["motion"]
     assert {line["value"] for line in compared(measured, measured)} == {"median_ms", "p95_ms", "cpu_ms"}
     monkeypatch.setattr(motion, "largest_difference", lambda runtime, net: float("nan"))
-    with pytest.raises(kernel_times.WrongAnswerError, match="NumPy, 1 on cpu differs"):
+    with pytest.raises(WrongAnswerError, match="NumPy, 1 on cpu differs"):
         motion.measure(frames=1, formats=())
     with pytest.raises(SettingError, match="expected cpu or cuda, got gpu"):
         motion.measure(device="gpu")
@@ -119,3 +134,104 @@ def test_motion_bars_are_for_the_stage_and_for_batches_on_a_gpu() -> None:
 
     assert motion.missed_bars(times("cpu")) == ["expected motion stage within 1.5 ms a frame, got 2.0 ms"]
     assert "64 on cuda within 0.5 ms a stream" in motion.missed_bars(times("cuda"))[1]
+
+
+def scaled(costs: dict[tuple[int, int], float]) -> dict[str, Any]:
+    rows = [
+        {
+            "name": f"{size} px, {count}",
+            "size": size,
+            "sessions": count,
+            "cpu_ms": cost,
+            "p5_ms": cost,
+            "p95_ms": cost,
+            "cpu_ms_each": cost / count,
+        }
+        for (size, count), cost in costs.items()
+    ]
+    about = {"cpu": "x", "cores": 2, "system": "y"}
+    return {
+        "benchmark": "scaling",
+        "machine": about,
+        "commit": "abc",
+        "settings": {},
+        "scaling": rows,
+    }
+
+
+def test_scaling_is_linear_or_missed() -> None:
+    fine = scaled({(256, 1): 3.0, (512, 1): 6.0, (768, 1): 12.0, (512, 4): 24.0})
+    assert scaling.missed_bars(fine) == []
+    missed = scaling.missed_bars(scaled({(256, 1): 3.0, (512, 1): 14.0, (512, 4): 70.0}))
+    assert [line.split(", got")[0] for line in missed] == [
+        "expected 512 px, 1 within 13.80 ms, linear in pixels",
+        "expected 512 px, 4 within 64.40 ms, linear in sessions",
+    ]
+    size, sessions = charts(fine)
+    assert isinstance(size, Lines) and isinstance(sessions, Lines)
+    assert sessions.points == [(1, 6.0), (4, 24.0)] and size.points[0] == (0.065536, 3.0)
+    assert report([fine]).count("<polyline") == 2
+
+
+def test_scaling_serves_every_session(avatar: Avatar) -> None:
+    measured = scaling.measure(avatar, seconds=0.1, sizes=(256,), sessions=(1, 2), session_size=256)
+    assert [(row["size"], row["sessions"]) for row in rows_of(measured)] == [(256, 1), (256, 2)]
+    assert all(row["cpu_ms"] > 0 for row in rows_of(measured))
+
+
+def test_latency_adds_up_to_what_the_look_ahead_says(avatar: Avatar) -> None:
+    measured = latency.measure(avatar, size=256, seconds=1.5)
+    ways = {row["way"]: {} for row in measured["latency"]}
+    for row in measured["latency"]:
+        ways[row["way"]][row["name"]] = row["median_ms"]
+    for ahead, way in ((80.0, "80 ms ahead"), (40.0, "40 ms ahead")):
+        found = ways[way]
+        assert (found["own 40 ms"], found["look-ahead"]) == (40.0, ahead)
+        assert found["first sample to I420"] > 40.0 + ahead and min(found["motion"], found["H.264"]) > 0
+        left = latency.BUDGETS_MS[int(ahead)] - found["first sample to packet"]
+        assert found["left of the budget"] == pytest.approx(left, abs=0.01)
+    late = {"latency": [{"way": "80 ms ahead", "name": "left of the budget", "p99_ms": -3.0}]}
+    assert latency.missed_bars(late) == [
+        "expected 80 ms ahead to keep to its budget at the 99th percentile, got -3.0 ms left"
+    ]
+
+
+def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Report(
+        "lips", ({"clip": "a"}, {"clip": "b"}), (Bar("opening r", 0.51, 0.4), Bar("lag", 3.0, -1, 1))
+    )
+    monkeypatch.setattr("benchmarks.quality.metrics.evaluate_lips", lambda path, progress: found)
+    measured = quality.measure(lips=Path("clips"))
+    assert [(row["evaluation"], row["name"], row["met"], row["of"]) for row in rows_of(measured)] == [
+        ("lips", "opening r", "yes", 2),
+        ("lips", "lag", "NO", 2),
+    ]
+    assert quality.missed_bars(measured) == ["expected lips lag -1 to 1, got 3.0"]
+    with pytest.raises(SettingError, match="expected media"):
+        quality.measure()
+
+
+def test_a_quick_answer_has_all_parts_or_stops_in_time(
+    avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("STAGES_S", 0.2), ("LATENCY_S", 1.1), ("SCALING_S", 0.05), ("REPEATS", 1)):
+        monkeypatch.setattr(quick, name, value)
+    monkeypatch.setattr(scaling, "WARM_UP", 1)
+    monkeypatch.setattr(kernel_times, "_numba", lambda: None)  # which compiles for seconds
+    monkeypatch.setattr(quick, "LIMIT_S", 600.0)
+    seen: list[float] = []
+    results = quick.measure(avatar, progress=seen.append)
+    assert [result["benchmark"] for result in results] == ["stages", "latency", "kernels", "scaling"]
+    assert seen == sorted(seen) and seen[-1] == 1.0
+    page = report(results)
+    assert all(f"<h2>{result['benchmark']}</h2>" in page for result in results)
+    assert "frame" in bars(results[0]) and "█" in bars(results[0])
+    monkeypatch.setattr(quick, "LIMIT_S", 0.0)
+    assert len(quick.measure(avatar)) == 0
+
+
+def test_plots_become_files(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    paths = write_plots([result(10.0), result(12.0), scaled({(256, 1): 3.0, (512, 1): 6.0})], tmp_path)
+    assert [path.name for path in paths] == ["stages.png", "stages-2.png", "scaling-size.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)

@@ -14,7 +14,8 @@ from engine.motion.values import Motion, rest
 from engine.render import cuda
 from engine.render.badge import add_badge
 from engine.render.cuda import CudaRenderer
-from engine.render.cuda_face import Room
+from engine.render.cuda_batch import STAGES
+from engine.render.cuda_face import room_for
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
@@ -149,6 +150,15 @@ def test_a_frame_launches_nothing_but_its_list(emulated: EmulatedLauncher) -> No
     assert all(3 in grid[1:] for _, grid, _ in emulated.launched)
 
 
+def test_times_every_stage(make: Make) -> None:
+    renderer = make([GeometricRenderer(mouth_avatar(12), SIDE)])
+    assert renderer.batch.stage_ms() is None
+    for _ in range(4):  # the graph's replays among them
+        _ = renderer.render([rest(0)]).i420
+        taken = renderer.batch.stage_ms()
+        assert taken is not None and tuple(taken) == STAGES and min(taken.values()) >= 0
+
+
 def test_no_step_waits_for_a_value(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a tensor's value would make the host wait for the device, and cannot be recorded in a graph."""
     renderer = CudaRenderer([GeometricRenderer(mouth_avatar(12), SIDE)], kernels=emulated, device="cpu")
@@ -165,9 +175,9 @@ def test_says_what_a_session_needs_and_what_is_missing(
     emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faces = [GeometricRenderer(mouth_avatar(12), SIDE)]
-    renderer = CudaRenderer(faces, room=Room.of(faces), kernels=emulated, device="cpu")
+    renderer = CudaRenderer(faces, room=room_for(faces), kernels=emulated, device="cpu")
     pixels = SIDE * SIDE
-    assert renderer.bytes_per_session > pixels * (8 + 4 + 1.5 + 4)  # keys, frame, I420, background
+    assert renderer.batch.bytes_per_session > pixels * (8 + 4 + 1.5 + 4)  # keys, frame, I420, background
     with pytest.raises(SettingError, match="expected 1 to 1 motions, got 2"):
         renderer.render([rest(0)] * 2)
     with pytest.raises(SettingError, match="expected faces of one frame size, got none"):

@@ -10,8 +10,8 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_INDEX, LIP_OFFSET_NAMES
 from engine.errors import UnavailableError
 from engine.motion.values import Motion, rest
-from engine.render.cuda_drive import CONTROL_COUNT, controls, drive, face_tensors, new_driven
-from engine.render.cuda_face import Room, face_arrays
+from engine.render.cuda_drive import CONTROL_COUNT, drive, face_tensors, new_driven
+from engine.render.cuda_face import controls, prepare, room_for
 from engine.render.geometric import GeometricRenderer
 from tests.engine.render.made_up import mouth_avatar, sheet_avatar
 
@@ -42,8 +42,8 @@ def motions() -> list[Motion]:
 
 def compare(faces: list[GeometricRenderer], batch: list[Motion], size: int) -> None:
     """Every face of a batch, each with its own motion, against itself alone."""
-    room = Room.of(faces)
-    tensors = face_tensors([face_arrays(face, room) for face in faces], "cpu")
+    room = room_for(faces)
+    tensors = face_tensors([prepare(face, room).arrays for face in faces], "cpu")
     out = new_driven(len(faces), room.sets, room.vertices, room.outlines, size, "cpu")
     control = np.zeros((len(faces), CONTROL_COUNT), np.float32)
     for row, (face, motion) in enumerate(zip(faces, batch, strict=True)):
@@ -91,6 +91,6 @@ def test_a_motion_that_is_not_finite_leaves_the_others_alone() -> None:
 
 
 def test_a_batch_refuses_a_face_that_needs_more_room() -> None:
-    room = Room.of([GeometricRenderer(sheet_avatar(), 96)])
+    room = room_for([GeometricRenderer(sheet_avatar(), 96)])
     with pytest.raises(UnavailableError, match="room for its lights, edge"):
-        face_arrays(GeometricRenderer(mouth_avatar(10), 96), room)
+        prepare(GeometricRenderer(mouth_avatar(10), 96), room)

@@ -1,0 +1,77 @@
+"""What of each result is worth a picture: shared by the HTML report, the PNG plots and the terminal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.tables import rows_of
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar a row: its name, the value, and how far the light bar behind it reaches (0: none)."""
+
+    name: str
+    title: str
+    unit: str
+    bars: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One line of points (x, y) with rising x."""
+
+    name: str
+    title: str
+    unit: str
+    x_unit: str
+    points: list[tuple[float, float]]
+
+
+def charts(result: dict[str, Any]) -> list[Bars | Lines]:
+    """The charts of one result; none where a table says it all."""
+    kind, rows = result["benchmark"], rows_of(result)
+    if kind == "quality" or not rows:
+        return []
+    if kind == "sessions":
+        bars = [(f"{row['sessions']} sessions", round(100 * row["missed_share"], 2), 0.0) for row in rows]
+        return [Bars(kind, "frames missed against sessions", "% of frames missed", bars)]
+    if kind == "scaling":
+        return _scaling(rows)
+    if kind == "gpu":
+        return [_batch(rows, batch) for batch in sorted({row["batch"] for row in rows})]
+    if kind == "latency":
+        return [_budget(rows, way) for way in dict.fromkeys(row["way"] for row in rows)]
+    if kind == "kernels":
+        names = dict.fromkeys(row["kernel"] for row in rows)
+        return [
+            _times(f"kernels-{name}", name, [row for row in rows if row["kernel"] == name]) for name in names
+        ]
+    return [_times(kind, kind, rows)]
+
+
+def _times(name: str, title: str, rows: list[dict[str, Any]]) -> Bars:
+    """Medians, with the reach of the slowest hundredth where that is known."""
+    bars = [(row["name"], row["median_ms"], row.get("p99_ms", 0.0)) for row in rows]
+    unit = "ms: median, and 99th percentile in light" if "p99_ms" in rows[0] else "ms, median"
+    return Bars(name, title, unit, bars)
+
+
+def _budget(rows: list[dict[str, Any]], way: str) -> Bars:
+    chosen = [row for row in rows if row["way"] == way and row["name"] != "left of the budget"]
+    return _times(f"latency-{''.join(filter(str.isdigit, way))}", f"latency, {way}", chosen)
+
+
+def _batch(rows: list[dict[str, Any]], batch: int) -> Bars:
+    return _times(f"gpu-{batch}", f"a batch of {batch}", [row for row in rows if row["batch"] == batch])
+
+
+def _scaling(rows: list[dict[str, Any]]) -> list[Bars | Lines]:
+    sizes = sorted((row["size"] ** 2 / 1e6, row["cpu_ms"]) for row in rows if row["sessions"] == 1)
+    most = max(rows, key=lambda row: row["sessions"])["size"]
+    sessions = sorted((row["sessions"], row["cpu_ms"]) for row in rows if row["size"] == most)
+    unit = "ms of processor time a frame"
+    found: list[Bars | Lines] = [Lines("scaling-size", "cost against size", unit, "million pixels", sizes)]
+    if len(sessions) > 1:
+        title = f"cost against sessions, {most} px"
+        found.append(Lines("scaling-sessions", title, f"{unit} of all", "sessions of one engine", sessions))
+    return found

@@ -1,0 +1,80 @@
+"""Each kernel on a GPU with a real frame's arguments: milliseconds, GB/s and the share of the device's copy bandwidth.
+
+What a kernel must at least read and write counts as bytes: of an atlas four texels a pixel, as on a CPU.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from benchmarks.gpu import Pack, device_facts, gpu_versions
+from benchmarks.machine import commit, machine
+from engine.render.cuda_batch import CudaBatch
+from kernels.cuda import launcher
+
+COPY_BYTES: Final = 256 << 20
+BATCHES: Final = (1, 64)
+
+
+def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
+    """Depth and paint of the skin, all details, and colour, for one face and for a batch of 64; JSON values."""
+    bandwidth = 2 * COPY_BYTES / _copy_ms() / 1e6
+    rows: list[dict[str, Any]] = []
+    for count in BATCHES:
+        batch = CudaBatch([pack.face] * count, pack.room, launcher())
+        batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
+        _ = batch.render(count).i420  # drives, so that what follows draws a real frame
+        driven, painter = batch.driven, batch.painter
+        scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
+        pixels, skin = pack.face.size**2, pack.face.layers[0]
+        vertices = pack.room.vertices
+        record = 44 * len(skin.triangles)
+        moved = {
+            # indices, corners and records; keys are written and read once more by paint
+            "skin": 12 * len(skin.triangles) + 24 * vertices + 2 * record + 24 * pixels + 4 * pixels * 6,
+            "colour": 4 * pixels + pixels * 3 // 2,
+        }
+        runs: dict[str, Callable[[], Any]] = {
+            "skin": partial(painter.draw, count, *scene, layers=slice(0, 1)),
+            "details": partial(painter.draw, count, *scene, layers=slice(1, None)),
+            "colour": partial(painter.to_i420, count),
+        }
+        for name, run in runs.items():
+            ms = _device_ms(run, repeats)
+            row = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
+            rate = count * moved[name] / ms / 1e6 if name in moved else None
+            row["gb_per_s"] = round(rate, 1) if rate else None
+            row["share_of_copy"] = round(rate / bandwidth, 3) if rate else None
+            rows.append(row)
+    return {
+        "benchmark": "kernels",
+        "machine": {**machine(), **device_facts()},
+        "commit": commit(),
+        "versions": gpu_versions(),
+        "settings": {"size": pack.face.size, "repeats": repeats, "device": "cuda"},
+        "copy_gb_per_s": round(bandwidth, 1),
+        "kernels": rows,
+    }
+
+
+def _copy_ms() -> float:
+    source = torch.empty(COPY_BYTES, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    return _device_ms(partial(target.copy_, source), 20)
+
+
+def _device_ms(run: Callable[[], Any], repeats: int) -> float:
+    """Median milliseconds of the device for one run, launches included."""
+    times = []
+    for number in range(repeats + 3):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        run()
+        end.record()
+        end.synchronize()
+        if number >= 3:
+            times.append(start.elapsed_time(end))
+    return float(np.median(times))

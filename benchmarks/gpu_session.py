@@ -1,0 +1,207 @@
+"""``python -m benchmarks.gpu_session [--pack PACK] [--json PATH]``: everything that needs a GPU, in one go within ten minutes.
+
+Needs Python 3.12, torch, NumPy and CuPy alone. First every kernel on every case against its definition in NumPy, then
+whole layers, then (with a pack of ``benchmarks.gpu_pack``) frames against the CPU's and the times of every stage and
+batch; kernels are timed against the device's own copy. Writes one JSON, also when something is wrong.
+"""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.gpu import Pack, device_facts, gpu_versions, measure, missed_bars
+from benchmarks.gpu_kernels import kernel_times
+from benchmarks.machine import commit, machine
+from kernels.colour import cases as colour_cases
+from kernels.colour import reference as colour_reference
+from kernels.colour import rgbx_to_i420
+from kernels.composite import cases as composite_cases
+from kernels.composite import composite
+from kernels.composite import reference as composite_reference
+from kernels.cuda import CudaUnavailableError, launcher
+from kernels.frame import Layer, Scene
+from kernels.frame.cases import Case, cases
+from kernels.frame.cuda import CudaPainter, Limits
+from kernels.rasterise import cases as rasterise_cases
+from kernels.rasterise import rasterise
+from kernels.rasterise import reference as rasterise_reference
+
+
+def main() -> int:
+    """Run everything; 1 when a check failed, 2 without a device."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, help="made by python -m benchmarks.gpu_pack")
+    parser.add_argument("--json", type=Path, default=Path("gpu_session.json"))
+    parser.add_argument("--frames", type=int, default=200)
+    given = parser.parse_args()
+    result: dict[str, Any] = {
+        "machine": {**machine(), **device_facts()},
+        "commit": commit(),
+        "versions": gpu_versions(),
+        "checks": [],
+    }
+    began = time.monotonic()
+    try:
+        launcher()
+    except CudaUnavailableError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("rasterise", check_rasterise),
+        ("composite", check_composite),
+        ("colour", check_colour),
+        ("layers", check_layers),
+    ]
+    if given.pack is not None:
+        pack = Pack.load(given.pack)
+        steps.append(("frames", lambda: measure(pack, frames=given.frames, progress=_say)))
+        steps.append(("kernel times", lambda: kernel_times(pack)))
+    for name, step in steps:
+        check: dict[str, Any] = {"name": name, "ok": True}
+        try:
+            found = step()
+            if isinstance(found, dict):
+                result[found["benchmark"]] = found
+        except (
+            Exception
+        ) as error:  # one that fails must not keep the others from running on a borrowed machine
+            check |= {
+                "ok": False,
+                "error": f"{type(error).__name__}: {error}",
+                "trace": traceback.format_exc(),
+            }
+        check["at_s"] = round(time.monotonic() - began, 1)
+        result["checks"].append(check)
+        print(f"{check['at_s']:7.1f} s  {name}: {'ok' if check['ok'] else check['error']}", flush=True)
+        given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for line in missed_bars(result["gpu"]) if "gpu" in result else []:
+        print(line)
+    return 0 if all(check["ok"] for check in result["checks"]) else 1
+
+
+def check_rasterise(device: str = "cuda") -> int:
+    """Every case bit for bit; how many there were."""
+    for case in rasterise_cases.cases():
+        grid = case.height, case.width
+        planes = np.full((case.attributes.shape[1], *grid), np.nan, np.float32)
+        triangle, keys = np.full(grid, -99, np.int32), np.zeros(grid, np.int64)
+        mesh = case.positions, case.triangles, case.attributes
+        made = [_there(array, device) for array in (*mesh, planes, triangle, keys)]
+        rasterise_reference.rasterise(*mesh, planes, triangle, case.origin, case.scale)
+        rasterise(*made, case.origin, case.scale, "cuda")
+        _equal(case.name, made[4].cpu().numpy(), triangle)
+        _equal(case.name, made[3].cpu().numpy().view(np.int32), planes.view(np.int32))
+    return len(rasterise_cases.cases())
+
+
+def check_composite(device: str = "cuda") -> int:
+    """Every case bit for bit; how many there were."""
+    for case in composite_cases.cases():
+        arguments = case.planes, case.triangle, case.atlas, case.background
+        out = np.zeros(case.background.shape, np.uint32)
+        made = [_there(array, device) for array in (*arguments, out)]
+        composite_reference.composite(*arguments, out, case.factor, case.opacity)
+        composite(*made, case.factor, "cuda", opacity=case.opacity)
+        _equal(case.name, made[4].cpu().numpy().view(np.uint32), out)
+    return len(composite_cases.cases())
+
+
+def check_colour(device: str = "cuda") -> int:
+    """Every case within a level, as ties may round either way; how many there were."""
+    for number, image in enumerate(colour_cases.cases()):
+        out = np.zeros((image.shape[0] * 3 // 2, image.shape[1]), np.uint8)
+        made = _there(image, device), _there(out, device)
+        colour_reference.rgbx_to_i420(image, out)
+        rgbx_to_i420(*made, "cuda")
+        off = np.abs(made[1].cpu().numpy().astype(int) - out).max()
+        if off > colour_cases.MAX_LEVELS_OFF:
+            raise AssertionError(f"case {number} is off by {off}")
+    return len(colour_cases.cases())
+
+
+def check_layers(device: str = "cuda") -> int:
+    """Layers of whole frames, a batch of them, bit for bit; how many frames there were."""
+    drawn = 0
+    for name, case in cases().items():
+        size, rows = len(case.background), len(case.scenes)
+        vertices = len(case.scenes[0].positions)
+        limits = Limits(vertices, 64, len(case.layers), len(case.scenes[0].boxes), 2)
+        painter = CudaPainter(rows, size, limits, launcher(), device)
+        for row in range(rows):
+            painter.set_face(row, case.layers, case.background, case.scale)
+        arrays = [
+            np.stack([scene.positions for scene in case.scenes]),
+            np.stack([scene.attributes for scene in case.scenes]),
+            np.stack([scene.boxes for scene in case.scenes]),
+            np.array([scene.opacity for scene in case.scenes], np.int32),
+        ]
+        painter.draw(rows, *(_there(array, device) for array in arrays))
+        frames = painter.frames.cpu().numpy().view(np.uint32)
+        for scene, frame in zip(case.scenes, frames, strict=True):
+            _equal(name, frame, defined(case, scene))
+            drawn += 1
+    return drawn
+
+
+def defined(case: Case, scene: Scene) -> NDArray[np.uint32]:
+    """A frame by the definitions of rasterise and composite, layer after layer."""
+    frame = np.zeros_like(case.background)
+    scale = np.float32(case.scale)
+    for layer in case.layers:
+        x, y, width, height, factor = scene.boxes[layer.box].tolist()
+        if width > 0 and not (layer.fades and scene.opacity == 0):
+            box = frame[y : y + height, x : x + width]
+            under = case.background[y : y + height, x : x + width] if layer.first else box.copy()
+            planes = np.zeros((3, height * factor, width * factor), np.float32)
+            triangle = np.zeros(planes.shape[1:], np.int32)
+            origin = float(np.float32(x) / scale), float(np.float32(y) / scale)
+            _rasterised(scene, layer, planes, triangle, origin, float(scale * np.float32(factor)))
+            opacity = scene.opacity if layer.fades else 256
+            composite_reference.composite(planes, triangle, layer.atlas, under, box, factor, opacity)
+    return frame
+
+
+def _rasterised(
+    scene: Scene,
+    layer: Layer,
+    planes: NDArray[np.float32],
+    triangle: NDArray[np.int32],
+    origin: tuple[float, float],
+    scale: float,
+) -> None:
+    rasterise_reference.rasterise(
+        scene.positions,
+        layer.triangles,
+        scene.attributes[layer.attributes],
+        planes,
+        triangle,
+        origin,
+        scale,
+    )
+
+
+def _there(array: NDArray[Any], device: str) -> Any:
+    signed = array.view(np.int32) if array.dtype == np.uint32 else array
+    return torch.from_numpy(signed.copy()).to(device)
+
+
+def _equal(name: str, made: NDArray[Any], want: NDArray[Any]) -> None:
+    if not np.array_equal(made, want):
+        raise AssertionError(f"{name}: {np.mean(made != want):.3%} of the values differ")
+
+
+def _say(share: float) -> None:
+    print(f"          {share:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""From a sample of sound to the frame that shows it: what each piece of the way takes, and what is left of the budget.
+
+Within the engine, sound is pushed 20 ms at a time on a simulated clock that waits for nothing but what was measured:
+latency is 40 ms until a frame's samples are complete, the look-ahead, and the time that the engine took for it. Through a
+browser, ``benchmarks.media`` measures a real call on this machine.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.machine import commit, machine
+from benchmarks.stages import FRAME_MS, SPEECH, WARM_UP, versions
+from engine.avatar.avatar import Avatar
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
+from engine.errors import UnavailableError
+from engine.pipeline import Engine, EngineSettings
+from engine.speech.audio_file import load_audio
+from kernels.build import describe
+from streaming.encoder import VideoEncoder
+
+CHUNK: Final = FRAME_SAMPLES // 2
+BUDGETS_MS: Final = {80: 160.0, 40: 120.0}
+"""The server's default latency for each look-ahead."""
+
+
+def measure(
+    avatar: Avatar,
+    *,
+    size: int = 512,
+    seconds: float = 20.0,
+    browser: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """The budget of both look-aheads, and on request a call in Chromium; JSON values.
+
+    Raises:
+        UnavailableError: a browser is asked for and there is none.
+    """
+    rows: list[dict[str, Any]] = []
+    for done, look_ahead_ms in enumerate(LOOK_AHEADS_MS):
+        rows += _pieces(avatar, size, seconds, look_ahead_ms)
+        progress((done + 1) / (len(LOOK_AHEADS_MS) + browser))
+    result = {
+        "benchmark": "latency",
+        "machine": machine(),
+        "commit": commit(),
+        "versions": versions(),
+        "settings": {
+            "size": size,
+            "seconds": seconds,
+            "quality": "geometric",
+            "kernels": describe(),
+            "browser": browser,
+        },
+        "latency": rows,
+    }
+    if browser:
+        result["in_browser"] = _in_browser(seconds)
+        progress(1.0)
+    return result
+
+
+def missed_bars(result: dict[str, Any]) -> list[str]:
+    """Which budgets the slowest hundredth of the frames exceeds, in words."""
+    return [
+        f"expected {row['way']} to keep to its budget at the 99th percentile, got {row['p99_ms']} ms left"
+        for row in result["latency"]
+        if row["name"] == "left of the budget" and row["p99_ms"] < 0
+    ]
+
+
+def _pieces(avatar: Avatar, size: int, seconds: float, look_ahead_ms: int) -> list[dict[str, Any]]:
+    engine = Engine(EngineSettings(size=size, badge=True, look_ahead_ms=look_ahead_ms))
+    session, encoder = engine.session(avatar, seed=0), VideoEncoder(size)
+    speech = load_audio(SPEECH.read_bytes()).analysis
+    speech = np.resize(speech, int((seconds + 2) * SAMPLE_RATE) // CHUNK * CHUNK)
+    motion, drawing, encoding, arrival = [], [], [], []
+    for start in range(0, len(speech), CHUNK):
+        pushed_ms = (start + CHUNK) * 1e3 / SAMPLE_RATE
+        began = time.perf_counter()
+        session.push_audio(speech[start : start + CHUNK])
+        for frame in session:
+            ready = time.perf_counter()
+            encoder.encode(frame.i420, frame.number)
+            encoded = time.perf_counter()
+            first_ms = frame.first_sample * 1e3 / SAMPLE_RATE
+            arrival.append(pushed_ms - first_ms + (ready - began) * 1e3)
+            motion.append(frame.stage_ms["motion"])
+            drawing.append((ready - began) * 1e3 - frame.stage_ms["motion"])
+            encoding.append((encoded - ready) * 1e3)
+    whole = [a + b for a, b in zip(arrival, encoding, strict=True)]
+    left = [BUDGETS_MS[look_ahead_ms] - value for value in whole]
+    way = f"{look_ahead_ms} ms ahead"
+    fixed = (("own 40 ms", FRAME_MS), ("look-ahead", float(look_ahead_ms)))
+    measured = (
+        ("motion", motion),
+        ("drawing, to I420", drawing),
+        ("first sample to I420", arrival),
+        ("H.264", encoding),
+        ("first sample to packet", whole),
+    )
+    rows = [{"way": way, "name": name, **_spread([value])} for name, value in fixed]
+    rows += [{"way": way, "name": name, **_spread(values[WARM_UP:])} for name, values in measured]
+    # Percentiles of what is left are those of the slow frames: the 99th is what 99 % of them leave.
+    median, p95, p99, worst = np.quantile(left[WARM_UP:], [0.5, 0.05, 0.01, 0.0]).round(3).tolist()
+    last = {"median_ms": median, "p95_ms": p95, "p99_ms": p99, "max_ms": worst}
+    return [*rows, {"way": way, "name": "left of the budget", **last}]
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    median, p95, p99, worst = np.quantile(values, [0.5, 0.95, 0.99, 1.0]).round(3).tolist()
+    return {"median_ms": median, "p95_ms": p95, "p99_ms": p99, "max_ms": worst}
+
+
+def _in_browser(seconds: float) -> dict[str, Any]:
+    """A call in Chromium whose microphone hears bursts: see ``benchmarks.media.latency``."""
+    from benchmarks.live_page import find_chromium
+
+    if find_chromium() is None:
+        raise UnavailableError(
+            "expected a Chromium on this machine: scripts/install_chromium.sh installs one"
+        )
+    from benchmarks.media.latency import latency
+    from benchmarks.media.marked_call import marked_call
+
+    with marked_call() as call:
+        call.page.wait_for_timeout(8_000)
+        return latency(call, seconds)

@@ -1,0 +1,101 @@
+"""What a frame costs against its size and against how many sessions one engine serves, on one thread.
+
+Processor time, so that other work on the machine matters little. "No worse than linear" is held against the measured
+points: pixels for sizes, sessions for sessions.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.machine import commit, machine
+from benchmarks.stages import SPEECH, WARM_UP, versions
+from engine.avatar.avatar import Avatar
+from engine.conventions import FRAME_RATE, FRAME_SAMPLES, FRAME_SIZES
+from engine.pipeline import Engine, EngineSettings, Session
+from engine.speech.audio_file import load_audio
+from kernels.build import describe
+
+SLACK: Final = 1.15
+"""A cost may exceed the straight line from zero through the smallest point by this factor: measurement."""
+
+
+def measure(
+    avatar: Avatar,
+    *,
+    seconds: float = 10.0,
+    sizes: Sequence[int] = FRAME_SIZES,
+    sessions: Sequence[int] = (1, 2, 4, 8),
+    session_size: int = 512,
+    progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Frames of every size with one session, then of ``session_size`` with every number of sessions; JSON values."""
+    points = [(size, 1) for size in sizes]
+    points += [(session_size, count) for count in sessions if (session_size, count) not in points]
+    rows = []
+    for done, (size, count) in enumerate(points):
+        engine = Engine(EngineSettings(size=size, badge=True))
+        many = [engine.session(avatar, seed=seed) for seed in range(count)]
+        cost = _cost_ms(many, max(2, round(seconds * FRAME_RATE / count)))
+        low, median, high = np.quantile(cost, [0.05, 0.5, 0.95])
+        rows.append(
+            {
+                "name": f"{size} px, {count} session{'s' if count > 1 else ''}",
+                "size": size,
+                "sessions": count,
+                "cpu_ms": round(float(median), 3),
+                "p5_ms": round(float(low), 3),
+                "p95_ms": round(float(high), 3),
+                "cpu_ms_each": round(float(median) / count, 3),
+            }
+        )
+        progress((done + 1) / len(points))
+    return {
+        "benchmark": "scaling",
+        "machine": machine(),
+        "commit": commit(),
+        "versions": versions(),
+        "settings": {"seconds": seconds, "kernels": describe(), "threads": 1, "clock": "cpu"},
+        "scaling": rows,
+    }
+
+
+def missed_bars(result: dict[str, Any]) -> list[str]:
+    """Which costs grow faster than pixels or sessions, in words."""
+    rows = result["scaling"]
+    missed = []
+    for unit, chosen in (
+        ("pixels", [(row["size"] ** 2, row) for row in rows if row["sessions"] == 1]),
+        ("sessions", [(row["sessions"], row) for row in rows if row["size"] == _session_size(rows)]),
+    ):
+        least, first = min(chosen, key=lambda pair: pair[0])
+        for amount, row in chosen:
+            most = SLACK * first["cpu_ms"] * amount / least
+            if row["cpu_ms"] > most:
+                missed.append(
+                    f"expected {row['name']} within {most:.2f} ms, linear in {unit}, got {row['cpu_ms']} ms"
+                )
+    return missed
+
+
+def _session_size(rows: list[dict[str, Any]]) -> int:
+    """The size whose sessions were counted."""
+    return int(max(rows, key=lambda row: (row["sessions"], row["size"] == 512))["size"])
+
+
+def _cost_ms(sessions: list[Session], frames: int) -> list[float]:
+    """Processor milliseconds of one frame of every session."""
+    speech = load_audio(SPEECH.read_bytes()).analysis
+    count = len(speech) // FRAME_SAMPLES
+    cost = []
+    for number in range(WARM_UP + frames):
+        began = time.process_time()
+        for row, session in enumerate(sessions):
+            start = (number + 37 * row) % count * FRAME_SAMPLES
+            session.push_audio(speech[start : start + FRAME_SAMPLES])
+            for _ in session:
+                pass
+        cost.append((time.process_time() - began) * 1e3)
+    return cost[WARM_UP:]
