@@ -31,8 +31,10 @@ REACH: Final = 0.26
 """Single lashes reach as far; a lid's crease does too, and stays on the skin."""
 STROKE: Final = 0.14
 """Dark strokes narrower than this along the margin are lashes."""
-CORNER: Final = 0.14
+CORNER: Final = 0.18
 """Near the corners lashes stay on the skin: nothing there is stretched much."""
+EVEN: Final = 0.07
+"""So far lid skin is evened out along the margin: an edge across it would be stretched to a bar."""
 LID_SAMPLE: Final = (0.1, 0.26)
 """Where above the margin the photo shows lid skin."""
 LOWER_SAMPLE: Final = (0.15, 0.4)
@@ -40,6 +42,8 @@ LOWER_SAMPLE: Final = (0.15, 0.4)
 GLARE: Final = 1.1
 """What is brighter than so many times the median beside the eye is a reflection on glasses."""
 UNDER_EYE_SHARE: Final = 0.3
+TINT: Final = 0.6
+"""How far a lid has the hue of the skin under the eye: behind glasses rims, their glare and shadow turn it grey."""
 SHADE: Final = 0.18
 SHADE_REACH: Final = 0.1
 """A lid curves away toward its margin: so much darker it is there, and so far up."""
@@ -129,6 +133,10 @@ class _Band:
         combed = picture + strands[..., None] * (closed - picture)
         lid = lid * (1.0 - SHADE * _smooth(1.0 - above / SHADE_REACH))[..., None]
         skin = combed + root[..., None] * (lid - combed)
+        # What a blink stretches has no upright edges, up to the corners.
+        even = _smooth(np.minimum(along, 1.0 - along) / 0.04) * _smooth(above / 0.02 + 1.0)
+        even *= _smooth((ROOT + ROOT_FADE - above) / ROOT_FADE) * (1.0 - _beyond(picture, above, lid, width))
+        skin += even[..., None] * (cv2.GaussianBlur(skin, (0, 0), EVEN * width, sigmaY=0.01 * width) - skin)
         luma = picture @ LUMA
         near = (np.abs(above) < ROOT) & (np.abs(along - 0.5) < 0.5)
         dark = near & (luma <= np.quantile(luma[near], 0.1)) if near.any() else np.ones_like(near)
@@ -171,6 +179,8 @@ def _lid_colour(
         bright *= np.minimum(1.0, GLARE * np.median(luma) / np.maximum(luma, 1.0))[..., None]
         lines.append(cv2.GaussianBlur(bright, (0, 0), count / 7, borderType=cv2.BORDER_REPLICATE)[0])
     colour = (1 - UNDER_EYE_SHARE) * lines[0] + UNDER_EYE_SHARE * lines[1]
+    hue = lines[1] / np.maximum(lines[1] @ LUMA, 1.0)[:, None]
+    colour += TINT * (hue * (colour @ LUMA)[:, None] - colour)
 
     def at(along: Array) -> Array:
         return np.stack([np.interp(along, share, colour[:, k]) for k in range(3)], axis=-1)

@@ -49,7 +49,9 @@ LOWER_TEETH: Final = Opening(
 """The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
 DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.8, shadow=0.3, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
-EYE: Final = Opening(as_photo=True, full_gap=0.15, closed_light=0.6, shadow=0.35, shadow_reach=0.07)
+EYE: Final = Opening(
+    as_photo=True, full_gap=0.28, closed_light=0.25, shadow=0.35, shadow_reach=0.07, growth=0.9
+)
 
 
 class InnerLight:

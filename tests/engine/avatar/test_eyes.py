@@ -109,6 +109,22 @@ def test_lashes_over_the_clean_lid_give_the_photo(head: FittedHead, parts: dict[
         assert off[~changed[box]].max() < 2
 
 
+def test_lids_behind_glasses_have_the_hue_of_the_skin_under_the_eye(
+    landmarker: FaceLandmarker, hopper: Image
+) -> None:
+    head = fit_head(open_portrait(hopper, landmarker))
+    clean = without_lashes(head, head.photo)
+    for side in SIDES:
+        upper, lower = (head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower"))
+        width = float(np.linalg.norm(upper[-1] - upper[0]))
+        share = []
+        for line, aside in ((upper, -0.08), (lower, 0.3)):
+            x, y = np.rint(line[len(line) // 2] + (0, aside * width)).astype(int)
+            colour = clean[y - 1 : y + 2, x - 3 : x + 4].reshape(-1, 3).astype(float).mean(axis=0)
+            share.append(colour / colour.sum())
+        assert np.abs(share[0] - share[1]).max() < 0.06
+
+
 def area(part: MeshPart, positions: np.ndarray) -> float:
     """Area of the part in the picture, px."""
     a, b, c = (positions[part.triangles[:, k], :2] for k in range(3))
