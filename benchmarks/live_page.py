@@ -94,13 +94,21 @@ def running(module: str, *options: str) -> Iterator[Running]:
 
 @contextmanager
 def launched(
-    playwright: Playwright, *, microphone: Path = SPEECH / "hello.wav", allow_microphone: bool = True
+    playwright: Playwright,
+    *,
+    microphone: Path = SPEECH / "hello.wav",
+    allow_microphone: bool = True,
+    camera: Path | None = None,
 ) -> Iterator[Browser]:
     """Run a fresh Chromium whose microphone hears ``microphone`` again and again, or is refused.
+
+    Its camera shows ``camera``, Y4M or MJPEG, again and again, or Chromium's own test picture.
 
     Needs ``find_chromium()`` to find one.
     """
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
+    if camera is not None:
+        flags.append(f"--use-file-for-fake-video-capture={camera}")
     if allow_microphone:
         flags.append("--use-fake-ui-for-media-stream")
     browser = playwright.chromium.launch(

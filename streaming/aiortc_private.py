@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiortc import rtp
 from aiortc.clock import current_ntp_time
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
+from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
 PLAYOUT_DELAY_URI: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
@@ -20,6 +21,9 @@ _Private = Any
 """An ``RTCRtpSender``, ``RTCRtpReceiver`` or ``RtpPacket`` whose private attributes are used."""
 
 _TIMESTAMPS: Final = 1 << 32
+
+PICTURE_PACKETS: Final = 128
+"""Packets of video that wait for one that is missing, a second of them; then a keyframe is asked for."""
 
 
 def register_playout_delay() -> None:
@@ -193,3 +197,49 @@ def hear_at_once(receiver: _Private, hear: Callable[[int, bytes], None]) -> None
     """Let a receiver of audio call ``hear(timestamp, payload)`` for each packet as it comes; call before media flows."""
     assert hasattr(receiver, "_RTCRtpReceiver__jitter_buffer")
     receiver._RTCRtpReceiver__jitter_buffer = ImmediateBuffer(hear)
+
+
+class PictureBuffer:
+    """In place of aiortc's video jitter buffer: whole pictures are handed over, still encoded; nothing is decoded here.
+
+    Order, repetition and putting together stay aiortc's work. A picture is whole when the next one begins.
+    """
+
+    def __init__(
+        self,
+        mime_type: Callable[[int], str],
+        see: Callable[[str, float, bytes], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """``mime_type(payload_type)``; ``see(mime type, when its first packet came on the clock, data)``."""
+        self._buffer: Any = JitterBuffer(capacity=PICTURE_PACKETS, is_video=True)
+        self._mime_type = mime_type
+        self._see = see
+        self._clock = clock
+        self._came: dict[int, float] = {}
+        self.want_keyframe = False
+
+    def add(self, packet: _Private) -> tuple[bool, None]:
+        """Take a packet; returns whether a keyframe is to be asked for, and no frame to decode."""
+        self._came.setdefault(packet.timestamp, self._clock())
+        if len(self._came) > PICTURE_PACKETS:
+            del self._came[next(iter(self._came))]
+        ask, frame = self._buffer.add(packet)
+        if frame is not None and frame.data:
+            came_s = self._came.pop(frame.timestamp, self._clock())
+            self._see(self._mime_type(packet.payload_type), came_s, frame.data)
+        ask, self.want_keyframe = ask or self.want_keyframe, False
+        return ask, None
+
+
+def see_pictures(
+    receiver: _Private, see: Callable[[str, float, bytes], None], clock: Callable[[], float] = time.monotonic
+) -> PictureBuffer:
+    """Let a receiver of video call ``see(mime type, time_s, data)`` for each whole picture; call before media flows.
+
+    ``want_keyframe`` of what is returned asks for one with the next packet.
+    """
+    assert hasattr(receiver, "_RTCRtpReceiver__jitter_buffer")
+    buffer = PictureBuffer(lambda number: str(receiver._RTCRtpReceiver__codecs[number].mimeType), see, clock)
+    receiver._RTCRtpReceiver__jitter_buffer = buffer
+    return buffer

@@ -14,6 +14,8 @@ _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "avatar": {},
     "clear": {},
     "barge_in": {},
+    "drive": {},
+    "face_rest": {},
 }
 
 
@@ -48,4 +50,6 @@ def parse_control(text: Any) -> dict[str, Any]:
         raise ControlError("expected an avatar id as text")
     if kind == "barge_in" and not isinstance(message.get("on"), bool):
         raise ControlError("expected true or false as on of a barge_in message")
+    if kind == "drive" and message.get("by") not in ("voice", "face"):
+        raise ControlError("expected voice or face as by of a drive message")
     return message

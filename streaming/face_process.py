@@ -51,6 +51,7 @@ class FaceProcess:
         self._on_state = on_state
         self._on_undecodable = on_undecodable
         self._loop = asyncio.get_running_loop()
+        self._starting: asyncio.Task[None] | None = None
         self._ending = False
         context = multiprocessing.get_context("spawn")
         self._connection, self._theirs = context.Pipe()
@@ -64,12 +65,9 @@ class FaceProcess:
         self._reader = threading.Thread(target=self._read, name="vividlive-face-reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="vividlive-face-writer", daemon=True)
 
-    async def start(self) -> None:
+    def begin(self) -> None:
         """Start the process; it says when it sees a face."""
-        await asyncio.to_thread(start_deaf, self._process)
-        self._theirs.close()
-        self._reader.start()
-        self._writer.start()
+        self._starting = asyncio.create_task(self._start(), name="face-spawn")
 
     def see(self, picture: EncodedPicture) -> None:
         """Bring the next picture of a browser."""
@@ -86,6 +84,8 @@ class FaceProcess:
     async def end(self) -> None:
         """Stop the process and wait until all of it is gone."""
         self._ending = True
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         if self._process.pid is None:
             self._theirs.close()
             self._connection.close()
@@ -99,6 +99,17 @@ class FaceProcess:
         self._say(StopTracking())  # the writer may have been waiting for something to write
         await asyncio.to_thread(self._writer.join)
         self._connection.close()
+
+    async def _start(self) -> None:
+        try:
+            await asyncio.to_thread(start_deaf, self._process)
+        except OSError as error:
+            logger.error("the face tracker cannot be started: %s", error)
+            self._on_state(FaceState(False, "the face tracker cannot be started, see the server's log"))
+            return
+        self._theirs.close()
+        self._reader.start()
+        self._writer.start()
 
     def _say(self, message: ToTracking) -> None:
         """Tell at once what matters more than pictures."""

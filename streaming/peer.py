@@ -15,6 +15,9 @@ from engine.errors import InputError
 from streaming import aiortc_private
 from streaming.control import ControlError, parse_control
 from streaming.encoder import AUDIO_CLOCK, VIDEO_CLOCK, Codec
+from streaming.face_process import FaceProcess
+from streaming.face_trackers import FaceTrackers
+from streaming.face_tracking import EncodedPicture, FaceState
 from streaming.feeds import Outlet
 from streaming.offers import OfferError, checked_offer
 from streaming.opus import open_decoder
@@ -46,18 +49,23 @@ class Peer:
         ice_servers: tuple[dict[str, Any], ...],
         set_avatar: Callable[[str], None],
         on_gone: Callable[[], Awaitable[None]],
+        faces: FaceTrackers,
         *,
         publish: bool = True,
         view: bool = True,
     ) -> None:
         """``set_avatar(id)`` raises ``InputError`` for an unknown avatar; ``on_gone()`` is called once when the
-        other end has left. Who may not ``publish`` is neither heard nor obeyed; without ``view`` nothing is sent."""
+        other end has left; ``faces`` follow the user's where the page asks for it. Who may not ``publish`` is neither
+        heard nor seen nor obeyed; without ``view`` nothing is sent."""
         self.session = session
         self.publishes = publish
         self.views = view
         self.opened_s = time.monotonic()
         self._set_avatar = set_avatar
         self._on_gone = on_gone
+        self._faces = faces
+        self._face: FaceProcess | None = None
+        self._camera: aiortc_private.PictureBuffer | None = None
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
         )
@@ -126,6 +134,7 @@ class Peer:
     async def close(self) -> None:
         """Hang up."""
         self._gone = True
+        self._drive_by("voice")
         self._events.close()
         for track in self._tracks:
             track.stop()
@@ -170,6 +179,9 @@ class Peer:
             return track.outlet
 
         transceiver = self._send("video", lambda: self.session.packets(codec()), VIDEO_CLOCK, begin_ntp)
+        if self.publishes:  # a camera may come: it is looked at only while a face is to drive the avatar
+            transceiver.direction = "sendrecv"
+            self._camera = aiortc_private.see_pictures(transceiver.receiver, self._see)
         track = self._tracks[-1]
         pictures = self.session.pictures
         aiortc_private.play_at_once(transceiver.sender)
@@ -213,6 +225,29 @@ class Peer:
         self._refused_told = False
         self.session.hear_packet(timestamp, payload, self._decoder)
 
+    def _see(self, mime_type: str, time_s: float, data: bytes) -> None:
+        """Hand a picture of the user's camera to the face tracker; without one it is thrown away."""
+        if self._face is not None and mime_type in CODECS:
+            self._face.see(EncodedPicture(CODECS[mime_type], time_s, data))
+
+    def _drive_by(self, by: str) -> None:
+        """Let the user's face drive the avatar while it is seen, or their voice alone."""
+        if by == "face" and self._face is None and self._camera is not None:
+            self._face = self._faces.begin(self.session, self, self._tell_face, self._want_keyframe)
+            self._want_keyframe()
+        elif by == "voice" and self._face is not None:
+            self.session.release_face(self)
+            self._faces.end(self._face)
+            self._face = None
+
+    def _tell_face(self, state: FaceState) -> None:
+        if self._face is not None:
+            self.tell({"type": "face", "seen": state.seen, "words": state.words})
+
+    def _want_keyframe(self) -> None:
+        assert self._camera is not None
+        self._camera.want_keyframe = True
+
     def _on_channel(self, channel: Any) -> None:
         if channel.label != "control":
             return
@@ -238,6 +273,11 @@ class Peer:
                     session.clear()
                 case "barge_in":
                     session.barge_in = message["on"]
+                case "drive":
+                    self._drive_by(message["by"])
+                case "face_rest":
+                    if self._face is not None:
+                        self._face.take_rest()
         except (ControlError, InputError) as error:
             self.tell({"type": "error", "error": str(error)})
 

@@ -14,6 +14,7 @@ from streaming.avatars import AvatarStore, default_data_dir, new_id
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
 from streaming.engine_port import EngineOptions
 from streaming.errors import FullError, UnknownCallError, UnknownSessionError
+from streaming.face_trackers import FaceTrackers
 from streaming.log import label
 from streaming.messages import ForgetAvatar, FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
@@ -59,6 +60,7 @@ class Server:
         )
         self.sessions: dict[str, AvatarSession] = {}
         self.calls: dict[str, Peer] = {}
+        self.faces = FaceTrackers(settings.face_tracker, settings.max_faces)
         self.avatar_jobs = AvatarJobs(settings, self.store, self._spawn)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="encode")
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -102,6 +104,7 @@ class Server:
         await asyncio.gather(*(self.close_call(call) for call in list(self.calls)))
         await asyncio.gather(*(self.close_session(name) for name in list(self.sessions)))
         await self.recordings.stop()
+        await self.faces.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -237,6 +240,7 @@ class Server:
             self.settings.ice_servers,
             set_avatar=lambda new: self.set_avatar(session, new),
             on_gone=lambda: self.close_call(name),
+            faces=self.faces,
             publish=publish,
             view=view,
         )

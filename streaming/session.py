@@ -117,6 +117,7 @@ class AvatarSession:
         self._empty_s: float | None = self.opened_s
         self._microphone_owner: object | None = None
         self._microphone_s = float("-inf")
+        self._face_owner: object | None = None
         self._microphone_route: Callable[[int, NDArray[np.int16]], None] | None = None
         self._barge_in: BargeIn | None = None
         self._playout_reporter: object | None = None
@@ -164,6 +165,7 @@ class AvatarSession:
         self._participants.discard(participant)
         if participant is self._microphone_owner:
             self._microphone_owner = None
+        self.release_face(participant)
         if participant is self._playout_reporter:
             self._playout_reporter = None
         if not self._participants and self._empty_s is None:
@@ -224,6 +226,23 @@ class AvatarSession:
         """Let others speak."""
         if owner is self._microphone_owner:
             self._microphone_owner = None
+
+    def claim_face(self, owner: object) -> None:
+        """Let ``owner`` be the one whose face drives the avatar.
+
+        Raises:
+            BusyError: another one's does.
+        """
+        if self._face_owner not in (None, owner):
+            raise BusyError(
+                "expected nobody else's face to drive this avatar: try again when they have stopped"
+            )
+        self._face_owner = owner
+
+    def release_face(self, owner: object) -> None:
+        """Let others' faces drive the avatar."""
+        if owner is self._face_owner:
+            self._face_owner = None
 
     def route_microphone(self, callback: Callable[[int, NDArray[np.int16]], None] | None) -> None:
         """Send the microphone's sound to ``callback(number of the first sample, samples)`` and not to the mouth.

@@ -59,6 +59,7 @@ class ServeSettings(BaseModel):
     avatar: an avatar bundle that is offered beside the bundled portraits, as the default.
     max_sessions, max_viewers: how many avatars can live at a time, and how many see them, all sessions together.
     max_websockets: how many agents and renderers can be connected at a time.
+    max_faces: how many pages can drive their avatar by their own face at a time, each with a process of its own.
     idle_timeout_s: how long a session waits for somebody to come (back) after the last one left.
     standby: keep a second engine worker warm, which takes over when the first one dies.
     upload_lifetime_s: after how long an uploaded avatar is deleted.
@@ -86,6 +87,7 @@ class ServeSettings(BaseModel):
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
     max_viewers: Annotated[int, Field(ge=1, le=1000)] = 32
     max_websockets: Annotated[int, Field(ge=1, le=1000)] = 16
+    max_faces: Annotated[int, Field(ge=0, le=64)] = 2
     idle_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
     standby: bool = True
     badge: bool = True

@@ -1,4 +1,7 @@
-/** One WebRTC call: audio both ways (the microphone may come later), video to here, and the data channel `control`. */
+/**
+ * One WebRTC call: audio both ways (the microphone may come later), video to here (the user's camera may go the other
+ * way), and the data channel `control`.
+ */
 
 import { clearCall, closeCall, openCall } from "./api.js";
 
@@ -6,6 +9,7 @@ const GATHERING_LIMIT_MS = 2_000;
 const CONNECT_LIMIT_MS = 15_000;
 const DISCONNECTED_LIMIT_MS = 500;
 const GOODBYE_LIMIT_MS = 1_000;
+const CAMERA_BITRATE = 600_000;
 
 const PEER = { bundlePolicy: "max-bundle" };
 
@@ -56,6 +60,7 @@ export class Call extends EventTarget {
   stream = new MediaStream();
   #peer;
   #audio;
+  #video;
   #control;
   #over = false;
   #timers = new Set();
@@ -64,9 +69,9 @@ export class Call extends EventTarget {
     super();
     this.#peer = new RTCPeerConnection(PEER);
     this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction: watch ? "recvonly" : "sendrecv" });
-    const video = this.#peer.addTransceiver("video", { direction: "recvonly" });
-    preferH264(video);
-    for (const { receiver } of [this.#audio, video]) {
+    this.#video = this.#peer.addTransceiver("video", { direction: watch ? "recvonly" : "sendrecv" });
+    preferH264(this.#video);
+    for (const { receiver } of [this.#audio, this.#video]) {
       playAsSoonAsPossible(receiver);
       this.stream.addTrack(receiver.track);
     }
@@ -86,6 +91,13 @@ export class Call extends EventTarget {
   /** Send the microphone, or nothing (null). */
   setMicrophone(track) {
     return this.#audio.sender.replaceTrack(track);
+  }
+
+  /** Send the user's camera, or nothing (null). The server looks at it only after a `drive` message. */
+  async setCamera(track) {
+    const { sender } = this.#video;
+    await sender.replaceTrack(track);
+    if (track) await slow(sender);
   }
 
   /** Send one control message; false when the channel is not open. */
@@ -172,6 +184,14 @@ function preferH264(transceiver) {
   if (codecs.some(isH264)) {
     transceiver.setCodecPreferences?.([...codecs.filter(isH264), ...codecs.filter((codec) => !isH264(codec))]);
   }
+}
+
+/** Keep what a camera may take of the network small: it is measured, not looked at. */
+async function slow(sender) {
+  const parameters = sender.getParameters();
+  if (!parameters.encodings?.length) return; // Nothing is negotiated yet: it is set with the next track.
+  parameters.encodings[0].maxBitrate = CAMERA_BITRATE;
+  await sender.setParameters(parameters).catch(() => {});
 }
 
 function playAsSoonAsPossible(receiver) {

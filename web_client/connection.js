@@ -27,6 +27,7 @@ export class Connection extends EventTarget {
   #avatar = null;
   #avatarUntold = false;
   #microphone = null;
+  #camera = null;
   #firstCall;
   #attempt = 1;
   #everLive = false;
@@ -92,6 +93,13 @@ export class Connection extends EventTarget {
     await this.call?.setMicrophone(track);
   }
 
+  /** Let this camera's picture drive the avatar, now and after reconnecting; null: the voice does. */
+  async setCamera(track) {
+    this.#camera = track;
+    await this.call?.setCamera(track);
+    this.#tellDrive();
+  }
+
   /** Show this avatar, at the latest when the call is live. */
   setAvatar(id) {
     this.#avatar = id;
@@ -133,6 +141,7 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("stream", { detail: call.stream }));
     call.addEventListener("message", (event) => this.dispatchEvent(new CustomEvent("message", { detail: event.detail })));
     if (this.#microphone) call.setMicrophone(this.#microphone); // It may be newer than the offer.
+    if (this.#camera) call.setCamera(this.#camera);
     const lost = ({ words, restartInS }) => {
       if (run !== this.#run) return;
       this.call = null;
@@ -151,6 +160,11 @@ export class Connection extends EventTarget {
     this.#everLive = true;
     this.#enter("live");
     if (this.#avatarUntold) this.setAvatar(this.#avatar);
+    if (this.#camera) this.#tellDrive();
+  }
+
+  #tellDrive() {
+    this.send({ type: "drive", by: this.#camera ? "face" : "voice" });
   }
 
   /** The server did not answer, or not with a call. */

@@ -5,6 +5,7 @@ import { Gallery } from "./avatars.js";
 import { whyUnsupported } from "./call.js";
 import { Connection } from "./connection.js";
 import { part, setIcon } from "./dom.js";
+import { DriveBy } from "./drive_by.js";
 import { firstCall, firstConfig, stage, visit, wanted } from "./early.js";
 import { acceptDrops, kindOf } from "./drop.js";
 import { Meter } from "./meter.js";
@@ -25,6 +26,7 @@ const GALLERY_INTERVAL_MS = 20_000; // Others upload, delete, and let their time
 const sound = new Sound();
 const gallery = new Gallery();
 const sliders = new StyleSliders();
+const driveBy = new DriveBy();
 const speechFile = new SpeechFile();
 const recording = new Recording();
 const connection = new Connection({ ...wanted, isGuest: visit.session !== null, config: fetchConfig, firstCall });
@@ -69,6 +71,7 @@ function adopt(fetched) {
   part("upload-lifetime").textContent = mayAdmin && config.upload_lifetime_s ? `Uploads are kept for ${lifetime(config.upload_lifetime_s)}` : "";
   part("controls").classList.toggle("watching", !mayPublish);
   part("manner").hidden = !mayPublish;
+  part("drive-card").hidden = !mayPublish;
   showHint();
 }
 
@@ -100,6 +103,9 @@ function listen() {
   gallery.addEventListener("failed", (event) => warn(event.detail));
 
   sliders.addEventListener("change", () => connection.send(sliders.message));
+  driveBy.addEventListener("change", (event) => connection.setCamera(event.detail).catch((error) => warn(error.message)));
+  driveBy.addEventListener("rest", () => connection.send({ type: "face_rest" }));
+  driveBy.addEventListener("failed", (event) => warn(event.detail));
   sound.addEventListener("change", showHint);
   part("start").addEventListener("click", () => (microphone ? stopTalking() : startTalking()));
   part("hang-up").addEventListener("click", hangUp);
@@ -203,6 +209,7 @@ function hint() {
 function hear(message) {
   if (message.type === "stats") meter.hear(message);
   else if (message.type === "cleared") sound.hush();
+  else if (message.type === "face") driveBy.hear(message);
   else if (message.type === "error") warn(String(message.error));
   else if (message.type === "state") {
     speaking = Boolean(message.speaking);
@@ -258,6 +265,7 @@ async function hangUp() {
   part("hang-up").disabled = true;
   if (recording.isOn) await record();
   if (microphone) stopTalking();
+  driveBy.stop();
   hideNotice();
   connection.hangUp();
   part(mayPublish ? "start" : "retry").focus();

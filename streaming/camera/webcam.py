@@ -114,7 +114,7 @@ async def run_webcam(
         if settings.microphone != NONE:
             microphone = Microphone(settings.microphone, lambda *heard: _hear(loop, session, *heard))
             await _use(stack, microphone, "microphone")
-        face = await _follow(stack, session, settings) if settings.face_camera is not None else None
+        face = _follow(stack, session, settings) if settings.face_camera is not None else None
         stack.callback(session.watch(lambda picture: sender.show(picture.i420)).close)
         if settings.speech is not None:
             session.play(settings.speech.output)
@@ -167,14 +167,14 @@ class _Follower:
         self.state = state
 
 
-async def _follow(stack: AsyncExitStack, session: AvatarSession, settings: WebcamSettings) -> _Follower:
+def _follow(stack: AsyncExitStack, session: AvatarSession, settings: WebcamSettings) -> _Follower:
     """Follow the face before a camera until the stack is left."""
     follower = _Follower(session)
     faces = FaceProcess(
         follower.seen, follower.changed, tracker=settings.live.face_tracker, camera=settings.face_camera
     )
     stack.push_async_callback(faces.end)
-    await faces.start()
+    faces.begin()
     return follower
 
 

@@ -22,6 +22,8 @@ def fake_settings(data_dir: Path) -> ServeSettings:
         engine="tests.streaming.fake_engine:fake_engine",
         creator="tests.streaming.fake_engine:fake_creator",
         photo_check="tests.streaming.fake_engine:fake_photo_check",
+        face_tracker="tests.streaming.fake_face:fake_tracker",
+        max_faces=1,
     )
 
 

@@ -20,6 +20,7 @@ class Caller:
         microphone: Any = None,
         codec: str | None = None,
         kinds: tuple[str, ...] = ("audio", "video", "application"),
+        camera: Any = None,
     ) -> None:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.messages: list[dict[str, Any]] = []
@@ -31,7 +32,7 @@ class Caller:
         if "audio" in kinds:
             self.connection.addTransceiver(microphone or "audio", "sendrecv")
         if "video" in kinds:
-            video = self.connection.addTransceiver("video", "recvonly")
+            video = self.connection.addTransceiver(camera or "video", "sendrecv" if camera else "recvonly")
             if codec is not None:
                 known = RTCRtpSender.getCapabilities("video").codecs
                 video.setCodecPreferences([c for c in known if c.mimeType == codec])

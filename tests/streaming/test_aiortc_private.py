@@ -175,3 +175,36 @@ async def test_answers_ask_for_copies_of_lost_packets(connection: RTCPeerConnect
         assert "useinbandfec=1" in connection.localDescription.sdp
     finally:
         await offerer.close()
+
+
+async def test_pictures_are_handed_over_whole_with_the_time_of_their_first_packet(
+    connection: RTCPeerConnection,
+) -> None:
+    receiver: Any = connection.addTransceiver("video").receiver
+    seen: list[tuple[str, float, bytes]] = []
+    now_s = [0.0]
+    buffer = private.see_pictures(receiver, lambda *picture: seen.append(picture), lambda: now_s[0])
+    vp8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=96)
+    receiver._RTCRtpReceiver__codecs[96] = vp8
+    asked: list[int] = []
+
+    async def send_pli(ssrc: int) -> None:
+        asked.append(ssrc)
+
+    receiver._send_rtcp_pli = send_pli
+
+    async def arrives(number: int, timestamp: int, data: bytes) -> None:
+        arrived = rtp.RtpPacket(payload_type=96, sequence_number=number, timestamp=timestamp, ssrc=7)
+        arrived.payload = b"\x10" + data  # a VP8 payload descriptor without extensions
+        now_s[0] += 0.01
+        await receiver._handle_rtp_packet(arrived, arrival_time_ms=0)
+
+    for number, timestamp in ((1, 0), (3, 0), (2, 0), (4, 3600)):  # in disorder
+        await arrives(number, timestamp, b"%d" % number)
+    assert seen == [("video/VP8", 0.01, b"123")]
+    buffer.want_keyframe = True
+    await arrives(5, 7200, b"5")
+    assert seen[1:] == [("video/VP8", 0.04, b"4")]
+    await arrives(6, 7200, b"6")
+    assert asked == [7]  # once
+    assert receiver._RTCRtpReceiver__decoder_queue.empty()

@@ -12,6 +12,8 @@ from streaming.control import ControlError, parse_control
         {"type": "avatar", "id": "x"},
         {"type": "clear"},
         {"type": "barge_in", "on": True},
+        {"type": "drive", "by": "face"},
+        {"type": "face_rest"},
         {"type": "playout", "audio_ms": 1.5e12, "video_ms": -3},
     ],
 )
@@ -28,6 +30,7 @@ def test_every_message_of_the_protocol_is_understood(message: dict[str, object])
         ("[1]", '"type"'),
         ('{"type": "dance"}', "style, playout, avatar, clear"),
         ('{"type": "barge_in", "on": 1}', "true or false"),
+        ('{"type": "drive", "by": "hand"}', "voice or face"),
         ('{"type": "style", "expressiveness": 1}', "head_motion"),
         ('{"type": "style", "expressiveness": true, "head_motion": 1}', "expressiveness"),
         ('{"type": "style", "expressiveness": 2.1, "head_motion": 1}', "between 0 and 2"),

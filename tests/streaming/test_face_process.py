@@ -47,7 +47,7 @@ class Told:
 
 async def test_pictures_go_in_and_a_face_comes_out() -> None:
     told = Told()
-    await told.process.start()
+    told.process.begin()
     came_s = time.monotonic()
     for number, data in enumerate(encoded("vp8", [100, 120, 140])):
         told.process.see(EncodedPicture("vp8", came_s + number / 25, data))
@@ -62,7 +62,7 @@ async def test_pictures_go_in_and_a_face_comes_out() -> None:
 
 async def test_one_that_dies_is_told() -> None:
     told = Told()
-    await told.process.start()
+    told.process.begin()
     told.process.see(EncodedPicture("vp8", 0.0, encoded("vp8", [255])[0]))
     await told.until(lambda: bool(told.states))
     assert not told.states[0].seen and "died" in told.states[0].words
@@ -77,7 +77,7 @@ async def test_what_is_too_much_is_dropped_for_a_keyframe(monkeypatch: pytest.Mo
     assert told.undecodable == 1
     for data in encoded("vp8", [100, 120]):
         told.process.see(EncodedPicture("vp8", 20.0, data))
-    await told.process.start()
+    told.process.begin()
     await told.until(lambda: bool(told.faces))
     assert told.faces[-1].time_s == 20.0
     await told.process.end()
