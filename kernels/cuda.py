@@ -88,8 +88,19 @@ class CudaLauncher:
                 raise ValueError(
                     f"expected arrays on the CUDA device for {entry}, got one on {tensor.device}"
                 )
-        with self._cupy.cuda.Stream.from_external(self._torch.cuda.current_stream()):
+        stream = _TorchStream(self._torch.cuda.current_stream().cuda_stream)
+        with self._cupy.cuda.Stream.from_external(stream):
             kernel(grid, block, tuple(_packed(entry, kinds, arguments)))
+
+
+class _TorchStream:
+    """torch's stream in the protocol that CuPy reads; torch has that itself only in newer versions."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._address
 
 
 @functools.cache

@@ -1,8 +1,10 @@
 """The CUDA sources: compiled by NVRTC for every architecture, run under emulation, and on a device where there is one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -213,3 +215,51 @@ def test_arguments_have_the_width_that_kernels_read() -> None:
     assert packed[2] == tensor.data_ptr()
     with pytest.raises(ValueError, match="expected 2 arguments for x, got 1"):
         list(cuda._packed("x", "ip", (3,)))
+
+
+class StandIn:
+    """CuPy as far as the launcher uses it: notes what is compiled and launched, and on which stream."""
+
+    def __init__(self) -> None:
+        self.compiled: list[tuple[str, tuple[str, ...]]] = []
+        self.launched: list[tuple[str, cuda.Size, cuda.Size, list[type], int]] = []
+        self.stream = 0
+        self.cuda = SimpleNamespace(
+            Device=lambda number: nullcontext(), Stream=SimpleNamespace(from_external=self._on_stream)
+        )
+
+    def RawModule(self, code: str, options: tuple[str, ...], backend: str) -> SimpleNamespace:
+        self.compiled.append((code, options))
+
+        def function(name: str) -> Callable[..., None]:
+            assert re.search(rf"\b{name}\(", code)
+
+            def launch(grid: cuda.Size, block: cuda.Size, arguments: tuple[Any, ...]) -> None:
+                self.launched.append((name, grid, block, [type(value) for value in arguments], self.stream))
+
+            return launch
+
+        return SimpleNamespace(get_function=function)
+
+    @contextmanager
+    def _on_stream(self, stream: Any) -> Iterator[None]:
+        assert stream.__cuda_stream__()[0] == 0  # the protocol's version
+        self.stream = stream.__cuda_stream__()[1]
+        yield
+        self.stream = 0
+
+
+def test_launches_on_torchs_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = StandIn()
+    monkeypatch.setitem(__import__("sys").modules, "cupy", stand_in)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=4711))
+    launcher = cuda.CudaLauncher()
+    assert [options for _, options in stand_in.compiled] == [cuda.OPTIONS] * len(cuda.ENTRIES)
+    out = SimpleNamespace(data_ptr=lambda: 64, is_cuda=True)
+    launcher.launch("frame_i420", (1, 2, 3), cuda.ACROSS, (512, out, out))
+    kinds = [np.int32, np.uint64, np.uint64]
+    assert stand_in.launched == [("frame_i420", (1, 2, 3), cuda.ACROSS, kinds, 4711)]
+    with pytest.raises(ValueError, match="expected arrays on the CUDA device for frame_i420, got one on cpu"):
+        launcher.launch("frame_i420", (1, 1, 1), cuda.ACROSS, (512, torch.zeros(2), out))
