@@ -68,7 +68,7 @@ def _bars(bars: list[tuple[str, float, float]], unit: str) -> str:
             f'<text x="{LABEL_WIDTH - 8}" y="{y + 17}" text-anchor="end">{escape(name)}</text>'
             f'<rect x="{LABEL_WIDTH}" y="{y + 9}" width="{max(reach, 0) * scale:.1f}" height="8" fill="{RANGE}"/>'
             f'<rect x="{LABEL_WIDTH}" y="{y + 4}" width="{value * scale:.1f}" height="18" rx="2" fill="{BAR}"/>'
-            f'<text x="{LABEL_WIDTH + max(value, reach) * scale + 6:.1f}" y="{y + 17}">{value:g}</text>'
+            f'<text x="{LABEL_WIDTH + max(value, reach) * scale + 6:.1f}" y="{y + 17}">{value:.3g}</text>'
         )
     return (
         f'<svg width="100%" viewBox="0 0 {WIDTH} {height}" role="img">{"".join(drawn)}'

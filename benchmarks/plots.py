@@ -50,7 +50,7 @@ def _bars(axis: Any, chart: Bars) -> None:
     axis.barh(places, [value for _, value, _ in chart.bars], height=0.66, color="#3b7dd8")
     for place, (_, value, reach) in zip(places, chart.bars, strict=True):
         axis.annotate(
-            f"{value:g}", (max(value, reach), place), xytext=(4, 0), textcoords="offset points", va="center"
+            f"{value:.3g}", (max(value, reach), place), xytext=(4, 0), textcoords="offset points", va="center"
         )
     axis.set_yticks(places, names)
     axis.invert_yaxis()

@@ -18,6 +18,7 @@ from engine.pipeline import Engine, EngineSettings, Session
 from engine.speech.audio_file import load_audio
 from kernels.build import describe
 
+ROUNDS: Final = 5
 SLACK: Final = 1.15
 """A cost may exceed the straight line from zero through the smallest point by this factor: measurement."""
 
@@ -34,11 +35,16 @@ def measure(
     """Frames of every size with one session, then of ``session_size`` with every number of sessions; JSON values."""
     points = [(size, 1) for size in sizes]
     points += [(session_size, count) for count in sessions if (session_size, count) not in points]
+    engines = {size: Engine(EngineSettings(size=size, badge=True)) for size in {size for size, _ in points}}
+    many = [[engines[size].session(avatar, seed=seed) for seed in range(count)] for size, count in points]
+    costs: list[list[float]] = [[] for _ in points]
+    for turn in range(ROUNDS):  # all points take turns, so that a busy spell falls on each of them
+        for place, (_, count) in enumerate(points):
+            frames = max(1, round(seconds * FRAME_RATE / count / ROUNDS))
+            costs[place] += _cost_ms(many[place], frames, WARM_UP if turn == 0 else 1)
+            progress((turn * len(points) + place + 1) / (ROUNDS * len(points)))
     rows = []
-    for done, (size, count) in enumerate(points):
-        engine = Engine(EngineSettings(size=size, badge=True))
-        many = [engine.session(avatar, seed=seed) for seed in range(count)]
-        cost = _cost_ms(many, max(2, round(seconds * FRAME_RATE / count)))
+    for (size, count), cost in zip(points, costs, strict=True):
         low, median, high = np.quantile(cost, [0.05, 0.5, 0.95])
         rows.append(
             {
@@ -51,7 +57,6 @@ def measure(
                 "cpu_ms_each": round(float(median) / count, 3),
             }
         )
-        progress((done + 1) / len(points))
     return {
         "benchmark": "scaling",
         "machine": machine(),
@@ -85,12 +90,12 @@ def _session_size(rows: list[dict[str, Any]]) -> int:
     return int(max(rows, key=lambda row: (row["sessions"], row["size"] == 512))["size"])
 
 
-def _cost_ms(sessions: list[Session], frames: int) -> list[float]:
-    """Processor milliseconds of one frame of every session."""
+def _cost_ms(sessions: list[Session], frames: int, warm_up: int) -> list[float]:
+    """Processor milliseconds of one frame of every session, after some that do not count."""
     speech = load_audio(SPEECH.read_bytes()).analysis
     count = len(speech) // FRAME_SAMPLES
     cost = []
-    for number in range(WARM_UP + frames):
+    for number in range(warm_up + frames):
         began = time.process_time()
         for row, session in enumerate(sessions):
             start = (number + 37 * row) % count * FRAME_SAMPLES
@@ -98,4 +103,4 @@ def _cost_ms(sessions: list[Session], frames: int) -> list[float]:
             for _ in session:
                 pass
         cost.append((time.process_time() - began) * 1e3)
-    return cost[WARM_UP:]
+    return cost[warm_up:]

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from engine.errors import InputError
@@ -15,13 +16,14 @@ def tables(result: dict[str, Any]) -> Table:
     """A result as a table."""
     kind = _kind(result)
     rows = rows_of(result)
-    table = Table(
-        title=f"{kind}: {result['machine']['cpu']}, commit {result['commit']}", title_justify="left"
-    )
+    title = f"{kind}: {result['machine'].get('gpu', result['machine']['cpu'])}, commit {result['commit']}"
+    # Narrow, so that what is measured fits 80 columns.
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in rows[0]:
         is_text = isinstance(rows[0][name], str)
         heading = name.replace("_ms", " ms").replace("_", " ")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=is_text)
+        width = max(len(str(row[name])) for row in rows)
+        table.add_column(heading, justify="left" if is_text else "right", min_width=width)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     return table
