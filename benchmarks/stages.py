@@ -15,7 +15,8 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.stage import MotionStage
-from engine.pipeline import Engine, EngineSettings
+from engine.pipeline import Engine, EngineSettings, Quality
+from engine.render.neural.runtime import RuntimeName
 from engine.speech.audio_file import load_audio
 from engine.timing import Clock, StageTimer
 from kernels.build import describe
@@ -38,6 +39,8 @@ def measure(
     size: int = 512,
     seconds: float = 60.0,
     look_ahead_ms: int = 80,
+    quality: Quality = "geometric",
+    runtime: RuntimeName = "auto",
     clock: str = "wall",
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
@@ -56,7 +59,9 @@ def measure(
     if clock not in CLOCKS:
         raise SettingError(f"expected a clock of {' or '.join(CLOCKS)}, got {clock!r}")
     now = CLOCKS[clock]
-    engine = Engine(EngineSettings(size=size, badge=True, look_ahead_ms=look_ahead_ms))
+    engine = Engine(
+        EngineSettings(size=size, quality=quality, runtime=runtime, badge=True, look_ahead_ms=look_ahead_ms)
+    )
     session = engine.session(avatar, seed=0, timer=StageTimer(now))
     encoder = VideoEncoder(size)
     speech = load_audio(SPEECH.read_bytes()).analysis
@@ -94,7 +99,8 @@ def measure(
             "size": size,
             "seconds": seconds,
             "look_ahead_ms": look_ahead_ms,
-            "quality": "geometric",
+            "quality": quality,
+            **({"networks": engine.networks.name} if engine.networks else {}),
             "kernels": describe(),
             "threads": 1,
             "clock": clock,

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES, LOOK_AHEADS_MS
-from engine.errors import SettingError, UnavailableError
+from engine.errors import SettingError
 from engine.motion.manner import own_manner
 from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
 from engine.motion.values import Motion
 from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
+from engine.render.neural.renderer import NeuralRenderer
+from engine.render.neural.runtime import RUNTIMES, NeuralRuntime, RuntimeName, open_runtime
 from engine.speech.samples import check_samples
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
@@ -23,19 +25,27 @@ from kernels.colour import rgbx_to_i420
 Quality = Literal["auto", "geometric", "neural"]
 QUALITIES: Final = get_args(Quality)
 
+Renderer = GeometricRenderer | NeuralRenderer
+
+FADE: Final = 1 / 8
+"""Share by which the networks' part of the picture may change from one frame to the next when they come or go."""
+
 
 @dataclass(frozen=True)
 class EngineSettings:
     """What all sessions of one engine share.
 
     size: side of the frames in pixels, one of ``FRAME_SIZES``.
-    quality: "geometric"; "auto" is the best that this version has. "neural" is refused until it is built.
+    quality: "geometric", or "neural": refined by networks. "auto" is what looks best: geometric, as long as people do
+        not prefer these networks' frames.
+    runtime: what runs the networks, see ``engine.render.neural.runtime``.
     badge: whether frames carry the "AI-generated" badge.
     look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
     """
 
     size: int = DEFAULT_FRAME_SIZE
     quality: Quality = "auto"
+    runtime: RuntimeName = "auto"
     badge: bool = False
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
 
@@ -50,8 +60,8 @@ class EngineSettings:
             )
         if self.quality not in QUALITIES:
             raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
-        if self.quality == "neural":
-            raise UnavailableError("the neural renderer is not built yet: use --quality geometric or auto")
+        if self.runtime not in RUNTIMES:
+            raise SettingError(f"expected a runtime of {', '.join(RUNTIMES)}, got {self.runtime!r}")
 
 
 @dataclass(frozen=True)
@@ -82,27 +92,38 @@ class Frame:
 
 
 class Engine:
-    """Weights and settings that all sessions share; it never changes after it is made."""
+    """Weights and settings that all sessions share; it never changes after it is made.
+
+    networks: what refines frames at the neural quality, else None.
+
+    Raises:
+        UnavailableError: the neural quality's weights or runtime are missing.
+    """
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
         self.motion = MotionStage(WEIGHTS[self.settings.look_ahead_ms])
+        self.networks: NeuralRuntime | None = None
+        if self.settings.quality == "neural":
+            self.networks = open_runtime(self.settings.runtime)
 
     @property
     def look_ahead_samples(self) -> int:
         """Samples at 16 kHz after a frame's own that must be pushed before the frame is ready."""
         return self.motion.look_ahead_samples
 
-    def prepare(self, avatar: Avatar) -> GeometricRenderer:
+    def prepare(self, avatar: Avatar) -> Renderer:
         """Make an avatar ready to be drawn by one session.
 
         ``session`` and ``Session.set_avatar`` do the same with a bare avatar; beforehand it can be done on another
         thread, so that a session that goes on is not held up.
         """
+        if self.networks is not None:
+            return NeuralRenderer(avatar, self.networks, self.settings.size)
         return GeometricRenderer(avatar, self.settings.size)
 
     def session(
-        self, avatar: Avatar | GeometricRenderer, *, seed: int = 0, timer: StageTimer | None = None
+        self, avatar: Avatar | Renderer, *, seed: int = 0, timer: StageTimer | None = None
     ) -> "Session":
         """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639.
 
@@ -119,12 +140,13 @@ class Session:
     """
 
     def __init__(
-        self, engine: Engine, avatar: Avatar | GeometricRenderer, seed: int, timer: StageTimer | None = None
+        self, engine: Engine, avatar: Avatar | Renderer, seed: int, timer: StageTimer | None = None
     ) -> None:
         self._engine = engine
         self._state = engine.motion.new_state(seed)
         self.set_avatar(avatar)
         self._timer = timer or StageTimer()
+        self._strength = 1.0
         self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
         self._sound_start = 0
         self._heard = 0  # samples of the session that the motion stage has taken
@@ -169,9 +191,9 @@ class Session:
         listens. Their voice is not pushed as audio."""
         self._state.listening = heard
 
-    def set_avatar(self, avatar: Avatar | GeometricRenderer) -> None:
+    def set_avatar(self, avatar: Avatar | Renderer) -> None:
         """Draw another avatar from the next frame on; the motion goes on, in the new one's manner of speaking."""
-        self._renderer = avatar if isinstance(avatar, GeometricRenderer) else self._engine.prepare(avatar)
+        self._renderer = self._engine.prepare(avatar) if isinstance(avatar, Avatar) else avatar
         self._state.manner = own_manner(self._renderer.avatar.style)
 
     def motions(self) -> Iterator[Motion]:
@@ -179,10 +201,16 @@ class Session:
         while (motion := self._next_motion()) is not None:
             yield motion
 
-    def render(self, motion: Motion, *, supersample: bool = True) -> Frame:
-        """Draw one frame. ``supersample=False`` saves time on mouth and eyes at some loss of quality."""
+    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> Frame:
+        """Draw one frame. ``supersample=False`` saves time on mouth and eyes at some loss of quality;
+        ``neural=False`` does without the networks, which fade out over some frames."""
         size = self._engine.settings.size
-        rgbx = self._renderer.render(motion, self._timer, supersample=supersample)
+        if isinstance(self._renderer, NeuralRenderer):
+            toward = 1.0 if neural else 0.0
+            self._strength += min(max(toward - self._strength, -FADE), FADE)
+            rgbx = self._renderer.render(motion, self._timer, None, supersample, self._strength)
+        else:
+            rgbx = self._renderer.render(motion, self._timer, None, supersample)
         if self._engine.settings.badge:
             add_badge(rgbx)
         with self._timer.stage("colour"):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class SessionLike(Protocol):
     def push_audio(self, samples: NDArray[np.float32]) -> None: ...
     def clear(self) -> int: ...
     def motions(self) -> Iterator[Motion]: ...
-    def render(self, motion: Motion, *, supersample: bool = True) -> FrameLike: ...
+    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> FrameLike: ...
     def set_style(self, style: Any) -> None: ...
     def set_listening(self, heard: bool) -> None: ...
     def set_avatar(self, prepared: Any) -> None: ...
@@ -52,13 +52,15 @@ class EnginePort(Protocol):
 class EngineOptions:
     """How the worker's engine is made. ``factory`` is "module:function", called with these options.
 
-    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``.
+    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``. quality: of the frames, as in
+    ``EngineSettings``.
     """
 
     factory: str = "streaming.engine_port:real_engine"
     size: int = 512
     badge: bool = True
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
+    quality: Literal["auto", "geometric", "neural"] = "auto"
 
 
 def load_object(path: str) -> Callable[..., Any]:
@@ -83,7 +85,12 @@ class RealEngine:
         from engine.pipeline import Engine, EngineSettings
 
         self._engine = Engine(
-            EngineSettings(size=options.size, badge=options.badge, look_ahead_ms=options.look_ahead_ms)
+            EngineSettings(
+                size=options.size,
+                quality=options.quality,
+                badge=options.badge,
+                look_ahead_ms=options.look_ahead_ms,
+            )
         )
 
     def load_avatar(self, path: str) -> Any:

@@ -10,31 +10,38 @@ class Level(IntEnum):
     """What is given up, from nothing to almost everything; sound is never touched."""
 
     FULL = 0
-    NO_SUPERSAMPLING = 1
-    HALF_RATE = 2
-    REPEAT = 3
+    NO_NETWORKS = 1
+    NO_SUPERSAMPLING = 2
+    HALF_RATE = 3
+    REPEAT = 4
 
     @property
     def label(self) -> str:
         """The name shown to people and machines."""
-        return ("full", "no-supersampling", "half-rate", "repeat")[self]
+        return ("full", "no-networks", "no-supersampling", "half-rate", "repeat")[self]
 
     @property
     def supersample(self) -> bool:
         """Whether mouth and eyes are drawn at double resolution."""
+        return self < Level.NO_SUPERSAMPLING
+
+    @property
+    def neural(self) -> bool:
+        """Whether networks refine the frames, if the quality is neural."""
         return self == Level.FULL
 
     @property
     def stride(self) -> int:
         """Every how many frames one is drawn: 25, 12.5 or 5 pictures a second."""
-        return (1, 1, 2, 5)[self]
+        return (1, 1, 1, 2, 5)[self]
 
 
 WINDOW: Final = 75
 """Drawn frames over which trouble is judged: three seconds at the full rate."""
 
 INCIDENTS_DOWN: Final = 4
-"""Separate runs of late or missing frames within the window that cost supersampling: one stall is no reason."""
+"""Separate runs of late or missing frames within the window that cost networks or supersampling: one stall is no
+reason."""
 
 LONG_RUN: Final = 25
 """A run of so many counts as enough by itself."""
@@ -61,7 +68,9 @@ class Ladder:
     frame that did not come. Time is an argument.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, neural: bool = False) -> None:
+        """neural: whether there are networks to give up."""
+        self._levels = [level for level in Level if neural or level != Level.NO_NETWORKS]
         self.level = Level.FULL
         self._missed: deque[bool] = deque(maxlen=WINDOW)
         self._calm_s = CALM_S
@@ -82,7 +91,7 @@ class Ladder:
         runs = [len(list(run)) for missed, run in groupby(self._missed) if missed]
         if max(runs, default=0) >= LONG_RUN:
             return True
-        if self.level == Level.FULL:
+        if self.level < Level.NO_SUPERSAMPLING:
             return len(runs) >= INCIDENTS_DOWN
         return len(self._missed) == WINDOW and sum(runs) >= SHARE_DOWN * WINDOW
 
@@ -98,14 +107,14 @@ class Ladder:
     def _fall(self, now_s: float) -> None:
         if now_s - self._raised_s < RELAPSE_S:
             self._calm_s = min(2 * self._calm_s, MAX_CALM_S)
-        self.level = Level(self.level + 1)
+        self.level = self._levels[self._levels.index(self.level) + 1]
         self._calm_since = None
         self._missed.clear()
 
     def _rise(self, now_s: float) -> None:
         if now_s - self._raised_s > 2 * MAX_CALM_S:
             self._calm_s = CALM_S
-        self.level = Level(self.level - 1)
+        self.level = self._levels[self._levels.index(self.level) - 1]
         self._raised_s = now_s
         self._calm_since = None
         self._missed.clear()

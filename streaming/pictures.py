@@ -72,16 +72,17 @@ class PictureLine:
         budget_s: float,
         memory: SessionMemory,
         size: int,
+        neural: bool,
         metrics: Metrics,
         executor: Executor,
         sound_came_late: Callable[[int], bool],
         on_level: Callable[[Level, Level], None],
         on_speaking: Callable[[bool], None],
     ) -> None:
-        """``sound_came_late(number)`` says of a frame that drawing faster would not have helped; ``on_level(old, new)``
+        """``neural``: networks refine the frames. ``sound_came_late(number)`` says of a frame that drawing faster would not have helped; ``on_level(old, new)``
         and ``on_speaking(speaking)`` are called on change."""
         self.pacer = FramePacer(clock, budget_s, memory.free)
-        self.ladder = Ladder()
+        self.ladder = Ladder(neural)
         self.feeds: dict[Codec, VideoFeed] = {}
         self.watchers: Callbacks[[Picture]] = Callbacks()
         self.motion = b""  # of the frame that was shown last

@@ -52,7 +52,13 @@ class Server:
             (settings.data_dir or default_data_dir()) / "recordings", settings.upload_lifetime_s
         )
         self.worker = EngineWorker(
-            EngineOptions(settings.engine, settings.size, settings.badge, look_ahead_ms(settings.latency_ms)),
+            EngineOptions(
+                settings.engine,
+                settings.size,
+                settings.badge,
+                look_ahead_ms(settings.latency_ms),
+                settings.quality,
+            ),
             warm_avatar=lambda: str(self.store.bundle(self.store.default)),
             on_message=self._on_message,
             on_ready=self._on_worker_ready,

@@ -95,6 +95,7 @@ class AvatarSession:
             self._budget_s,
             self._memory,
             settings.size,
+            settings.quality == "neural",
             metrics,
             executor,
             sound_came_late=lambda number: self.sounds.heard_late(number, look_ahead),

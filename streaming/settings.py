@@ -52,6 +52,7 @@ def _number(given: Any) -> Any:
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
+    quality: of the frames, see ``engine.pipeline.EngineSettings``.
     latency_ms: from the arrival of the first sample that a frame shows to that frame leaving. None is
         ``DEFAULT_LATENCY_MS``, or what this machine needs if that is more; a number is kept or refused.
     av_offset_ms: how much sooner sound leaves than its picture, because the browser plays it later; steered by
@@ -82,6 +83,7 @@ class ServeSettings(BaseModel):
     avatar: Path | None = None
     data_dir: Path | None = None
     size: Annotated[Literal[256, 512, 768], BeforeValidator(_number)] = 512
+    quality: Literal["auto", "geometric", "neural"] = "auto"
     latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2

@@ -110,7 +110,8 @@ class WorkerSession:
             self._new_face = False
             moment_s = self.clock.time_of(number * FRAME_SAMPLES + FRAME_SAMPLES // 2)
             motion = self._settle(self._face.drive(motion, moment_s), number)
-            frame = self._session.render(motion, supersample=self.level.supersample)
+            level = self.level
+            frame = self._session.render(motion, supersample=level.supersample, neural=level.neural)
             self.memory.fill(slot, frame.i420)
             return FrameDone(
                 self.name,

@@ -64,6 +64,10 @@ def stages(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
     look_ahead_ms: Annotated[int, typer.Option(help="80, or 40 for less delay.")] = 80,
+    quality: Annotated[str, typer.Option(help="geometric, or neural (refined by networks).")] = "geometric",
+    runtime: Annotated[
+        str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
+    ] = "auto",
     backend: Annotated[str, typer.Option(help="cpu, or cuda for batches of frames on a GPU.")] = "cpu",
     clock: Annotated[
         str, typer.Option(help="wall, or cpu: processor time, for machines that do other work too.")
@@ -87,6 +91,8 @@ def stages(
             size=size,
             seconds=10.0 if quick else 60.0,
             look_ahead_ms=look_ahead_ms,
+            quality=quality,  # type: ignore[arg-type]  # the engine checks it
+            runtime=runtime,  # type: ignore[arg-type]
             clock=clock,
             progress=progress,
         )

@@ -87,7 +87,10 @@ def render(
     motion: Annotated[Path | None, typer.Option(help="A motion table instead of speech.")] = None,
     size: SizeOption = 512,
     seed: SeedOption = 0,
-    quality: Annotated[str, typer.Option(help="auto, geometric or neural.")] = "auto",
+    quality: Annotated[str, typer.Option(help="auto, geometric, or neural (refined by networks).")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
+    ] = "auto",
     look_ahead_ms: LookAheadOption = 80,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = False,
     rights: RightsOption = RightsChoice.unstated,
@@ -108,6 +111,7 @@ def render(
     settings = EngineSettings(
         size=size,
         quality=quality,  # type: ignore[arg-type]  # it checks itself
+        runtime=runtime,  # type: ignore[arg-type]
         badge=badge,
         look_ahead_ms=look_ahead_ms,
     )

@@ -16,12 +16,13 @@ def examine() -> dict[str, str]:
         **{f"package {name}": _version(name) for name in PACKAGES},
         "kernels": _kernels(),
         "motion network": "NumPy on the CPU",
+        "neural renderer": _networks(),
         "gpu": _gpu(),
         "video encoder": _encoder("libx264"),
         "sound encoder": _encoder("libopus"),
         "weights": _weights(),
         "browser for e2e tests": _browser(),
-        "not built yet": "neural renderer, calls drawn on a GPU",
+        "not built yet": "calls drawn on a GPU",
     }
 
 
@@ -54,6 +55,16 @@ def _kernels() -> str:
         return kernels.describe()
     except kernels.KernelBuildError as error:
         return f"broken: {error}"
+
+
+def _networks() -> str:
+    from engine.errors import UnavailableError
+    from engine.render.neural.runtime import open_runtime
+
+    try:
+        return f"{open_runtime().name}; used with --quality neural"
+    except UnavailableError as error:
+        return f"not available: {error}"
 
 
 def _gpu() -> str:

@@ -20,6 +20,9 @@ def serve(
     size: Annotated[
         int | None, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.", show_default=False)
     ] = None,
+    quality: Annotated[
+        str | None, typer.Option(help="auto, geometric or neural (refined by networks).", show_default=False)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="How many avatars live at a time; 2.")] = None,
     max_viewers: Annotated[int | None, typer.Option(help="How many see them, all together; 32.")] = None,
@@ -61,6 +64,7 @@ def serve(
             "avatar": avatar,
             "latency_ms": latency_ms,
             "size": size,
+            "quality": quality,
             "max_sessions": max_sessions,
             "max_viewers": max_viewers,
             "idle_timeout_s": idle_timeout_s,

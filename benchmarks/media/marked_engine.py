@@ -81,8 +81,8 @@ class MarkedSession:
     def motions(self) -> Iterator[Motion]:
         return self._session.motions()
 
-    def render(self, motion: Motion, *, supersample: bool = True) -> Any:
-        frame: Any = self._session.render(motion, supersample=supersample)
+    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> Any:
+        frame: Any = self._session.render(motion, supersample=supersample, neural=neural)
         onset = self._onsets.within(motion.number * FRAME_SAMPLES, FRAME_SAMPLES)
         opening = float(motion.blendshapes[JAW_OPEN] - motion.blendshapes[MOUTH_CLOSE])
         i420 = frame.i420.copy()

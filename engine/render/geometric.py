@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.conventions import DEFAULT_FRAME_SIZE, POSE_NAMES
+from engine.conventions import ARKIT_NAMES, DEFAULT_FRAME_SIZE, POSE_NAMES
 from engine.errors import SettingError
 from engine.motion.values import Motion
 from engine.render.boxes import Boxes, Outline
@@ -52,6 +52,7 @@ class GeometricRenderer:
         self._boxes = Boxes(tuple(self.outlines), size, self.scale)
         if self.shadow is not None:
             self.no_shadow = self.attributes[0, self.shadow.lit, 0]
+        self.positions = avatar.positions  # of the last frame
         self._painter = painter(self.layers, self.background, len(uv), self.scale)
 
     def render(
@@ -82,7 +83,7 @@ class GeometricRenderer:
 
     def scene(self, motion: Motion, supersample: bool = True) -> Scene:
         """Everything that is drawn for a motion; its arrays are overwritten by the next call."""
-        positions = self.driver.drive(motion)
+        self.positions = positions = self.driver.drive(motion)
         bright = self.head_light.at(head_rotation(*motion.clamped().pose[:3].tolist()))
         main = self.attributes[0]
         np.multiply(self.avatar.shade, bright, out=main[:, 2])
@@ -95,6 +96,11 @@ class GeometricRenderer:
         boxes = self._boxes.at(positions, supersample)
         return Scene(positions, self.attributes, boxes, self.photo_opacity(motion))
 
+    def photo_motion(self) -> Motion:
+        """What the avatar does in its photo."""
+        shapes = self.avatar.extras.get("photo_blendshapes", np.zeros(len(ARKIT_NAMES), np.float32))
+        return Motion(0, shapes, np.zeros(len(POSE_NAMES), np.float32))
+
     def photo_opacity(self, motion: Motion) -> int:
         """How much the photo's own mouth shows, of 256."""
         if len(self.attributes) == 1:
@@ -103,8 +109,8 @@ class GeometricRenderer:
 
     def _add_photo_mouth(self, layers: list[Layer]) -> None:
         """One more layer with a picture, coordinates and a box of its own."""
-        extras, pose = self.avatar.extras, np.zeros(len(POSE_NAMES), np.float32)
-        in_photo = self.driver.drive(Motion(0, extras["photo_blendshapes"], pose))
+        extras = self.avatar.extras
+        in_photo = self.driver.drive(self.photo_motion())
         uv = in_photo[:, :2] - extras["photo_mouth_corner"]
         picture, uv = _texture_for(extras["photo_mouth"], uv, self.scale)
         triangles = extras["photo_mouth_triangles"]

@@ -43,7 +43,13 @@ async def live_session(
             session.open_session()
 
     worker = EngineWorker(
-        EngineOptions(settings.engine, settings.size, settings.badge, look_ahead_ms(settings.latency_ms)),
+        EngineOptions(
+            settings.engine,
+            settings.size,
+            settings.badge,
+            look_ahead_ms(settings.latency_ms),
+            settings.quality,
+        ),
         lambda: str(bundle),
         on_message,
         on_ready,

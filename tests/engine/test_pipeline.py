@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import pipeline
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
 from engine.motion.stage import MotionStyle
+from engine.motion.values import Motion
 from engine.pipeline import Engine, EngineSettings, Frame, Session
+from engine.render.neural.runtime import open_runtime
+from engine.render.neural.torch_runtime import open_torch
 from engine.speech.audio_file import load_audio
+from tests.engine.render.neural.nets import small_weights
 
 ASSETS = Path(__file__).parents[2] / "engine" / "assets"
 
@@ -211,8 +216,10 @@ def test_settings_are_checked() -> None:
         EngineSettings(size=500)
     with pytest.raises(SettingError, match="80 or 40 ms, got 60"):
         EngineSettings(look_ahead_ms=60)
-    with pytest.raises(UnavailableError, match="not built yet"):
-        EngineSettings(quality="neural")
+    with pytest.raises(SettingError, match="expected a quality of auto"):
+        EngineSettings(quality="best")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="expected a runtime of auto"):
+        EngineSettings(runtime="abacus")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="expressiveness"):
         MotionStyle(expressiveness=3.0)
 
@@ -226,3 +233,33 @@ def test_the_badge_is_drawn_when_asked_for(avatar: Avatar) -> None:
         pictures.append(next(iter(session)).rgb.astype(int))
     changed = np.abs(pictures[0] - pictures[1]).max(axis=2) > 8
     assert changed.any() and not changed[:200].any()
+
+
+def test_networks_fade_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> None:
+    """Frames are refined at the neural quality; without the networks they become the geometric ones step by step."""
+    weights = small_weights(tmp_path)
+    monkeypatch.setattr(pipeline, "open_runtime", lambda name: open_torch(weights))
+    settings = EngineSettings(size=256, quality="neural")
+    session, plain = Engine(settings).session(avatar), Engine(EngineSettings(size=256)).session(avatar)
+    motion = Motion(0, np.full(52, 0.2, np.float32), np.array([8, 0, 0, 0, 0, 0], np.float32))
+    geometric = plain.render(motion).rgb.astype(int)
+
+    def away(neural: bool) -> float:
+        return float(np.abs(session.render(motion, neural=neural).rgb.astype(int) - geometric).mean())
+
+    full = away(True)
+    assert full > 0.0
+    going = [away(False) for _ in range(10)]
+    assert all(a >= b for a, b in zip(going, going[1:], strict=False))
+    assert 0.5 * full < going[0] < full and going[-1] == 0.0
+    coming = [away(True) for _ in range(10)]
+    assert coming[0] < 0.5 * full and coming[-1] == full
+
+
+def test_the_neural_quality_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> object:
+        return open_runtime("torch", weights="no-such-file.safetensors")
+
+    monkeypatch.setattr(pipeline, "open_runtime", missing)
+    with pytest.raises(UnavailableError, match="expected weights of the neural renderer"):
+        Engine(EngineSettings(quality="neural"))

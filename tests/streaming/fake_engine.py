@@ -68,7 +68,7 @@ class FakeSession:
             start += FRAME_SAMPLES
             yield replace(motion, blendshapes=blendshapes, speaking=level > 0.01)
 
-    def render(self, motion: Motion, *, supersample: bool = True) -> FakeFrame:
+    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> FakeFrame:
         picture = draw(self._size, motion.number, float(motion.blendshapes[JAW]), self._avatar["chroma"])
         return FakeFrame(picture, {"draw": 0.1})
 

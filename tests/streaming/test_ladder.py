@@ -46,6 +46,16 @@ def test_repeated_trouble_costs_one_level_at_a_time() -> None:
     assert driver.overload() == Level.REPEAT
 
 
+def test_networks_are_given_up_first_and_come_back_last() -> None:
+    driver = Driver()
+    driver.ladder = Ladder(neural=True)
+    assert driver.trouble() == Level.NO_NETWORKS
+    assert driver.ladder.level.supersample and not driver.ladder.level.neural
+    assert driver.trouble() == Level.NO_SUPERSAMPLING
+    levels = [driver.feed(20.0, int(CALM_S * 26)) for _ in range(12)]
+    assert Level.NO_NETWORKS in levels and levels[-1] == Level.FULL
+
+
 def test_a_few_late_frames_do_not_halve_the_rate() -> None:
     driver = Driver()
     driver.trouble()

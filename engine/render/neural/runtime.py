@@ -1,0 +1,85 @@
+"""Runs the networks of the neural frame: one interface, whatever computes.
+
+Convention: NumPy in, NumPy out, one frame at a time; pictures are float32 [3, IMAGE, IMAGE] in [0, 1].
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import SettingError, UnavailableError
+from engine.render.neural.guidance import Guide
+
+Float = NDArray[np.float32]
+
+RuntimeName = Literal["auto", "openvino", "torch", "aoti", "tensorrt"]
+RUNTIMES: Final = get_args(RuntimeName)
+
+Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS: Final = get_args(Precision)
+"""auto: bf16 where the processor has units for it, else fp32."""
+
+WEIGHTS: Final = Path(__file__).parent.parent.parent / "assets" / "renderer.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """What the motion network says of one frame: flow [2, GRID, GRID], cells (x, y); occlusion [GRID, GRID] in [0, 1];
+    features [C, GRID, GRID]."""
+
+    flow: Float
+    occlusion: Float
+    features: Float
+
+
+class NeuralRuntime(Protocol):
+    """Something that runs the networks; what it returns is the caller's. name: of it and its precision, for people."""
+
+    name: str
+
+    def photo(self, picture: Float) -> Float:
+        """Features of an avatar's photo, float32 [C, GRID, GRID]."""
+
+    def motion(self, reference: Float, guide: Guide) -> Moved:
+        """Read a frame's guide; reference: the photo's code."""
+
+    def paint(self, picture: Float, photo: Float, features: Float) -> Float:
+        """What the frame lacks, [3, IMAGE, IMAGE]; photo: its features where the frame shows them, features: of its
+        motion."""
+
+
+def open_runtime(
+    name: RuntimeName = "auto", precision: Precision = "auto", weights: str | Path = WEIGHTS
+) -> NeuralRuntime:
+    """Open the networks for one thread of the CPU, or for the GPU in TensorRT's case.
+
+    name: auto is OpenVINO where it is installed, else torch. precision: of OpenVINO and torch.
+
+    Raises:
+        SettingError: the name or the precision is unknown.
+        UnavailableError: there are no weights, or what was asked for is missing.
+    """
+    if name not in RUNTIMES:
+        raise SettingError(f"expected a runtime of {', '.join(RUNTIMES)}, got {name!r}")
+    if precision not in PRECISIONS:
+        raise SettingError(f"expected a precision of {', '.join(PRECISIONS)}, got {precision!r}")
+    if not Path(weights).is_file():
+        raise UnavailableError(f"expected weights of the neural renderer at {weights}, there are none")
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    if name == "openvino" and not has_openvino:
+        raise UnavailableError("expected OpenVINO: pip install 'vividlive[cpu]'")
+    if name in ("aoti", "tensorrt"):
+        from engine.render.neural.compiled import open_aoti, open_tensorrt
+
+        return open_aoti(weights) if name == "aoti" else open_tensorrt(weights)
+    if name == "torch" or not has_openvino:
+        from engine.render.neural.torch_runtime import open_torch
+
+        return open_torch(weights, precision)
+    from engine.render.neural.openvino_runtime import OpenVinoRuntime
+
+    return OpenVinoRuntime(weights, precision)

@@ -1,0 +1,93 @@
+"""The networks of the neural frame in torch, and in whatever else takes and gives torch's tensors."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.render.neural.guidance import Guide
+from engine.render.neural.parts import network_parts
+from engine.render.neural.runtime import Moved, Precision
+
+Float = NDArray[np.float32]
+Run = Callable[..., Sequence[Tensor]]
+
+
+class TensorRuntime:
+    """See ``NeuralRuntime``; runs: photo encoder, motion network and generator on tensors of ``device``."""
+
+    def __init__(self, name: str, runs: Sequence[Run], device: str = "cpu") -> None:
+        self.name = name
+        self._photo, self._motion, self._generator = runs
+        self._device = device
+
+    def photo(self, picture: Float) -> Float:
+        """See ``NeuralRuntime``."""
+        return self._run(self._photo, picture)[0]
+
+    def motion(self, reference: Float, guide: Guide) -> Moved:
+        """See ``NeuralRuntime``."""
+        told = (reference, guide.code, guide.shift, guide.opening, guide.lips)
+        flow, occlusion, features = self._run(self._motion, *told)
+        return Moved(flow, occlusion[0], features)
+
+    def paint(self, picture: Float, photo: Float, features: Float) -> Float:
+        """See ``NeuralRuntime``."""
+        return self._run(self._generator, picture, photo, features)[0]
+
+    def _run(self, run: Run, *arrays: Float) -> list[Float]:
+        with torch.inference_mode():
+            given = [torch.from_numpy(array)[None].to(self._device) for array in arrays]
+            return [np.ascontiguousarray(x[0].float().cpu().numpy()) for x in run(*given)]
+
+
+def open_torch(weights: str | Path, precision: Precision = "auto", device: str = "cpu") -> TensorRuntime:
+    """The networks as they are; on a GPU each as one CUDA graph. auto is bf16 on a GPU and fp32 on a CPU.
+
+    Raises:
+        UnavailableError: there are no such weights.
+    """
+    on_gpu = device.startswith("cuda")
+    if precision == "auto":
+        precision = "bf16" if on_gpu else "fp32"
+    parts = network_parts(weights, device)
+    runs = [_eager(part.module, device.partition(":")[0], precision == "bf16") for part in parts]
+    if on_gpu:
+        runs = [_graphed(run, part.inputs) for run, part in zip(runs, parts, strict=True)]
+    return TensorRuntime(f"torch, {precision} on {device}", runs, device)
+
+
+def _eager(module: nn.Module, kind: str, bf16: bool) -> Run:
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(*given: Tensor) -> Sequence[Tensor]:
+        with torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            outputs: Sequence[Tensor] = module(*given)
+            return outputs
+
+    return run
+
+
+def _graphed(run: Run, inputs: tuple[Tensor, ...]) -> Run:
+    """The same work as one CUDA graph, which reads and writes fixed memory."""
+    fixed = [x.clone() for x in inputs]
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside), torch.inference_mode():
+        for _ in range(3):
+            run(*fixed)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.inference_mode(), torch.cuda.graph(graph):
+        outputs = run(*fixed)
+
+    def replay(*given: Tensor) -> Sequence[Tensor]:
+        for here, x in zip(fixed, given, strict=True):
+            here.copy_(x)
+        graph.replay()
+        return outputs
+
+    return replay
