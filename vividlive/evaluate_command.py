@@ -17,7 +17,9 @@ PlotsOption = Annotated[
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option(help="Weights of the face motion to measure instead of those that ship (motion)."),
+    typer.Option(
+        help="Weights to measure instead of those that ship: of the face motion (motion), or of the renderer (video)."
+    ),
 ]
 
 if TYPE_CHECKING:
@@ -40,12 +42,22 @@ def evaluate(
     json_path: JsonOption = None,
     plots: PlotsOption = None,
     weights: WeightsOption = None,
+    quality: Annotated[
+        str, typer.Option(help="video: geometric, or neural, which is measured beside it.")
+    ] = "geometric",
+    inception: Annotated[
+        Path | None,
+        typer.Option(
+            help="video: Inception's weights (TorchScript) for a real FID instead of VGG16's features."
+        ),
+    ] = None,
     reference_curves: Annotated[
         Path | None,
         typer.Option(help="motion: captured curves of the sound PATH (CSV with time_s and ARKit names)."),
     ] = None,
 ) -> None:
     """Measure the quality on real media; exit code 3 when a bar is missed."""
+    from engine.render.neural.runtime import WEIGHTS, open_runtime
     from engine.training import evaluate as metrics
 
     kinds: dict[str, Callable[..., metrics.Report]] = {
@@ -54,17 +66,19 @@ def evaluate(
         "faces": metrics.evaluate_faces,
         "contact": metrics.evaluate_contact,
     }
-    silent: dict[str, Callable[..., metrics.Report]] = {
-        "head": metrics.evaluate_head,
-        "video": metrics.evaluate_video,
-    }
-    known = ("pose", "motion", *kinds, *silent)
+    known = ("pose", "motion", "head", "video", *kinds)
     if what not in known:
         raise SettingError(f"expected one of {', '.join(known)}, got {what!r}")
     if sounds is not None and what != "silence":
         raise SettingError(f"expected --sounds with silence alone, got it with {what}")
-    if (weights or reference_curves) and what != "motion":
-        raise SettingError(f"expected --weights and --reference-curves with motion alone, got {what}")
+    if reference_curves and what != "motion":
+        raise SettingError(f"expected --reference-curves with motion alone, got it with {what}")
+    if quality not in ("geometric", "neural"):
+        raise SettingError(f"expected a quality of geometric or neural, got {quality!r}")
+    if what != "video" and (quality != "geometric" or inception):
+        raise SettingError(f"expected --quality and --inception with video alone, got {what}")
+    if weights and what != "motion" and quality != "neural":
+        raise SettingError(f"expected --weights with motion, or with video --quality neural, got {what}")
     if plots is not None and what not in ("motion", "lips", "pose"):
         raise SettingError(f"expected --plots with motion, lips or pose, got it with {what}")
     if (speech is None) == (what == "contact"):
@@ -80,8 +94,11 @@ def evaluate(
             )
         elif what == "pose":
             result = metrics.evaluate_pose(path, plots=plots, progress=advance)
-        elif what in silent:
-            result = silent[what](path, progress=advance)
+        elif what == "video":
+            runtime = open_runtime(weights=weights or WEIGHTS) if quality == "neural" else None
+            result = metrics.evaluate_video(path, runtime=runtime, inception=inception, progress=advance)
+        elif what == "head":
+            result = metrics.evaluate_head(path, progress=advance)
         elif speech is not None:
             stage = metrics.AvatarMaker(look_ahead_ms=look_ahead_ms).motion
             result = metrics.evaluate_contact(path, speech=speech, motion=stage, progress=advance)

@@ -131,3 +131,71 @@ def train_head_pose(
         write_json(json_path, numbers)
     if json_path != "-":
         stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
+
+
+@train.command("renderer-pairs")
+def train_renderer_pairs(
+    out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
+    people: Annotated[int, typer.Option(help="How many made people to draw.")] = 300,
+    first: Annotated[int, typer.Option(help="The number of the first of them.")] = 0,
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take real people from a folder of videos laid out as HDTF's, instead of made ones."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Draw geometric frames beside true pictures of the same moments, to train the renderer on."""
+    if videos is not None:
+        from engine.training.video_pairs import make_video_pairs
+
+        with progress_bar("tracking") as advance:
+            clips = make_video_pairs(videos, out, seed=seed, progress=advance)
+        stdout.print(f"{out}: " + ", ".join(f"{name} {of} clips" for name, of in clips.items()), markup=False)
+        return
+    from engine.training.made_pairs import make_pairs
+
+    with progress_bar("drawing") as advance:
+        there = make_pairs(out, people=people, first=first, seed=seed, progress=advance)
+    stdout.print(f"{out}: {there} people", markup=False)
+
+
+@train.command("renderer")
+def train_renderer(
+    data: Annotated[Path, typer.Option(help="The folder that renderer-pairs filled.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves, sheets and weights.")],
+    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 20_000,
+    pairs: Annotated[int, typer.Option(help="Pairs of neighbouring moments in a batch.")] = 4,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    validate_on: Annotated[
+        Path | None,
+        typer.Option(help="Another folder of pairs to validate on; else some people are held back."),
+    ] = None,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights to begin with instead of random ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    json_path: JsonOption = None,
+) -> None:
+    """Train the motion VAE and the generator that refine frames."""
+    from engine.training import renderer
+
+    config = renderer.RendererTraining(steps=steps, pairs=pairs, rate=rate, seed=seed)
+    with progress_bar("training") as advance:
+        numbers = renderer.train_renderer(
+            data,
+            out,
+            config=config,
+            validate_on=validate_on,
+            begin_with=begin_with,
+            device=device,
+            resume=resume,
+            progress=advance,
+        )
+    if json_path:
+        write_json(json_path, numbers)
+    if json_path != "-":
+        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)

@@ -4,7 +4,7 @@ Beside it stands a still: the first picture, merely moved, turned and scaled so 
 those of the true picture.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from engine.avatar.video import read_video
 from engine.errors import InputError
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
+from engine.render.neural.renderer import NeuralRenderer
+from engine.render.neural.runtime import NeuralRuntime
 from engine.timing import StageTimer
 from engine.training.evaluate.opening import lip_openings
 
@@ -35,22 +37,28 @@ Double = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Reenacted:
-    """One picture of a clip three times, uint8 [SIZE, SIZE, 3] RGB, framed as the avatar is.
+    """One picture of a clip four times, uint8 [SIZE, SIZE, 3] RGB, framed as the avatar is.
 
+    geometric: what geometry alone draws; the same as drawn where no networks refine it.
     points: float64 [478, 2], the true landmarks in these pictures' pixels. opening: lips apart more than in the first
     picture, over the distance of the outer eye corners. motion: what the avatar was given.
     """
 
     truth: Image
     drawn: Image
+    geometric: Image
     still: Image
     points: Double
     opening: float
     motion: Motion
 
 
-def reenact(clip: Path, landmarker: FaceLandmarker) -> Iterator[Reenacted]:
+def reenact(
+    clip: Path, landmarker: FaceLandmarker, runtime: NeuralRuntime | None = None
+) -> Iterator[Reenacted]:
     """Play a clip back with its first picture, picture by picture from the second on.
+
+    runtime: the networks that refine what is drawn, if any.
 
     Raises:
         InputError: no video, or its first picture cannot become an avatar.
@@ -63,8 +71,10 @@ def reenact(clip: Path, landmarker: FaceLandmarker) -> Iterator[Reenacted]:
         raise InputError(f"expected a clip with a face in several pictures, got {clip}")
     fit = PuppetFit(LandmarkRig.of_avatar(avatar), portrait.landmarks.blendshapes)
     played = play_back(track, fit, portrait.canvas_from_photo)
-    renderer = GeometricRenderer(avatar, SIZE)
-    yield from _pictures(clip, track, played, first, portrait.canvas_from_photo, renderer)
+    renderers: list[GeometricRenderer | NeuralRenderer] = [GeometricRenderer(avatar, SIZE)]
+    if runtime is not None:
+        renderers.append(NeuralRenderer(avatar, runtime, SIZE))
+    yield from _pictures(clip, track, played, first, portrait.canvas_from_photo, renderers)
 
 
 def _pictures(
@@ -73,9 +83,9 @@ def _pictures(
     played: PuppetTrack,
     first: Image,
     canvas_from_photo: Double,
-    renderer: GeometricRenderer,
+    renderers: Sequence[GeometricRenderer | NeuralRenderer],
 ) -> Iterator[Reenacted]:
-    shrink = SIZE / renderer.avatar.side
+    shrink = SIZE / renderers[0].avatar.side
     view = np.vstack([shrink * canvas_from_photo, [0.0, 0.0, 1.0]])
     openings = lip_openings(track.points)
     number = {float(time): n for n, time in enumerate(track.times_s)}
@@ -84,17 +94,23 @@ def _pictures(
         if n == 0:  # the first one, or no face
             continue
         motion = Motion(n, played.blendshapes[n], played.poses[n])
-        frame = renderer.render(motion, StageTimer())
+        frames = [rgb_of(renderer.render(motion, StageTimer())) for renderer in renderers]
         points = track.points[n, :, :2].astype(np.float64)
         stays = similarity(track.points[0, RIGID_LANDMARKS, :2], points[RIGID_LANDMARKS])
         yield Reenacted(
             truth=seen_through(picture.image, view),
-            drawn=np.ascontiguousarray(frame.view(np.uint8).reshape(SIZE, SIZE, 4)[..., :3]),
+            drawn=frames[-1],
+            geometric=frames[0],
             still=seen_through(first, view @ stays),
             points=points @ view[:2, :2].T + view[:2, 2],
             opening=float(openings[n] - openings[0]),
             motion=motion,
         )
+
+
+def rgb_of(frame: NDArray[np.uint32]) -> Image:
+    """uint8 [size, size, 3] RGB of a packed frame."""
+    return np.ascontiguousarray(frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3])
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> Double:
@@ -107,14 +123,14 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> Do
     )
 
 
-def seen_through(picture: Image, view: Double) -> Image:
-    """A picture under an affine map [3, 3] to SIZE x SIZE; pixel centres lie at halves; averaged where it shrinks."""
+def seen_through(picture: Image, view: Double, size: int = SIZE) -> Image:
+    """A picture under an affine map [3, 3] to size x size; pixel centres lie at halves; averaged where it shrinks."""
     half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
     scale = float(np.sqrt(np.linalg.det(view[:2, :2])))
     if scale < 1.0:
         picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(1 / scale**2 - 1) + 1e-3).astype(np.uint8)
     affine = (np.linalg.inv(half) @ view @ half)[:2]
     return np.asarray(
-        cv2.warpAffine(picture, affine, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
+        cv2.warpAffine(picture, affine, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
         np.uint8,
     )

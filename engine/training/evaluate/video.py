@@ -9,97 +9,135 @@ from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
 from engine.errors import InputError
+from engine.render.neural.runtime import NeuralRuntime
+from engine.training.evaluate.frechet import FeatureDistance, Inception, VggFeatures
 from engine.training.evaluate.media import find_videos
 from engine.training.evaluate.perceptual import FaceEmbedding, Lpips, psnr, ssim
 from engine.training.evaluate.reenact import SIZE, Reenacted, reenact
 from engine.training.evaluate.report import Bar, Progress, Report, Value
+from engine.training.evaluate.sharpness import cpbd
 
 MIN_OPENING: Final = 0.08
 """Frames whose lips are so much more or less apart than the first frame's count: the others prove little."""
 MIN_MOUTH_GAIN: Final = 0.30
 MIN_CSIM: Final = 0.88
+MIN_NEURAL_MOUTH, MIN_NEURAL_FACE = 0.25, 0.20
+"""How far the LPIPS of the neural frames is to lie below that of the geometric ones."""
 
 FACE_ROOM: Final = 1.15
 MOUTH_ROOM: Final = 1.5
 """Side of the square that is compared, over the width of the face or of the mouth in the clip's first frames."""
 EMBEDDED: Final = 5
-"""Every so many of the frames that count have their identity compared: the network takes long."""
+"""Every so many of the frames have their identity compared and their features taken: those networks take long."""
 
 MOUTH: Final = np.array([61, 291, 0, 17, 13, 14])
 MOUTH_CORNERS: Final = (61, 291)
 
+_COUNTED: Final = ("mouth", "face", "csim")
+_EVERY: Final = ("psnr", "ssim", "cpbd", "flicker")
+
 Image = NDArray[np.uint8]
 
 
-def evaluate_video(paths: Path | list[Path], *, progress: Progress | None = None) -> Report:
+def evaluate_video(
+    paths: Path | list[Path],
+    *,
+    runtime: NeuralRuntime | None = None,
+    inception: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
     """Let the avatar of each clip's first picture play the clip back at 256 px; compare with the true pictures.
 
+    runtime: networks that refine the frames; what geometry alone draws is then measured beside them.
+    inception: Inception's weights for a real FID, see ``frechet.Inception``.
+
     Columns: "open": frames whose lip gap differs from the first one's by MIN_OPENING. On these: "mouth", "face": LPIPS
-    (AlexNet) of squares around mouth and face, "..._still": of the still; "gain": how far the mouth's lies below the
-    still's; "csim": cosine of the face embeddings of drawn and true picture. On all frames: "psnr", "ssim" of the face
+    (AlexNet) of squares around mouth and face; "gain": how far the mouth's lies below the still's; "csim": cosine of the
+    face embeddings of drawn and true picture. On all frames: "psnr", "ssim", "cpbd" (sharpness, in [0, 1]) of the face
     square; "flicker": mean absolute difference between the drawn and the true change from frame to frame, levels.
+    "..._still": of the still; "..._geometric": of geometry alone; "cpbd_true": of the true pictures.
 
     Raises:
         InputError: no clips, or none whose first picture can become an avatar.
         UnavailableError: the metrics' weights are missing.
     """
     lpips, embed, landmarker = Lpips(), FaceEmbedding(), FaceLandmarker()
+    fid = FeatureDistance(Inception(inception) if inception else VggFeatures())
     clips = find_videos([paths] if isinstance(paths, Path) else paths)
     rows: list[dict[str, Value]] = []
     refused: list[str] = []
     for number, clip in enumerate(clips):
         try:
-            rows.append({"clip": clip.stem, **measure(reenact(clip, landmarker), lpips, embed)})
+            frames = reenact(clip, landmarker, runtime)
+            rows.append({"clip": clip.stem, **measure(frames, lpips, embed, fid, runtime is not None)})
         except InputError as error:
             refused.append(f"{clip.name} was refused: {error}")
         if progress is not None:
             progress((number + 1) / len(clips))
     if not rows:
         raise InputError(f"expected a clip whose first picture can become an avatar; {refused[0]}")
-    return Report("video", tuple(rows), _bars(rows), (*refused, *_notes(rows)))
+    notes = [*refused, *_notes(rows), *fid.notes()]
+    return Report("video", tuple(rows), _bars(rows, runtime is not None), tuple(notes))
 
 
-def measure(frames: Iterable[Reenacted], lpips: Lpips, embed: FaceEmbedding) -> dict[str, Value]:
-    """One row of the report."""
-    counted: dict[str, list[float]] = {
-        name: [] for name in ("mouth", "mouth_still", "face", "face_still", "csim")
-    }
-    every: dict[str, list[float]] = {
-        name: [] for name in ("psnr", "psnr_still", "ssim", "ssim_still", "flicker", "flicker_still")
-    }
+def measure(
+    frames: Iterable[Reenacted],
+    lpips: Lpips,
+    embed: FaceEmbedding,
+    fid: FeatureDistance | None = None,
+    neural: bool = False,
+) -> dict[str, Value]:
+    """One row of the report; neural: whether what geometry alone draws counts, too."""
+    kinds = ("", "_still", *(("_geometric",) if neural else ()))
+    values: dict[str, list[float]] = {}
     sides = (0, 0)
     before: Reenacted | None = None
+    count = 0
     for frame in frames:
         if before is None:
             face_width = float(np.ptp(frame.points[:, 0]))
             mouth_width = float(np.ptp(frame.points[list(MOUTH_CORNERS), 0]))
             sides = round(FACE_ROOM * face_width), max(round(MOUTH_ROOM * mouth_width), 48)
         face = square(frame.points.mean(axis=0), sides[0])
-        for name, picture in (("", frame.drawn), ("_still", frame.still)):
-            every["psnr" + name].append(psnr(picture[face], frame.truth[face]))
-            every["ssim" + name].append(ssim(picture[face], frame.truth[face]))
-        if before is not None:
-            true = frame.truth[face].astype(float) - before.truth[face]
-            for name, now, last in (
-                ("", frame.drawn, before.drawn),
-                ("_still", frame.still, before.still),
-            ):
-                change = now[face].astype(float) - last[face]
-                every["flicker" + name].append(float(np.abs(change - true).mean()))
-        before = frame
-        if abs(frame.opening) < MIN_OPENING:
-            continue
         mouth = square(frame.points[MOUTH].mean(axis=0), sides[1])
-        if len(counted["mouth"]) % EMBEDDED == 0:
-            drawn, true_face = (embed(picture, frame.points) for picture in (frame.drawn, frame.truth))
-            counted["csim"].append(float(drawn @ true_face))
-        for name, picture in (("", frame.drawn), ("_still", frame.still)):
-            counted["mouth" + name].append(lpips(picture[mouth], frame.truth[mouth]))
-            counted["face" + name].append(lpips(picture[face], frame.truth[face]))
-    means = {name: float(np.mean(values)) if values else None for name, values in (counted | every).items()}
+        opened = abs(frame.opening) >= MIN_OPENING
+        truth = frame.truth[face]
+        values.setdefault("cpbd_true", []).append(cpbd(truth))
+        described = fid is not None and count % EMBEDDED == 0
+        if fid is not None and described:
+            fid.add("true", truth)
+        embedded = opened and len(values.get("mouth", ())) % EMBEDDED == 0
+        for kind in kinds:
+            picture = _picture(frame, kind)
+            found = {"psnr": psnr(picture[face], truth), "ssim": ssim(picture[face], truth)}
+            found["cpbd"] = cpbd(picture[face])
+            if before is not None:
+                change = picture[face].astype(float) - _picture(before, kind)[face]
+                true_change = truth.astype(float) - before.truth[face]
+                found["flicker"] = float(np.abs(change - true_change).mean())
+            if opened:
+                found["mouth"] = lpips(picture[mouth], frame.truth[mouth])
+                found["face"] = lpips(picture[face], truth)
+            if embedded and kind != "_still":
+                found["csim"] = float(embed(picture, frame.points) @ embed(frame.truth, frame.points))
+            for name, value in found.items():
+                values.setdefault(name + kind, []).append(value)
+            if fid is not None and described:
+                fid.add(kind, picture[face])
+        before = frame
+        count += 1
+    columns = [*_COUNTED, *_EVERY]
+    wanted = [name + kind for kind in kinds for name in columns if (name, kind) != ("csim", "_still")]
+    means = {
+        name: float(np.mean(values[name])) if name in values else None for name in (*wanted, "cpbd_true")
+    }
     ours, others = means["mouth"], means["mouth_still"]
     gain = None if ours is None or others is None else 1.0 - ours / others
-    return {"frames": len(every["psnr"]), "open": len(counted["mouth"]), "gain": gain, **means}
+    return {"frames": count, "open": len(values.get("mouth", ())), "gain": gain, **means}
+
+
+def _picture(frame: Reenacted, kind: str) -> Image:
+    return {"": frame.drawn, "_still": frame.still, "_geometric": frame.geometric}[kind]
 
 
 def square(centre: NDArray[np.floating], side: int) -> tuple[slice, slice]:
@@ -109,21 +147,31 @@ def square(centre: NDArray[np.floating], side: int) -> tuple[slice, slice]:
     return slice(int(y), int(y) + side), slice(int(x), int(x) + side)
 
 
-def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
+def _bars(rows: list[dict[str, Value]], neural: bool) -> tuple[Bar, ...]:
     used = [row for row in rows if row["open"]]
 
     def mean(column: str) -> float:
         return float(np.mean([row[column] for row in used])) if used else float("nan")
 
-    return (
-        Bar(
-            "mouth LPIPS below the still's, share",
-            1.0 - mean("mouth") / mean("mouth_still"),
-            least=MIN_MOUTH_GAIN,
-        ),
+    def below(column: str, other: str) -> float:
+        return 1.0 - mean(column) / mean(other)
+
+    bars = [
+        Bar("mouth LPIPS below the still's, share", below("mouth", "mouth_still"), least=MIN_MOUTH_GAIN),
         Bar("face LPIPS over the still's", mean("face") / mean("face_still"), most=1.0),
         Bar("CSIM", mean("csim"), least=MIN_CSIM),
-    )
+    ]
+    if neural:
+        gains = (("mouth", MIN_NEURAL_MOUTH), ("face", MIN_NEURAL_FACE))
+        bars += [
+            Bar(f"{name} LPIPS below geometry's, share", below(name, f"{name}_geometric"), least=least)
+            for name, least in gains
+        ]
+        bars += [
+            Bar("CSIM over geometry's", mean("csim") / mean("csim_geometric"), least=1.0),
+            Bar("flicker over geometry's", mean("flicker") / mean("flicker_geometric"), most=1.0),
+        ]
+    return tuple(bars)
 
 
 def _notes(rows: list[dict[str, Value]]) -> list[str]:

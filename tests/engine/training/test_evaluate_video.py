@@ -82,7 +82,7 @@ def test_lpips_grows_with_blur() -> None:
 
 def frame(truth: Image, drawn: Image, still: Image, opening: float) -> Reenacted:
     points = np.random.default_rng(5).uniform(80, 180, (478, 2))
-    return Reenacted(truth, drawn, still, points, opening, rest(0))
+    return Reenacted(truth, drawn, drawn, still, points, opening, rest(0))
 
 
 def test_measure_counts_the_frames_whose_lips_moved() -> None:

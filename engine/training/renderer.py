@@ -1,0 +1,254 @@
+"""Trains the motion VAE and the generator on pairs, and writes the weights that ship."""
+
+import csv
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from engine.errors import InputError, SettingError
+from engine.render.neural.network import RendererConfig, RendererNet
+from engine.render.neural.sizes import IMAGE
+from engine.render.neural.weights import load_net, save_net
+from engine.training.device import check_device
+from engine.training.evaluate.perceptual import Lpips
+from engine.training.lpips_vgg import LpipsVgg
+from engine.training.renderer_pairs import Person, load_people
+from engine.training.renderer_step import gather, losses, refine
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float], None]
+
+PARTS: Final = ("loss", "lpips", "l1", "steady", "smooth", "latent")
+MEASURES: Final = ("mouth", "mouth_drawn", "face", "face_drawn")
+CURVES: Final = ("step", "seconds", "rate", *PARTS, *MEASURES)
+
+HELD_SHARE: Final = 0.06
+"""Part of the people that validation is done on, where no folder is given for it."""
+HELD_MOMENTS: Final = 48
+MOUTH_ROOM: Final = 1.5
+FACE_ROOM: Final = 200
+"""Sides of the squares that are measured: over the mouth's width, and pixels of the view."""
+SHEET_ROWS: Final = 10
+
+
+@dataclass(frozen=True)
+class RendererTraining:
+    """One training run; everything random follows ``seed``.
+
+    pairs: neighbouring moments in a batch, times two. rate: peak learning rate (warmed up, then cosine). average: decay of
+    the running mean of the weights, which is what is validated and exported. bf16: networks compute in bfloat16.
+    """
+
+    steps: int = 20_000
+    pairs: int = 4
+    rate: float = 3e-3
+    warm_up: int = 200
+    weight_decay: float = 0.01
+    average: float = 0.999
+    seed: int = 0
+    validate_every: int = 500
+    bf16: bool = True
+
+
+def train_renderer(
+    data: str | Path,
+    out: str | Path,
+    *,
+    config: RendererTraining | None = None,
+    net: RendererConfig | None = None,
+    validate_on: str | Path | None = None,
+    begin_with: str | Path | None = None,
+    device: str = "cpu",
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Train on the people in ``data``; the folder ``out`` gets config.json, curves.csv, last.pt, renderer.safetensors and
+    a sheet of pictures at each validation. With ``resume`` a run that was stopped goes on from its last checkpoint, and
+    takes up people that have come since.
+
+    Args:
+        validate_on: another folder of pairs to validate on; without it some people are held back.
+        begin_with: weights to begin with instead of random ones.
+
+    Returns:
+        The last numbers, by the names in ``CURVES``. The measures are LPIPS (AlexNet) of squares around mouths and of
+        faces, beside those of the geometric frames.
+
+    Raises:
+        InputError: no pairs. SettingError: no such device or no steps. UnavailableError: weights of the loss are missing.
+    """
+    config = config or RendererTraining()
+    if config.steps <= 0:
+        raise SettingError(f"expected more than 0 steps, got {config.steps}")
+    check_device(device)
+    held, source = _held(Path(data), validate_on)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    model = (load_net(begin_with) if begin_with else RendererNet(net or RendererConfig())).to(device)
+    mean = RendererNet(model.config).to(device).eval()
+    mean.load_state_dict(model.state_dict())
+    lpips, alex = LpipsVgg().to(device), Lpips()
+    lpips.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimisers, kernels = _optimisers(model, config)
+    first, seconds = 0, 0.0
+    checkpoint = folder / "last.pt"
+    if resume and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(saved["model"])
+        mean.load_state_dict(saved["mean"])
+        for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        first, seconds = saved["step"], saved["seconds"]
+    else:
+        settings = {"training": asdict(config), "net": asdict(model.config)}
+        (folder / "config.json").write_text(json.dumps(settings, indent=1))
+        with (folder / "curves.csv").open("w", newline="") as file:
+            csv.writer(file).writerow(CURVES)
+
+    numbers: dict[str, float] = {}
+    sums, begun = dict.fromkeys(PARTS, 0.0), time.perf_counter() - seconds
+    people, since = source(), 0
+    for step in range(first, config.steps):
+        rate = config.rate * _schedule(step, config)
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
+            group["lr"] = rate
+        rng = np.random.default_rng([config.seed, step])
+        torch.manual_seed(config.seed + (step << 20))
+        pairs = gather(_chosen(people, rng, config.pairs), rng).to(device)
+        with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16):
+            parts = losses(pairs, refine(model, pairs), lpips, rng)
+        model.zero_grad(set_to_none=True)
+        parts["loss"].backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for kernel, matrix in kernels:
+            matrix.grad = None if kernel.grad is None else kernel.grad.reshape(matrix.shape)
+        for optimiser in optimisers:
+            optimiser.step()
+        decay = min(config.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for kept, new in zip(mean.parameters(), model.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+        for name in PARTS:
+            sums[name] += float(parts[name].detach())
+        since += 1
+        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
+            seconds = time.perf_counter() - begun
+            numbers = {"step": step + 1, "seconds": seconds, "rate": rate}
+            numbers |= {name: value / since for name, value in sums.items()}
+            numbers |= _validate(mean, held, alex, device, folder / f"sheet-{step + 1:06d}.jpg")
+            with (folder / "curves.csv").open("a", newline="") as file:
+                csv.writer(file).writerow([f"{numbers[name]:.5g}" for name in CURVES])
+            state = {
+                "model": model.state_dict(),
+                "mean": mean.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
+            }
+            torch.save(state | {"step": step + 1, "seconds": seconds}, folder / "last.part")
+            (folder / "last.part").replace(checkpoint)
+            save_net(mean, folder / "renderer.safetensors")
+            log.info("%s", {name: round(value, 4) for name, value in numbers.items()})
+            sums, since, people = dict.fromkeys(PARTS, 0.0), 0, source()
+        if progress:
+            progress((step + 1) / config.steps)
+    return numbers
+
+
+def _optimisers(
+    model: RendererNet, config: RendererTraining
+) -> tuple[list[torch.optim.Optimizer], list[tuple[nn.Parameter, nn.Parameter]]]:
+    """AdamW, and Muon (Jordan et al. 2024) for the weights of convolutions and layers, each seen as one matrix.
+
+    Returns:
+        The optimisers; and each weight beside its matrix, which shares its memory and wants its gradient.
+    """
+    weights = [value for value in model.parameters() if value.ndim > 1]
+    kernels = [(value, nn.Parameter(value.detach().view(len(value), -1))) for value in weights]
+    others = [value for value in model.parameters() if value.ndim <= 1]
+    adam = torch.optim.AdamW(others, config.rate, betas=(0.9, 0.99), weight_decay=0.0)
+    muon = torch.optim.Muon(
+        [matrix for _, matrix in kernels],
+        config.rate,
+        config.weight_decay,
+        momentum=0.95,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [adam, muon], kernels
+
+
+def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Callable[[], list[Person]]]:
+    """People to validate on, and what lists those to train on."""
+    people = load_people(data)
+    if len(people) < (1 if validate_on else 2):
+        raise InputError(
+            f"expected pairs of {'one person' if validate_on else 'two people'} or more in {data}"
+        )
+    if validate_on:
+        held = load_people(Path(validate_on))
+        if not held:
+            raise InputError(f"expected pairs in {validate_on}, found none")
+    else:
+        held = people[: max(1, round(HELD_SHARE * len(people)))]
+    names = {person.name for person in held} if not validate_on else set()
+    return held, lambda: [person for person in load_people(data) if person.name not in names]
+
+
+def _chosen(people: list[Person], rng: np.random.Generator, pairs: int) -> list[tuple[Person, int]]:
+    chosen = [people[k] for k in rng.integers(0, len(people), pairs)]
+    return [(person, 2 * int(rng.integers(0, len(person.frames) // 2))) for person in chosen]
+
+
+def _schedule(step: int, config: RendererTraining) -> float:
+    warm = min(1.0, (step + 1) / config.warm_up)
+    return warm * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps))))
+
+
+@torch.no_grad()
+def _validate(
+    model: RendererNet, held: list[Person], alex: Lpips, device: str, sheet: Path
+) -> dict[str, float]:
+    """Measures, and a sheet: photo, geometric, neural and true view, and the three mouths."""
+    rng = np.random.default_rng(0)
+    values: dict[str, list[float]] = {name: [] for name in MEASURES}
+    rows = []
+    for turn in range(HELD_MOMENTS):
+        person = held[turn % len(held)]
+        pairs = gather([(person, 2 * int(rng.integers(0, len(person.frames) // 2)))]).to(device)
+        neural = _bytes(refine(model, pairs).picture)
+        photo, drawn, truth = (_bytes(x) for x in (pairs.photo, pairs.drawn, pairs.truth))
+        mouth = _square(pairs.places[0, 0].cpu().numpy(), MOUTH_ROOM * float(pairs.mouth_width[0]))
+        face = _square(np.array([IMAGE / 2, IMAGE / 2]), FACE_ROOM)
+        for name, place in (("mouth", mouth), ("face", face)):
+            values[name].append(alex(neural[place], truth[place]))
+            values[name + "_drawn"].append(alex(drawn[place], truth[place]))
+        if turn < SHEET_ROWS:
+            near = [
+                cv2.resize(x[mouth], (IMAGE, IMAGE), interpolation=cv2.INTER_CUBIC)
+                for x in (drawn, neural, truth)
+            ]
+            rows.append(np.hstack([photo, drawn, neural, truth, *near]))
+    cv2.imwrite(str(sheet), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return {name: float(np.mean(found)) for name, found in values.items()}
+
+
+def _bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:
+    """The first picture, uint8 [H, W, 3]."""
+    first = pictures[0].float().clamp(0.0, 1.0).permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(np.rint(255.0 * first).astype(np.uint8))
+
+
+def _square(centre: NDArray[np.floating], side: float) -> tuple[slice, slice]:
+    length = int(min(max(round(side), 48), IMAGE))
+    x, y = np.clip(np.rint(np.asarray(centre) - length / 2).astype(int), 0, IMAGE - length).tolist()
+    return slice(y, y + length), slice(x, x + length)
