@@ -36,6 +36,8 @@ def report(results: list[dict[str, Any]]) -> str:
 def _section(result: dict[str, Any]) -> str:
     machine, settings = result["machine"], result["settings"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; commit {result['commit']}"
+    if machine.get("load") is not None:
+        where += f"; load {machine['load']}"
     how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
     return (
         f"<h2>{escape(result['benchmark'])}</h2><p class=note>{escape(where)}<br>{escape(how)}</p>"

@@ -1,5 +1,6 @@
 """What every result says of where it was measured, and how numbers are summed up."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ ROOT: Final = Path(__file__).parents[1]
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and system."""
+    """Processor, cores and system, and how many jobs wanted a core in the minute before: with more than there are cores,
+    times of the wall say little."""
     cpu = next(
         (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
     cores = sum(line.startswith("processor") for line in _lines("/proc/cpuinfo"))
-    return {"cpu": cpu or platform.processor(), "cores": cores, "system": platform.platform()}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    named = {"cpu": cpu or platform.processor(), "cores": cores, "system": platform.platform()}
+    return named | {"load": load}
 
 
 def commit() -> str:
