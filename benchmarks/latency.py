@@ -18,7 +18,7 @@ from engine.conventions import FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import UnavailableError
 from engine.pipeline import Engine, EngineSettings
 from engine.speech.audio_file import load_audio
-from kernels.build import describe
+from kernels.build import backend
 from streaming.encoder import VideoEncoder
 
 CHUNK: Final = FRAME_SAMPLES // 2
@@ -52,7 +52,7 @@ def measure(
             "size": size,
             "seconds": seconds,
             "quality": "geometric",
-            "kernels": describe(),
+            "kernels": backend(),
             "browser": browser,
         },
         "latency": rows,

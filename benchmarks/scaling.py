@@ -16,7 +16,7 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES, FRAME_SIZES
 from engine.pipeline import Engine, EngineSettings, Session
 from engine.speech.audio_file import load_audio
-from kernels.build import describe
+from kernels.build import backend
 
 ROUNDS: Final = 5
 SLACK: Final = 1.15
@@ -62,7 +62,7 @@ def measure(
         "machine": machine(),
         "commit": commit(),
         "versions": versions(),
-        "settings": {"seconds": seconds, "kernels": describe(), "threads": 1, "clock": "cpu"},
+        "settings": {"seconds": seconds, "kernels": backend(), "threads": 1, "clock": "cpu"},
         "scaling": rows,
     }
 

@@ -19,7 +19,7 @@ from engine.pipeline import Engine, EngineSettings, Quality
 from engine.render.neural.runtime import RuntimeName
 from engine.speech.audio_file import load_audio
 from engine.timing import Clock, StageTimer
-from kernels.build import describe
+from kernels.build import backend
 from streaming.encoder import VideoEncoder
 
 SPEECH: Final = Path(__file__).parents[1] / "engine" / "assets" / "speech" / "long.wav"
@@ -101,7 +101,7 @@ def measure(
             "look_ahead_ms": look_ahead_ms,
             "quality": quality,
             **({"networks": engine.networks.name} if engine.networks else {}),
-            "kernels": describe(),
+            "kernels": backend(),
             "threads": 1,
             "clock": clock,
         },
