@@ -73,7 +73,7 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
 
 
 def _pieces(avatar: Avatar, size: int, seconds: float, look_ahead_ms: int) -> list[dict[str, Any]]:
-    engine = Engine(EngineSettings(size=size, badge=True, look_ahead_ms=look_ahead_ms))
+    engine = Engine(EngineSettings(size=size, quality="geometric", badge=True, look_ahead_ms=look_ahead_ms))
     session, encoder = engine.session(avatar, seed=0), VideoEncoder(size)
     speech = load_audio(SPEECH.read_bytes()).analysis
     speech = np.resize(speech, int((seconds + 2) * SAMPLE_RATE) // CHUNK * CHUNK)

@@ -35,7 +35,10 @@ def measure(
     """Frames of every size with one session, then of ``session_size`` with every number of sessions; JSON values."""
     points = [(size, 1) for size in sizes]
     points += [(session_size, count) for count in sessions if (session_size, count) not in points]
-    engines = {size: Engine(EngineSettings(size=size, badge=True)) for size in {size for size, _ in points}}
+    engines = {
+        size: Engine(EngineSettings(size=size, quality="geometric", badge=True))
+        for size in {size for size, _ in points}
+    }
     many = [[engines[size].session(avatar, seed=seed) for seed in range(count)] for size, count in points]
     costs: list[list[float]] = [[] for _ in points]
     for turn in range(ROUNDS):  # all points take turns, so that a busy spell falls on each of them
@@ -62,7 +65,13 @@ def measure(
         "machine": machine(),
         "commit": commit(),
         "versions": versions(),
-        "settings": {"seconds": seconds, "kernels": backend(), "threads": 1, "clock": "cpu"},
+        "settings": {
+            "seconds": seconds,
+            "quality": "geometric",
+            "kernels": backend(),
+            "threads": 1,
+            "clock": "cpu",
+        },
         "scaling": rows,
     }
 
