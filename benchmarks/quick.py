@@ -10,12 +10,12 @@ from typing import Any, Final
 from benchmarks import kernel_times, latency, scaling, stages
 from engine.avatar.avatar import Avatar
 
-STAGES_S: Final = 4.0
+STAGES_S: Final = 3.0
 LATENCY_S: Final = 2.0
-SCALING_S: Final = 1.5
-LIMIT_S: Final = 40.0
+SCALING_S: Final = 1.0
+LIMIT_S: Final = 30.0
 PARTS: Final = 4
-REPEATS: Final = 10
+REPEATS: Final = 5
 
 
 def measure(
