@@ -18,6 +18,13 @@ MEDIAN_PX: Final = 7
 """Single hairs reach farther (over the side): there a median, so many pixels wide, takes them out."""
 MIRROR_REACH: Final = 0.12
 """So far behind the person's edge (over the side) the background is its mirror image; farther in, a blur."""
+INPAINTED_PX: Final = 256
+"""Side of the picture in which the background's broad shapes are continued."""
+INPAINT_RADIUS_PX: Final = 3
+BROAD: Final = 0.008
+"""Standard deviation, over the side, that parts broad shapes, which are continued, from detail, which is mirrored."""
+CONTINUED: Final = (0.04, 0.1)
+"""How far behind the person's edge, over the side, shapes are continued, and where nothing of that is left."""
 STILL_TO_MOVING: Final = 5.0
 """Where the person moves with a fifth of the head or more, nothing of it may stay in the plate."""
 UNSURE_FROM, UNSURE_TO = 0.3, 0.7
@@ -69,7 +76,11 @@ def foreground(photo: Image, coverage: Float, background: Image) -> Image:
 
 
 def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
-    """Guess what the person hides: near its edge the mirror image of what lies outside, farther in a blur."""
+    """Guess what the person hides.
+
+    Near its edge broad shapes go on as they run into it, with the detail of the mirror image of what lies outside; farther
+    in comes the mirror image's own shapes, then a blur.
+    """
     side = len(photo)
     depth, (row, column) = distance_transform_edt(person, return_indices=True)
     # Mirror about a smoothed edge, or its every bump becomes a streak.
@@ -87,7 +98,22 @@ def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
     softer = cv2.GaussianBlur(there, (0, 0), 0.01 * side)
     softest = cv2.GaussianBlur(there, (0, 0), 0.04 * side)
     first, second = np.clip(2 * inward, 0, 1), np.clip(2 * inward - 1, 0, 1)
-    return np.asarray(there + first * (softer - there) + second * (softest - softer), np.float32)
+    mirrored = there + first * (softer - there) + second * (softest - softer)
+    near, far = CONTINUED
+    share = np.clip((far - depth / side) / (far - near), 0.0, 1.0).astype(np.float32)[:, :, None]
+    missing = _continued(photo, person) - mirrored
+    return np.asarray(mirrored + share * cv2.GaussianBlur(missing, (0, 0), BROAD * side), np.float32)
+
+
+def _continued(photo: Image, person: NDArray[np.bool_]) -> Float:
+    """The photo with lines and shades led on into the person (Bertalmio et al. 2001), float32 [side, side, 3]."""
+    side, small = len(photo), (INPAINTED_PX, INPAINTED_PX)
+    hidden = cv2.resize(person.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
+    shrunk = cv2.resize(photo, small, interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(
+        shrunk, cv2.dilate(hidden, np.ones((3, 3), np.uint8)), INPAINT_RADIUS_PX, cv2.INPAINT_NS
+    )
+    return cv2.resize(filled, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.float32)
 
 
 def grown(mask: NDArray[np.bool_], reach_px: float) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.avatar import layers
 from engine.avatar.layers import background_plate, decided, foreground
 
 SIDE = 256
@@ -43,6 +44,24 @@ def test_the_plate_holds_nothing_of_the_person_and_goes_on_like_the_background(
     )
     assert np.abs(plate - background)[ring][:, 2].mean() < 8  # the fade
     assert plate[ring][:, 1].std() > 8  # the stripes
+
+
+def test_an_edge_goes_on_behind_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level edge that a disc's top reaches over: the mirror image alone leads the upper colour too far down."""
+    y, x = np.indices((SIDE, SIDE))
+    background = np.where(y < 80, 60, 180)[..., None] * np.ones(3)
+    radius = np.hypot(x - 128, y - 128)
+    coverage = np.clip((60 - radius) / 4 + 0.5, 0, 1).astype(np.float32)
+    photo = coverage[..., None] * PERSON + (1 - coverage[..., None]) * background
+    band = (radius > 50) & (radius < 62)
+
+    def off() -> float:
+        plate = background_plate(np.rint(photo).astype(np.uint8), coverage, np.ones_like(coverage))
+        return float(np.abs(plate.astype(float) - background)[band].mean())
+
+    continued = off()
+    monkeypatch.setattr(layers, "CONTINUED", (-2.0, -1.0))
+    assert continued < 0.9 * off()
 
 
 def test_outside_the_person_its_colour_goes_on(scene: tuple[np.ndarray, ...]) -> None:
