@@ -58,13 +58,11 @@ def _kernels() -> str:
 
 
 def _networks() -> str:
-    from engine.errors import UnavailableError
-    from engine.render.neural.runtime import open_runtime
+    from engine.render.neural.runtime import WEIGHTS, chosen_runtime
 
-    try:
-        return f"{open_runtime().name}; used with --quality neural"
-    except UnavailableError as error:
-        return f"not available: {error}"
+    if not WEIGHTS.is_file():
+        return f"weights are missing: {WEIGHTS}"
+    return f"{chosen_runtime('auto')}, one thread of the CPU; used with --quality neural"
 
 
 def _gpu() -> str:

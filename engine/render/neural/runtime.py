@@ -69,17 +69,24 @@ def open_runtime(
         raise SettingError(f"expected a precision of {', '.join(PRECISIONS)}, got {precision!r}")
     if not Path(weights).is_file():
         raise UnavailableError(f"expected weights of the neural renderer at {weights}, there are none")
-    has_openvino = importlib.util.find_spec("openvino") is not None
-    if name == "openvino" and not has_openvino:
-        raise UnavailableError("expected OpenVINO: pip install 'vividlive[cpu]'")
+    name = chosen_runtime(name)
     if name in ("aoti", "tensorrt"):
         from engine.render.neural.compiled import open_aoti, open_tensorrt
 
         return open_aoti(weights) if name == "aoti" else open_tensorrt(weights)
-    if name == "torch" or not has_openvino:
+    if name == "torch":
         from engine.render.neural.torch_runtime import open_torch
 
         return open_torch(weights, precision)
+    if importlib.util.find_spec("openvino") is None:
+        raise UnavailableError("expected OpenVINO: pip install 'vividlive[cpu]'")
     from engine.render.neural.openvino_runtime import OpenVinoRuntime
 
     return OpenVinoRuntime(weights, precision)
+
+
+def chosen_runtime(name: RuntimeName) -> RuntimeName:
+    """What auto is on this machine; other names are themselves."""
+    if name != "auto":
+        return name
+    return "openvino" if importlib.util.find_spec("openvino") is not None else "torch"
