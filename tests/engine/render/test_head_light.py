@@ -6,7 +6,8 @@ import pytest
 from engine.avatar.avatar import Avatar
 from engine.avatar.matte import FACE_OVAL
 from engine.render.drive import head_rotation
-from engine.render.head_light import MOST, HeadLight
+from engine.render.drive_numbers import HEAD_LIGHT_MOST
+from engine.render.head_light import HeadLight
 from tests.engine.render.made_up import SIDE, sheet_avatar
 
 
@@ -38,7 +39,7 @@ def test_turning_toward_the_light_is_brighter() -> None:
 @pytest.mark.parametrize("angles", [(15, 12, 15), (-15, -12, -15), (15, -12, 0)])
 def test_no_turn_changes_much(angles: tuple[float, float, float]) -> None:
     change = HeadLight(lit_from_the_right()).at(head_rotation(*angles)) - 1
-    assert 0.01 < np.abs(change).max() <= MOST + 1e-6
+    assert 0.01 < np.abs(change).max() <= HEAD_LIGHT_MOST + 1e-6
 
 
 def test_what_stays_behind_keeps_its_light() -> None:
