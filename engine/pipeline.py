@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -12,12 +13,13 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES, LOOK_AHEADS_MS
 from engine.errors import SettingError
 from engine.motion.manner import own_manner
-from engine.motion.stage import WEIGHTS, MotionStage, MotionStyle
+from engine.motion.stage import WEIGHTS as MOTION_WEIGHTS
+from engine.motion.stage import MotionStage, MotionStyle
 from engine.motion.values import Motion
 from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.renderer import NeuralRenderer
-from engine.render.neural.runtime import RUNTIMES, NeuralRuntime, RuntimeName, open_runtime
+from engine.render.neural.runtime import RUNTIMES, WEIGHTS, NeuralRuntime, RuntimeName, open_runtime
 from engine.speech.samples import check_samples
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
@@ -38,7 +40,7 @@ class EngineSettings:
     size: side of the frames in pixels, one of ``FRAME_SIZES``.
     quality: "geometric", or "neural": refined by networks. "auto" is what looks best: geometric, as long as people do
         not prefer these networks' frames.
-    runtime: what runs the networks, see ``engine.render.neural.runtime``.
+    runtime: what runs the networks, see ``engine.render.neural.runtime``. weights: theirs, if not those that ship.
     badge: whether frames carry the "AI-generated" badge.
     look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
     """
@@ -46,6 +48,7 @@ class EngineSettings:
     size: int = DEFAULT_FRAME_SIZE
     quality: Quality = "auto"
     runtime: RuntimeName = "auto"
+    weights: Path | None = None
     badge: bool = False
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
 
@@ -102,10 +105,10 @@ class Engine:
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
-        self.motion = MotionStage(WEIGHTS[self.settings.look_ahead_ms])
+        self.motion = MotionStage(MOTION_WEIGHTS[self.settings.look_ahead_ms])
         self.networks: NeuralRuntime | None = None
         if self.settings.quality == "neural":
-            self.networks = open_runtime(self.settings.runtime)
+            self.networks = open_runtime(self.settings.runtime, weights=self.settings.weights or WEIGHTS)
 
     @property
     def look_ahead_samples(self) -> int:

@@ -91,6 +91,9 @@ def render(
     runtime: Annotated[
         str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
     ] = "auto",
+    weights: Annotated[
+        Path | None, typer.Option(help="The networks' weights, if not those that ship.")
+    ] = None,
     look_ahead_ms: LookAheadOption = 80,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = False,
     rights: RightsOption = RightsChoice.unstated,
@@ -112,6 +115,7 @@ def render(
         size=size,
         quality=quality,  # type: ignore[arg-type]  # it checks itself
         runtime=runtime,  # type: ignore[arg-type]
+        weights=weights,
         badge=badge,
         look_ahead_ms=look_ahead_ms,
     )

@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import pipeline
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
 from engine.motion.stage import MotionStyle
 from engine.motion.values import Motion
 from engine.pipeline import Engine, EngineSettings, Frame, Session
-from engine.render.neural.runtime import open_runtime
-from engine.render.neural.torch_runtime import open_torch
 from engine.speech.audio_file import load_audio
 from tests.engine.render.neural.nets import small_weights
 
@@ -235,11 +232,9 @@ def test_the_badge_is_drawn_when_asked_for(avatar: Avatar) -> None:
     assert changed.any() and not changed[:200].any()
 
 
-def test_networks_fade_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> None:
+def test_networks_fade_in_and_out(tmp_path: Path, avatar: Avatar) -> None:
     """Frames are refined at the neural quality; without the networks they become the geometric ones step by step."""
-    weights = small_weights(tmp_path)
-    monkeypatch.setattr(pipeline, "open_runtime", lambda name: open_torch(weights))
-    settings = EngineSettings(size=256, quality="neural")
+    settings = EngineSettings(size=256, quality="neural", runtime="torch", weights=small_weights(tmp_path))
     session, plain = Engine(settings).session(avatar), Engine(EngineSettings(size=256)).session(avatar)
     motion = Motion(0, np.full(52, 0.2, np.float32), np.array([8, 0, 0, 0, 0, 0], np.float32))
     geometric = plain.render(motion).rgb.astype(int)
@@ -256,10 +251,6 @@ def test_networks_fade_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert coming[0] < 0.5 * full and coming[-1] == full
 
 
-def test_the_neural_quality_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> object:
-        return open_runtime("torch", weights="no-such-file.safetensors")
-
-    monkeypatch.setattr(pipeline, "open_runtime", missing)
-    with pytest.raises(UnavailableError, match="expected weights of the neural renderer"):
-        Engine(EngineSettings(quality="neural"))
+def test_the_neural_quality_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"expected weights .* give --weights"):
+        Engine(EngineSettings(quality="neural", weights=tmp_path / "none.safetensors"))

@@ -68,7 +68,10 @@ def open_runtime(
     if precision not in PRECISIONS:
         raise SettingError(f"expected a precision of {', '.join(PRECISIONS)}, got {precision!r}")
     if not Path(weights).is_file():
-        raise UnavailableError(f"expected weights of the neural renderer at {weights}, there are none")
+        raise UnavailableError(
+            f"expected weights of the neural renderer at {weights}, there are none: train some with "
+            "`vividlive train renderer` and give --weights, or use --quality geometric"
+        )
     name = chosen_runtime(name)
     if name in ("aoti", "tensorrt"):
         from engine.render.neural.compiled import open_aoti, open_tensorrt
