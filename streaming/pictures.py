@@ -134,7 +134,9 @@ class PictureLine:
             while not self.pacer.ready(number) and (left := due_s + GRACE_S - time.monotonic()) > 0:
                 self._arrived.clear()
                 try:
-                    await asyncio.wait_for(self._arrived.wait(), left)
+                    # wait_for would lose a cancellation that comes together with a frame (Python 3.11).
+                    async with asyncio.timeout(left):
+                        await self._arrived.wait()
                 except TimeoutError:
                     break
             frame = self.pacer.take(number)

@@ -120,7 +120,8 @@ async def run_webcam(
             session.play(settings.speech.output)
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REPORT_S)
+                async with asyncio.timeout(REPORT_S):
+                    await stop.wait()
             stats = session.pictures.stats()
             report(
                 WebcamReport(
