@@ -24,6 +24,9 @@ SAME_PICTURE: Final = 0.015
 """Landmarks differ less, in eye-corner distances, when a picture of the video is the avatar's photo (by 0.001 to 0.003
 on nine clips); those of other people differ by 0.02 and more in any picture."""
 
+AS_LIKE: Final = 0.002
+"""Pictures whose differences are so close, in the same unit, are equally like the photo."""
+
 TRIED_EVERY: Final = 25  # pictures, where the first does not do as a portrait
 
 SMOOTHING: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
@@ -164,7 +167,8 @@ def _avatars_head(avatar: Avatar, track: FaceTrack) -> tuple[PuppetFit, Double] 
     """The avatar's own head and where pictures lie on its canvas; None where no picture shows what its photo shows."""
     rig = LandmarkRig.of_avatar(avatar)
     unlike = [_difference(points, rig.photo) for points in track.points]
-    nearest = int(np.argmin(unlike))
+    # The earliest of those that are as like: size does not count, and a head that only came nearer is no rest.
+    nearest = int(np.argmax(np.array(unlike) <= min(unlike) + AS_LIKE))
     if unlike[nearest] > SAME_PICTURE:
         return None
     here, there = track.points[nearest, RIGID_LANDMARKS, :2].astype(np.float64), rig.photo[RIGID_LANDMARKS]

@@ -152,6 +152,7 @@ def test_evaluation_needs_its_weights(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_clips_without_a_face_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.training.evaluate.video.Lpips", lambda: None)
     monkeypatch.setattr("engine.training.evaluate.video.FaceEmbedding", lambda: None)
+    monkeypatch.setattr("engine.training.evaluate.video.VggFeatures", lambda: None)
     write_video(tmp_path / "grey.mp4", [np.full((96, 128, 3), 120, np.uint8)] * 2, 25)
     with pytest.raises(InputError, match="grey.mp4 was refused"):
         evaluate_video(tmp_path)
