@@ -16,6 +16,7 @@ from engine.motion.manner import own_manner
 from engine.motion.stage import WEIGHTS as MOTION_WEIGHTS
 from engine.motion.stage import MotionStage, MotionStyle
 from engine.motion.values import Motion
+from engine.packed import rgb_of
 from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.renderer import NeuralRenderer
@@ -91,7 +92,7 @@ class Frame:
     @property
     def rgb(self) -> NDArray[np.uint8]:
         """The picture as uint8 [size, size, 3], RGB."""
-        return self.rgbx.view(np.uint8).reshape(*self.rgbx.shape, 4)[..., :3]
+        return rgb_of(self.rgbx)
 
 
 class Engine:

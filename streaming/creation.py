@@ -77,11 +77,11 @@ def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
 def neutral_face(avatar: Any, size: int) -> NDArray[np.uint8]:
     """The avatar at rest, as uint8 [size, size, 3] RGB."""
     from engine.motion.values import rest
+    from engine.packed import rgb_of
     from engine.render.geometric import GeometricRenderer
     from engine.timing import StageTimer
 
-    rgbx = GeometricRenderer(avatar, size).render(rest(0), StageTimer())
-    return rgbx.view(np.uint8).reshape(size, size, 4)[..., :3]
+    return rgb_of(GeometricRenderer(avatar, size).render(rest(0), StageTimer()))
 
 
 def write_jpeg(rgb: NDArray[np.uint8], path: Path) -> None:

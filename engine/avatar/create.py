@@ -29,6 +29,7 @@ from engine.avatar.photo import open_portrait
 from engine.avatar.photo_shape import photo_shape
 from engine.conventions import ARKIT_INDEX
 from engine.errors import SettingError
+from engine.packed import packed_rgb
 
 Progress = Callable[[str, float], None]
 
@@ -145,7 +146,7 @@ def join_parts(
         rigid=np.concatenate([part.rigid for part in parts]),
         breath=np.concatenate([part.breath for part in parts]),
         atlas=atlas,
-        background=_packed(background, None),
+        background=packed_rgb(background),
         pivot=head.pivot,
         head_width=head.head_width,
         inter_ocular=head.inter_ocular,
@@ -170,15 +171,6 @@ def _landmark_places(skin: MeshPart) -> dict[str, NDArray[Any]]:
     return {"landmark_vertex": vertex, "landmark_weight": head.landmark_weight.copy()}
 
 
-def _packed(texture: Image, coverage: NDArray[np.uint8] | None) -> NDArray[np.uint32]:
-    """RGBX with coverage in the highest byte."""
-    full = np.full((*texture.shape[:2], 4), 255, np.uint8)
-    full[..., :3] = texture
-    if coverage is not None:
-        full[..., 3] = coverage
-    return np.ascontiguousarray(full).view(np.uint32)[..., 0]
-
-
 def _pack(parts: Sequence[MeshPart]) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
     """The atlas and each part's corner in it: textures side by side in rows, each with a copied border."""
     border = 2
@@ -201,7 +193,7 @@ def _pack(parts: Sequence[MeshPart]) -> tuple[NDArray[np.uint32], list[NDArray[n
     atlas = np.zeros((max(y + row, 1), width + 2 * border * (len(parts) > 1)), np.uint32)
     for (left, top), part in zip(places, parts, strict=True):
         around = 0 if (left, top) == (0, 0) else border
-        texture = np.pad(_packed(part.texture, part.coverage), around, mode="edge")
+        texture = np.pad(packed_rgb(part.texture, part.coverage), around, mode="edge")
         tall, wide = texture.shape
         atlas[top - around : top - around + tall, left - around : left - around + wide] = texture
     return atlas, [np.array(place, np.float32) for place in places]

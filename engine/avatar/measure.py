@@ -15,6 +15,7 @@ from engine.avatar.landmarks import FaceLandmarker, Landmarks
 from engine.avatar.matte import FACE_OVAL
 from engine.avatar.parts import Float, Image, Int
 from engine.motion.values import Motion
+from engine.packed import rgb_of
 from engine.render.drive import Driver
 from engine.render.geometric import GeometricRenderer
 from engine.render.layers import EYE_SIDES, LID_POINTS, LIP_POINTS, part_vertices
@@ -51,17 +52,16 @@ class Viewer:
     def __init__(self, avatar: Avatar, size: int = SIZE) -> None:
         self.avatar = avatar
         self._renderer = GeometricRenderer(avatar, size)
-        self._driver = Driver(avatar)
         self._scale = np.float32(size / avatar.side)
 
     def show(self, motion: Motion) -> Shown:
         """Draw one motion."""
-        return Shown(self.picture(motion), self._driver.drive(motion) * self._scale)
+        picture = self.picture(motion)
+        return Shown(picture, self._renderer.positions * self._scale)
 
     def picture(self, motion: Motion) -> Image:
         """Only the picture."""
-        frame = self._renderer.render(motion, StageTimer())
-        return np.ascontiguousarray(frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3])
+        return np.ascontiguousarray(rgb_of(self._renderer.render(motion, StageTimer())))
 
 
 def landmark_places(avatar: Avatar, positions: Float) -> Float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
 from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker, Image, Landmarks
@@ -19,10 +20,12 @@ class OwnHead:
     """A head to fit to pictures of the face that it was made of.
 
     Convention:
+        avatar: the head as it is drawn. fit: fits it to landmarks on its canvas.
         canvas_from_picture: float64 [2, 3], where the pictures lie on the head's canvas.
         landmarks: of the face in the picture that it was made of, that picture's pixels.
     """
 
+    avatar: Avatar
     fit: PuppetFit
     canvas_from_picture: Double
     landmarks: Landmarks
@@ -49,11 +52,11 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, *, nearest: bool = F
             raise
         face = int(np.argmax([box[2] for box in error.boxes]))
         portrait = open_portrait(image, landmarker, face)
-    rig = LandmarkRig.of_avatar(create_avatar(image, face=face))
+    avatar = create_avatar(image, face=face)
     affine = portrait.canvas_from_photo
     seen = portrait.landmarks
     points = seen.points.copy()
     points[:, :2] = (points[:, :2] - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
     points[:, 2] /= affine[0, 0]
-    fit = PuppetFit(rig, seen.blendshapes)
-    return OwnHead(fit, affine, replace(seen, points=points.astype(np.float32)))
+    fit = PuppetFit(LandmarkRig.of_avatar(avatar), seen.blendshapes)
+    return OwnHead(avatar, fit, affine, replace(seen, points=points.astype(np.float32)))

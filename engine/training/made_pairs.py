@@ -9,12 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.avatar.avatar import Avatar
-from engine.avatar.create import create_avatar
-from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.photo import Portrait, open_portrait
-from engine.avatar.puppet import PuppetFit
+from engine.avatar.own_head import OwnHead, make_own_head
 from engine.errors import PhotoError, SettingError
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
@@ -26,6 +22,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
 Float = NDArray[np.float32]
+Double = NDArray[np.float64]
 
 FRAME_SIZES: Final = (256, 512)
 PAIRS_OF_A_PERSON: Final = 24
@@ -35,13 +32,12 @@ LANDMARK_NOISE: Final = 0.002
 
 @dataclass(frozen=True, eq=False)
 class _Sitter:
-    """A made person, their avatar, and how they looked in its photo."""
+    """A made person, how they looked in their portrait, and the head that was made of that."""
 
-    head: SyntheticHead
+    person: SyntheticHead
     shapes: Float
     pose: Float
-    avatar: Avatar
-    portrait: Portrait
+    head: OwnHead
 
 
 def make_pairs(
@@ -69,32 +65,28 @@ def make_pairs(
                 sitter = _sit(int(rng.integers(1 << 31)), rng, landmarker)
             except PhotoError as error:
                 log.info("%s is left out: %s", name, error)
-                continue
-            renderer = GeometricRenderer(sitter.avatar, int(rng.choice(FRAME_SIZES)))
-            write_person(folder, name, renderer, _moments(sitter, renderer, rng))
-        there += 1
+            else:
+                renderer = GeometricRenderer(sitter.head.avatar, int(rng.choice(FRAME_SIZES)))
+                write_person(folder, name, renderer, _moments(sitter, renderer, rng))
+        there += (folder / f"{name}.photo.npz").exists()
         if progress:
             progress((number - first + 1) / people)
     return there
 
 
 def _sit(seed: int, rng: np.random.Generator, landmarker: FaceLandmarker) -> _Sitter:
-    head = SyntheticHead.make(seed)
+    person = SyntheticHead.make(seed)
     shapes, pose = random_photo(rng)
-    photo = head.render(shapes, pose)
-    return _Sitter(head, shapes, pose, create_avatar(photo), open_portrait(photo, landmarker))
+    return _Sitter(person, shapes, pose, make_own_head(person.render(shapes, pose), landmarker))
 
 
 def _moments(sitter: _Sitter, renderer: GeometricRenderer, rng: np.random.Generator) -> Iterator[Moment]:
-    portrait, size = sitter.portrait, renderer.size
-    rig = LandmarkRig.of_avatar(sitter.avatar)
-    fit = PuppetFit(rig, portrait.landmarks.blendshapes)
-    at = portrait.canvas_from_photo
-    view = at * (size / portrait.side)
+    person, head, fit = sitter.person, sitter.head, sitter.head.fit
+    rig, scale = fit.rig, renderer.scale
     noise = LANDMARK_NOISE * rig.inter_ocular
 
-    def on_canvas(shapes: Float, pose: Float) -> Float:
-        return np.asarray(sitter.head.landmarks(shapes, pose)[:, :2] @ at[:, :2].T + at[:, 2], np.float32)
+    def on_canvas(shapes: Float, pose: Float) -> Double:
+        return head.on_canvas(person.landmarks(shapes, pose))
 
     in_photo = on_canvas(sitter.shapes, sitter.pose)
     for number, moment in enumerate(random_moments(rng, PAIRS_OF_A_PERSON, sitter.pose)):
@@ -105,8 +97,8 @@ def _moments(sitter: _Sitter, renderer: GeometricRenderer, rng: np.random.Genera
         else:
             # Seen where the landmarker would see them: it has its own idea of where this face's landmarks are.
             seen = rig.photo + points - in_photo + rng.normal(0.0, noise, points.shape)
-            scores = np.clip(portrait.landmarks.blendshapes + shapes - sitter.shapes, 0.0, 1.0)
+            scores = np.clip(head.landmarks.blendshapes + shapes - sitter.shapes, 0.0, 1.0)
             fitted = fit.fit(seen, scores, fit.photo)
             motion = Motion(number, fitted.blendshapes.astype(np.float32), fitted.head(rig.head_width))
-        truth = sitter.head.render(shapes, pose, size, view)
-        yield Moment(truth, points * (size / portrait.side), motion)
+        truth = person.render(shapes, pose, renderer.size, scale * head.canvas_from_picture)
+        yield Moment(truth, points * scale, motion)

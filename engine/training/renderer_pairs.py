@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.motion.values import Motion
+from engine.packed import rgb_of
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.guidance import FaceView, Guidance
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, IMAGE, LIPS
 from engine.timing import StageTimer
-from engine.training.evaluate.reenact import rgb_of
 
 Image = NDArray[np.uint8]
 

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.avatar.create import create_avatar
-from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.photo import Portrait, open_portrait
-from engine.avatar.puppet import PuppetFit
+from engine.avatar.own_head import OwnHead, make_own_head
 from engine.avatar.track import FaceTrack, play_back, track_pictures
 from engine.avatar.video import read_video
 from engine.errors import InputError
@@ -105,24 +103,20 @@ def _write_clip(
     clip: Path, folder: Path, name: str, landmarker: FaceLandmarker, rng: np.random.Generator
 ) -> None:
     first = next(read_video(clip)).image
-    portrait = open_portrait(first, landmarker)
-    avatar = create_avatar(first)
+    head = make_own_head(first, landmarker)
     track = track_pictures(read_video(clip), landmarker)
     if len(track.times_s) < max(3.0, LEAST_FOUND * track.pictures):
         raise InputError(f"a face is seen in {len(track.times_s)} of {track.pictures} pictures only")
-    fit = PuppetFit(LandmarkRig.of_avatar(avatar), portrait.landmarks.blendshapes)
     chosen = np.sort(rng.permutation(np.arange(1, len(track.times_s) - 1))[:PAIRS_OF_A_CLIP])
     write_person(
-        folder, name, GeometricRenderer(avatar, FRAME_SIZE), _moments(clip, track, fit, portrait, chosen)
+        folder, name, GeometricRenderer(head.avatar, FRAME_SIZE), _moments(clip, track, head, chosen)
     )
 
 
-def _moments(
-    clip: Path, track: FaceTrack, fit: PuppetFit, portrait: Portrait, chosen: np.ndarray
-) -> Iterator[Moment]:
+def _moments(clip: Path, track: FaceTrack, head: OwnHead, chosen: NDArray[np.intp]) -> Iterator[Moment]:
     """The pictures chosen and, after each, the next one."""
-    played = play_back(track, fit, portrait.canvas_from_photo)
-    view = np.vstack([FRAME_SIZE / portrait.side * portrait.canvas_from_photo, [0.0, 0.0, 1.0]])
+    played = play_back(track, head.fit, head.canvas_from_picture)
+    view = np.vstack([FRAME_SIZE / head.avatar.side * head.canvas_from_picture, [0.0, 0.0, 1.0]])
     number = {float(time): n for n, time in enumerate(track.times_s)}
     wanted = set(chosen.tolist())
     before: Moment | None = None

@@ -13,6 +13,7 @@ from engine.avatar.avatar import Avatar
 from engine.avatar.parts import Image
 from engine.avatar.photo_file import open_photo
 from engine.errors import SettingError
+from engine.packed import packed_rgb, rgb_of
 
 BLUR: Final = "blur"
 BLUR_SHARE: Final = 1 / 30
@@ -55,7 +56,7 @@ def dressed(avatar: Avatar, background: Image) -> Avatar:
     inside = avatar.extras.get("inside_collar", np.zeros(square.shape[:2], np.uint8))
     share = cv2.GaussianBlur(inside, (0, 0), COLLAR_SOFT_PX).astype(np.float32)[:, :, None] / 255.0
     behind = np.rint(square + share * (_plate(avatar) - square)).astype(np.uint8)
-    return replace(avatar, background=_packed(behind))
+    return replace(avatar, background=packed_rgb(behind))
 
 
 def _without_person(avatar: Avatar) -> NDArray[np.float32]:
@@ -69,8 +70,7 @@ def _without_person(avatar: Avatar) -> NDArray[np.float32]:
 
 
 def _plate(avatar: Avatar) -> NDArray[np.float32]:
-    side = avatar.side
-    return avatar.background.view(np.uint8).reshape(side, side, 4)[..., :3].astype(np.float32)
+    return rgb_of(avatar.background).astype(np.float32)
 
 
 def _coverage(avatar: Avatar) -> NDArray[np.float32]:
@@ -82,16 +82,12 @@ def _coverage(avatar: Avatar) -> NDArray[np.float32]:
 
     side = avatar.side
     black, white = (
-        GeometricRenderer(
-            replace(avatar, background=_packed(np.full((side, side, 3), level, np.uint8))), side
-        )
-        .render(rest(0), StageTimer())
-        .view(np.uint8)
-        .reshape(side, side, 4)[..., :3]
-        .astype(np.float32)
-        for level in (0, 255)
+        rgb_of(GeometricRenderer(replace(avatar, background=plain), side).render(rest(0), StageTimer()))
+        for plain in (packed_rgb(np.full((side, side, 3), level, np.uint8)) for level in (0, 255))
     )
-    return np.asarray(np.clip(1.0 - (white - black).mean(axis=2) / 255.0, 0.0, 1.0), np.float32)
+    return np.asarray(
+        np.clip(1.0 - (white.astype(np.float32) - black).mean(axis=2) / 255.0, 0.0, 1.0), np.float32
+    )
 
 
 def _filled(image: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -131,9 +127,3 @@ def _scaled(picture: Image, width: int, height: int) -> Image:
         picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     )
     return np.asarray(scaled, np.uint8)
-
-
-def _packed(rgb: Image) -> NDArray[np.uint32]:
-    """RGB as opaque RGBX, uint32 [H, W]."""
-    opaque = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
-    return np.ascontiguousarray(opaque).view(np.uint32)[:, :, 0]

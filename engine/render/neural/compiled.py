@@ -15,10 +15,11 @@ import torch
 from engine.errors import UnavailableError
 from engine.render.neural.cache import cached_files
 from engine.render.neural.parts import Part, network_parts
-from engine.render.neural.torch_runtime import Run, TensorRuntime
+from engine.render.neural.runtime import NeuralRuntime
+from engine.render.neural.torch_runtime import TensorRun, on_tensors
 
 
-def open_aoti(weights: str | Path, device: str = "cpu") -> TensorRuntime:
+def open_aoti(weights: str | Path, device: str = "cpu") -> NeuralRuntime:
     """The networks in fp32, compiled by AOTInductor for one thread of the CPU, or for a GPU.
 
     Raises:
@@ -35,11 +36,11 @@ def open_aoti(weights: str | Path, device: str = "cpu") -> TensorRuntime:
     if not all(file.exists() for file in files):
         for file, part in zip(files, network_parts(weights, device), strict=True):
             _aoti_package(part, file)
-    runs: list[Run] = [aoti_load_package(str(file)) for file in files]
-    return TensorRuntime(f"AOTInductor, fp32 on {device}", runs, device)
+    runs: list[TensorRun] = [aoti_load_package(str(file)) for file in files]
+    return on_tensors(f"AOTInductor, fp32 on {device}", runs, device)
 
 
-def open_tensorrt(weights: str | Path, device: str = "cuda") -> TensorRuntime:
+def open_tensorrt(weights: str | Path, device: str = "cuda") -> NeuralRuntime:
     """The networks as TensorRT engines with fp16 and fp32 kernels.
 
     Raises:
@@ -56,8 +57,8 @@ def open_tensorrt(weights: str | Path, device: str = "cuda") -> TensorRuntime:
             engine = _tensorrt_engine(compiler, part)
             compiler.save(engine, str(made), inputs=list(part.inputs))
             made.replace(file)
-    runs: list[Run] = [torch.export.load(str(file)).module() for file in files]
-    return TensorRuntime(f"TensorRT, fp16 on {device}", runs, device)
+    runs: list[TensorRun] = [torch.export.load(str(file)).module() for file in files]
+    return on_tensors(f"TensorRT, fp16 on {device}", runs, device)
 
 
 def _aoti_package(part: Part, file: Path) -> None:

@@ -13,47 +13,38 @@ import openvino
 from numpy.typing import NDArray
 
 from engine.render.neural.cache import cached_files
-from engine.render.neural.guidance import Guide
-from engine.render.neural.runtime import Moved, Precision
+from engine.render.neural.runtime import NeuralRuntime, Precision, Run
 
 Float = NDArray[np.float32]
 
 
-class OpenVinoRuntime:
-    """See ``NeuralRuntime``."""
+def open_openvino(weights: str | Path, precision: Precision = "auto") -> NeuralRuntime:
+    """The networks; auto is bf16 where the processor has units for it, else fp32.
 
-    def __init__(self, weights: str | Path, precision: Precision = "auto") -> None:
-        core = openvino.Core()
-        if precision == "auto":
-            precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
-        settings = {
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
-        }
-        files = _converted(weights)
-        models = (core.compile_model(core.read_model(file), "CPU", settings) for file in files)
-        self._photo, self._motion, self._generator = (model.create_infer_request() for model in models)
-        self.name = f"OpenVINO {openvino.__version__.split('-')[0]}, {precision} on one thread of the CPU"
+    Raises:
+        UnavailableError: there are no such weights.
+    """
+    core = openvino.Core()
+    if precision == "auto":
+        precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+    }
+    runs = [_run(core.compile_model(core.read_model(file), "CPU", settings)) for file in _converted(weights)]
+    version = openvino.__version__.split("-")[0]
+    return NeuralRuntime(f"OpenVINO {version}, {precision} on one thread of the CPU", *runs)
 
-    def photo(self, picture: Float) -> Float:
-        """See ``NeuralRuntime``."""
-        return self._run(self._photo, picture)[0]
 
-    def motion(self, reference: Float, guide: Guide) -> Moved:
-        """See ``NeuralRuntime``."""
-        told = (reference, guide.code, guide.shift, guide.opening, guide.lips)
-        flow, occlusion, features = self._run(self._motion, *told)
-        return Moved(flow, occlusion[0], features)
+def _run(model: Any) -> Run:
+    request = model.create_infer_request()
 
-    def paint(self, picture: Float, photo: Float, features: Float) -> Float:
-        """See ``NeuralRuntime``."""
-        return self._run(self._generator, picture, photo, features)[0]
-
-    @staticmethod
-    def _run(request: Any, *arrays: Float) -> list[Float]:
+    def run(*arrays: Float) -> list[Float]:
         results = request.infer([np.ascontiguousarray(array)[None] for array in arrays])
         return [np.array(results[k][0]) for k in range(len(results))]
+
+    return run
 
 
 def _converted(weights: str | Path) -> list[Path]:

@@ -4,9 +4,10 @@ Convention: NumPy in, NumPy out, one frame at a time; pictures are float32 [3, I
 """
 
 import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from engine.errors import SettingError, UnavailableError
 from engine.render.neural.guidance import Guide
 
 Float = NDArray[np.float32]
+
+Run = Callable[..., Sequence[Float]]
+"""One network of ``engine.render.neural.parts`` from arrays to arrays, all without a batch axis."""
 
 RuntimeName = Literal["auto", "openvino", "torch", "aoti", "tensorrt"]
 RUNTIMES: Final = get_args(RuntimeName)
@@ -36,20 +40,30 @@ class Moved:
     features: Float
 
 
-class NeuralRuntime(Protocol):
-    """Something that runs the networks; what it returns is the caller's. name: of it and its precision, for people."""
+class NeuralRuntime:
+    """Runs the three networks; what it returns is the caller's.
 
-    name: str
+    name: of what computes, and in which precision, for people.
+    """
+
+    def __init__(self, name: str, photo: Run, motion: Run, generator: Run) -> None:
+        self.name = name
+        self._photo, self._motion, self._generator = photo, motion, generator
 
     def photo(self, picture: Float) -> Float:
         """Features of an avatar's photo, float32 [C, GRID, GRID]."""
+        return self._photo(picture)[0]
 
     def motion(self, reference: Float, guide: Guide) -> Moved:
         """Read a frame's guide; reference: the photo's code."""
+        told = (reference, guide.code, guide.shift, guide.opening, guide.lips)
+        flow, occlusion, features = self._motion(*told)
+        return Moved(flow, occlusion[0], features)
 
     def paint(self, picture: Float, photo: Float, features: Float) -> Float:
         """What the frame lacks, [3, IMAGE, IMAGE]; photo: its features where the frame shows them, features: of its
         motion."""
+        return self._generator(picture, photo, features)[0]
 
 
 def open_runtime(
@@ -83,9 +97,9 @@ def open_runtime(
         return open_torch(weights, precision)
     if importlib.util.find_spec("openvino") is None:
         raise UnavailableError("expected OpenVINO: pip install 'vividlive[cpu]'")
-    from engine.render.neural.openvino_runtime import OpenVinoRuntime
+    from engine.render.neural.openvino_runtime import open_openvino
 
-    return OpenVinoRuntime(weights, precision)
+    return open_openvino(weights, precision)
 
 
 def chosen_runtime(name: RuntimeName) -> RuntimeName:

@@ -8,43 +8,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.render.neural.guidance import Guide
 from engine.render.neural.parts import network_parts
-from engine.render.neural.runtime import Moved, Precision
+from engine.render.neural.runtime import NeuralRuntime, Precision, Run
 
 Float = NDArray[np.float32]
-Run = Callable[..., Sequence[Tensor]]
+TensorRun = Callable[..., Sequence[Tensor]]
 
 
-class TensorRuntime:
-    """See ``NeuralRuntime``; runs: photo encoder, motion network and generator on tensors of ``device``."""
+def on_tensors(name: str, runs: Sequence[TensorRun], device: str = "cpu") -> NeuralRuntime:
+    """A runtime of photo encoder, motion network and generator that take and give tensors of ``device``."""
 
-    def __init__(self, name: str, runs: Sequence[Run], device: str = "cpu") -> None:
-        self.name = name
-        self._photo, self._motion, self._generator = runs
-        self._device = device
+    def on_arrays(run: TensorRun) -> Run:
+        def run_arrays(*arrays: Float) -> list[Float]:
+            with torch.inference_mode():
+                given = [torch.from_numpy(array)[None].to(device) for array in arrays]
+                return [np.ascontiguousarray(x[0].float().cpu().numpy()) for x in run(*given)]
 
-    def photo(self, picture: Float) -> Float:
-        """See ``NeuralRuntime``."""
-        return self._run(self._photo, picture)[0]
+        return run_arrays
 
-    def motion(self, reference: Float, guide: Guide) -> Moved:
-        """See ``NeuralRuntime``."""
-        told = (reference, guide.code, guide.shift, guide.opening, guide.lips)
-        flow, occlusion, features = self._run(self._motion, *told)
-        return Moved(flow, occlusion[0], features)
-
-    def paint(self, picture: Float, photo: Float, features: Float) -> Float:
-        """See ``NeuralRuntime``."""
-        return self._run(self._generator, picture, photo, features)[0]
-
-    def _run(self, run: Run, *arrays: Float) -> list[Float]:
-        with torch.inference_mode():
-            given = [torch.from_numpy(array)[None].to(self._device) for array in arrays]
-            return [np.ascontiguousarray(x[0].float().cpu().numpy()) for x in run(*given)]
+    return NeuralRuntime(name, *map(on_arrays, runs))
 
 
-def open_torch(weights: str | Path, precision: Precision = "auto", device: str = "cpu") -> TensorRuntime:
+def open_torch(weights: str | Path, precision: Precision = "auto", device: str = "cpu") -> NeuralRuntime:
     """The networks as they are; on a GPU each as one CUDA graph. auto is bf16 on a GPU and fp32 on a CPU.
 
     Raises:
@@ -57,10 +42,10 @@ def open_torch(weights: str | Path, precision: Precision = "auto", device: str =
     runs = [_eager(part.module, device.partition(":")[0], precision == "bf16") for part in parts]
     if on_gpu:
         runs = [_graphed(run, part.inputs) for run, part in zip(runs, parts, strict=True)]
-    return TensorRuntime(f"torch, {precision} on {device}", runs, device)
+    return on_tensors(f"torch, {precision} on {device}", runs, device)
 
 
-def _eager(module: nn.Module, kind: str, bf16: bool) -> Run:
+def _eager(module: nn.Module, kind: str, bf16: bool) -> TensorRun:
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(*given: Tensor) -> Sequence[Tensor]:
@@ -71,7 +56,7 @@ def _eager(module: nn.Module, kind: str, bf16: bool) -> Run:
     return run
 
 
-def _graphed(run: Run, inputs: tuple[Tensor, ...]) -> Run:
+def _graphed(run: TensorRun, inputs: tuple[Tensor, ...]) -> TensorRun:
     """The same work as one CUDA graph, which reads and writes fixed memory."""
     fixed = [x.clone() for x in inputs]
     aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]

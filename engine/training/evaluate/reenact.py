@@ -13,16 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.avatar.create import create_avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS
-from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.photo import open_portrait
-from engine.avatar.puppet import PuppetFit
+from engine.avatar.own_head import make_own_head
 from engine.avatar.track import FaceTrack, PuppetTrack, play_back, track_pictures
 from engine.avatar.video import read_video
 from engine.errors import InputError
 from engine.motion.values import Motion
+from engine.packed import rgb_of
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.renderer import NeuralRenderer
 from engine.render.neural.runtime import NeuralRuntime
@@ -64,17 +62,15 @@ def reenact(
         InputError: no video, or its first picture cannot become an avatar.
     """
     first = next(read_video(clip)).image
-    portrait = open_portrait(first, landmarker)
-    avatar = create_avatar(first)
+    head = make_own_head(first, landmarker)
     track = track_pictures(read_video(clip), landmarker)
     if len(track.times_s) < 2:
         raise InputError(f"expected a clip with a face in several pictures, got {clip}")
-    fit = PuppetFit(LandmarkRig.of_avatar(avatar), portrait.landmarks.blendshapes)
-    played = play_back(track, fit, portrait.canvas_from_photo)
-    renderers: list[GeometricRenderer | NeuralRenderer] = [GeometricRenderer(avatar, SIZE)]
+    played = play_back(track, head.fit, head.canvas_from_picture)
+    renderers: list[GeometricRenderer | NeuralRenderer] = [GeometricRenderer(head.avatar, SIZE)]
     if runtime is not None:
-        renderers.append(NeuralRenderer(avatar, runtime, SIZE))
-    yield from _pictures(clip, track, played, first, portrait.canvas_from_photo, renderers)
+        renderers.append(NeuralRenderer(head.avatar, runtime, SIZE))
+    yield from _pictures(clip, track, played, first, head.canvas_from_picture, renderers)
 
 
 def _pictures(
@@ -94,7 +90,9 @@ def _pictures(
         if n == 0:  # the first one, or no face
             continue
         motion = Motion(n, played.blendshapes[n], played.poses[n])
-        frames = [rgb_of(renderer.render(motion, StageTimer())) for renderer in renderers]
+        frames = [
+            np.ascontiguousarray(rgb_of(renderer.render(motion, StageTimer()))) for renderer in renderers
+        ]
         points = track.points[n, :, :2].astype(np.float64)
         stays = similarity(track.points[0, RIGID_LANDMARKS, :2], points[RIGID_LANDMARKS])
         yield Reenacted(
@@ -106,11 +104,6 @@ def _pictures(
             opening=float(openings[n] - openings[0]),
             motion=motion,
         )
-
-
-def rgb_of(frame: NDArray[np.uint32]) -> Image:
-    """uint8 [size, size, 3] RGB of a packed frame."""
-    return np.ascontiguousarray(frame.view(np.uint8).reshape(*frame.shape, 4)[..., :3])
 
 
 def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> Double:

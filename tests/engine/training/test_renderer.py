@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from engine.avatar.create import create_avatar
 from engine.conventions import ARKIT_INDEX, POSE_LIMITS_DEG
 from engine.errors import InputError, SettingError
+from engine.packed import rgb_of
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.sizes import GRID, IMAGE
 from engine.render.neural.weights import load_net
 from engine.timing import StageTimer
 from engine.training import renderer as training
-from engine.training.evaluate.reenact import rgb_of
 from engine.training.renderer import RendererTraining, train_renderer
 from engine.training.renderer_motion import random_moments, random_photo
 from engine.training.renderer_pairs import FRAME, Moment, Person, load_people, write_person
