@@ -1,7 +1,5 @@
 """Trains the face motion network on made speech, and writes the weights that ship."""
 
-import csv
-import json
 import logging
 import multiprocessing
 import time
@@ -25,6 +23,16 @@ from engine.speech.features import FEATURES, MEL_BANDS
 from engine.training.clips import Clip, Clips, load_speech, make_clip
 from engine.training.device import check_device
 from engine.training.face_motion_net import FaceMotionNet, Output, load_weights, save_weights
+from engine.training.run import (
+    add_to_curves,
+    begin_run,
+    follow,
+    learn,
+    load_checkpoint,
+    save_checkpoint,
+    set_rate,
+    share_of_rate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -137,21 +145,12 @@ def train_face_motion(
     mean = FaceMotionNet(model.config, model.look_aheads[1:]).to(device)
     mean.load_state_dict(model.state_dict())
     optimisers = _optimisers(model, config)
+    parameters, modules = list(model.parameters()), {"model": model, "mean": mean}
     first, seconds = 0, 0.0
-    checkpoint = folder / "last.pt"
-    if resume and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        mean.load_state_dict(saved["mean"])
-        for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
+    if resume and (saved := load_checkpoint(folder, modules, optimisers, device)):
         first, seconds = saved["step"], saved["seconds"]
     else:
-        (folder / "config.json").write_text(
-            json.dumps({"training": asdict(config), "net": asdict(model.config)}, indent=1)
-        )
-        with (folder / "curves.csv").open("w", newline="") as file:
-            csv.writer(file).writerow(CURVES)
+        begin_run(folder, asdict(config), asdict(model.config), CURVES)
 
     clips = Clips(
         train, config.seed, config.frames, config.muted, config.memory + AHEAD * config.fresh, config.workers
@@ -161,9 +160,8 @@ def train_face_motion(
     numbers: dict[str, float] = {}
     total, since, begun = 0.0, 0, time.perf_counter() - seconds
     for step in range(first, config.steps):
-        rate = config.rate * _schedule(step, config)
-        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = rate
+        rate = config.rate * share_of_rate(step, config.steps, config.warm_up)
+        set_rate(optimisers, rate)
         torch.manual_seed(
             config.seed + (step << 20)
         )  # what is dropped depends on the step, not on the run's history
@@ -172,15 +170,8 @@ def train_face_motion(
         outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
         losses = [motion_loss(output, batch, look_ahead) for look_ahead, output in outputs.items()]
         loss = torch.stack(losses).mean()
-        model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-        decay = min(config.average, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for kept, new in zip(mean.parameters(), model.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+        learn(parameters, loss, optimisers)
+        follow(mean, model, step, config.average)
         total, since = total + float(loss.detach()), since + 1
         if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
             seconds = time.perf_counter() - begun
@@ -191,15 +182,8 @@ def train_face_motion(
                 "train_loss": total / since,
             }
             numbers |= _validate(mean, held)
-            with (folder / "curves.csv").open("a", newline="") as file:
-                csv.writer(file).writerow([f"{numbers[name]:.5g}" for name in CURVES])
-            state = {
-                "model": model.state_dict(),
-                "mean": mean.state_dict(),
-                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-            }
-            torch.save(state | {"step": step + 1, "seconds": seconds}, folder / "last.part")
-            (folder / "last.part").replace(checkpoint)
+            add_to_curves(folder, CURVES, numbers)
+            save_checkpoint(folder, modules, optimisers, step=step + 1, seconds=seconds)
             for frames in mean.look_aheads:
                 name = f"face_motion_{frames * 1000 // FRAME_RATE}ms.safetensors"
                 save_weights(mean, folder / name, frames)
@@ -300,11 +284,6 @@ def _optimisers(model: FaceMotionNet, config: TrainingConfig) -> list[torch.opti
         matrices, config.rate, config.weight_decay, momentum=0.9, adjust_lr_fn="match_rms_adamw"
     )
     return [adam, muon]
-
-
-def _schedule(step: int, config: TrainingConfig) -> float:
-    warm = min(1.0, (step + 1) / config.warm_up)
-    return warm * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps))))
 
 
 def _chosen(step: int, config: TrainingConfig) -> list[int]:

@@ -1,7 +1,5 @@
 """Trains the head pose in two phases, the codec and then the chooser, and writes the weights that ship."""
 
-import csv
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -21,6 +19,15 @@ from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
 from engine.training.pose_data import PoseStream, find_shards, make_stream
 from engine.training.pose_measures import perplexity
+from engine.training.run import (
+    add_to_curves,
+    begin_run,
+    learn,
+    load_checkpoint,
+    save_checkpoint,
+    set_rate,
+    share_of_rate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +144,7 @@ class _Run:
         torch.manual_seed(config.seed)
         self.codec = PoseCodec(net, _scales(train.poses)).to(device)
         self.chooser = Chooser(net).to(device)
+        self._modules = {"codec": self.codec, "chooser": self.chooser}
         parameters = (self.codec.parameters(), self.chooser.parameters())
         rates = (config.codec_rate, config.chooser_rate)
         self.optimisers = [torch.optim.AdamW(p, r) for p, r in zip(parameters, rates, strict=True)]
@@ -146,21 +154,13 @@ class _Run:
 
     def begin(self) -> None:
         """Write what a run begins with."""
-        settings = {"training": asdict(self.config), "net": asdict(self.codec.config)}
-        (self.folder / "config.json").write_text(json.dumps(settings, indent=1))
-        with (self.folder / "curves.csv").open("w", newline="") as file:
-            csv.writer(file).writerow(CURVES)
+        begin_run(self.folder, asdict(self.config), asdict(self.codec.config), CURVES)
 
     def load(self) -> bool:
         """Go on from the last checkpoint, if there is one."""
-        checkpoint = self.folder / "last.pt"
-        if not checkpoint.exists():
+        saved = load_checkpoint(self.folder, self._modules, self.optimisers, self.device)
+        if saved is None:
             return False
-        saved = torch.load(checkpoint, map_location=self.device, weights_only=True)
-        self.codec.load_state_dict(saved["codec"])
-        self.chooser.load_state_dict(saved["chooser"])
-        for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
         self.steps, self.seconds, self.numbers = saved["steps"], saved["seconds"], saved["numbers"]
         return True
 
@@ -207,13 +207,9 @@ class _Run:
         begun = time.perf_counter() - self.seconds
         total, since = 0.0, 0
         for number in range(self.steps[phase], steps):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * number / steps))))
+            set_rate([optimiser], rate * share_of_rate(number, steps))
             loss = step(number)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], 1.0)
-            optimiser.step()
+            learn(optimiser.param_groups[0]["params"], loss, [optimiser])
             total, since = total + float(loss.detach()), since + 1
             self.steps[phase] = number + 1
             if (number + 1) % self.config.validate_every == 0 or number + 1 == steps:
@@ -228,18 +224,9 @@ class _Run:
         """Write a line of the curves, a checkpoint and the weights."""
         numbers = {"phase": phase + 1, "step": self.steps[phase], "seconds": self.seconds} | found
         self.numbers |= numbers
-        with (self.folder / "curves.csv").open("a", newline="") as file:
-            csv.writer(file).writerow([f"{numbers[name]:.5g}" if name in numbers else "" for name in CURVES])
-        state = {
-            "codec": self.codec.state_dict(),
-            "chooser": self.chooser.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "numbers": self.numbers,
-        }
-        torch.save(state, self.folder / "last.part")
-        (self.folder / "last.part").replace(self.folder / "last.pt")
+        add_to_curves(self.folder, CURVES, numbers)
+        rest = {"steps": self.steps, "seconds": self.seconds, "numbers": self.numbers}
+        save_checkpoint(self.folder, self._modules, self.optimisers, **rest)
         save_head_pose(self.codec, self.chooser, self.folder / "head_pose.safetensors")
 
     def _codec_step(self, number: int) -> Tensor:

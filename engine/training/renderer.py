@@ -1,7 +1,5 @@
 """Trains the motion VAE and the generator on pairs, and writes the weights that ship."""
 
-import csv
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -24,6 +22,16 @@ from engine.training.evaluate.perceptual import Lpips
 from engine.training.lpips_vgg import LpipsVgg
 from engine.training.renderer_pairs import Person, load_people
 from engine.training.renderer_step import gather, losses, refine
+from engine.training.run import (
+    add_to_curves,
+    begin_run,
+    follow,
+    learn,
+    load_checkpoint,
+    save_checkpoint,
+    set_rate,
+    share_of_rate,
+)
 
 log = logging.getLogger(__name__)
 
@@ -101,45 +109,27 @@ def train_renderer(
     mean.load_state_dict(model.state_dict())
     lpips, alex = LpipsVgg().to(device), Lpips()
     lpips.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimisers, kernels = _optimisers(model, config)
+    optimisers = _optimisers(model, config)
+    parameters, modules = list(model.parameters()), {"model": model, "mean": mean}
     first, seconds = 0, 0.0
-    checkpoint = folder / "last.pt"
-    if resume and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        mean.load_state_dict(saved["mean"])
-        for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
+    if resume and (saved := load_checkpoint(folder, modules, optimisers, device)):
         first, seconds = saved["step"], saved["seconds"]
     else:
-        settings = {"training": asdict(config), "net": asdict(model.config)}
-        (folder / "config.json").write_text(json.dumps(settings, indent=1))
-        with (folder / "curves.csv").open("w", newline="") as file:
-            csv.writer(file).writerow(CURVES)
+        begin_run(folder, asdict(config), asdict(model.config), CURVES)
 
     numbers: dict[str, float] = {}
     sums, begun = dict.fromkeys(PARTS, 0.0), time.perf_counter() - seconds
     people, since = source(), 0
     for step in range(first, config.steps):
-        rate = config.rate * _schedule(step, config)
-        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = rate
+        rate = config.rate * share_of_rate(step, config.steps, config.warm_up)
+        set_rate(optimisers, rate)
         rng = np.random.default_rng([config.seed, step])
         torch.manual_seed(config.seed + (step << 20))
         pairs = gather(_chosen(people, rng, config.pairs), rng).to(device)
         with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16):
             parts = losses(pairs, refine(model, pairs), lpips, rng)
-        model.zero_grad(set_to_none=True)
-        parts["loss"].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for kernel, matrix in kernels:
-            matrix.grad = None if kernel.grad is None else kernel.grad.reshape(matrix.shape)
-        for optimiser in optimisers:
-            optimiser.step()
-        decay = min(config.average, (step + 1) / (step + 10))
-        with torch.no_grad():
-            for kept, new in zip(mean.parameters(), model.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
+        learn(parameters, parts["loss"], optimisers)
+        follow(mean, model, step, config.average)
         for name in PARTS:
             sums[name] += float(parts[name].detach())
         since += 1
@@ -148,15 +138,8 @@ def train_renderer(
             numbers = {"step": step + 1, "seconds": seconds, "rate": rate}
             numbers |= {name: value / since for name, value in sums.items()}
             numbers |= _validate(mean, held, alex, device, folder / f"sheet-{step + 1:06d}.jpg")
-            with (folder / "curves.csv").open("a", newline="") as file:
-                csv.writer(file).writerow([f"{numbers[name]:.5g}" for name in CURVES])
-            state = {
-                "model": model.state_dict(),
-                "mean": mean.state_dict(),
-                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-            }
-            torch.save(state | {"step": step + 1, "seconds": seconds}, folder / "last.part")
-            (folder / "last.part").replace(checkpoint)
+            add_to_curves(folder, CURVES, numbers)
+            save_checkpoint(folder, modules, optimisers, step=step + 1, seconds=seconds)
             save_net(mean, folder / "renderer.safetensors")
             log.info("%s", {name: round(value, 4) for name, value in numbers.items()})
             sums, since, people = dict.fromkeys(PARTS, 0.0), 0, source()
@@ -165,26 +148,23 @@ def train_renderer(
     return numbers
 
 
-def _optimisers(
-    model: RendererNet, config: RendererTraining
-) -> tuple[list[torch.optim.Optimizer], list[tuple[nn.Parameter, nn.Parameter]]]:
-    """AdamW, and Muon (Jordan et al. 2024) for the weights of convolutions and layers, each seen as one matrix.
-
-    Returns:
-        The optimisers; and each weight beside its matrix, which shares its memory and wants its gradient.
-    """
+def _optimisers(model: RendererNet, config: RendererTraining) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon (Jordan et al. 2024) for the weights of convolutions and layers, each seen as one matrix."""
     weights = [value for value in model.parameters() if value.ndim > 1]
-    kernels = [(value, nn.Parameter(value.detach().view(len(value), -1))) for value in weights]
+    matrices = [nn.Parameter(value.detach().view(len(value), -1)) for value in weights]
     others = [value for value in model.parameters() if value.ndim <= 1]
     adam = torch.optim.AdamW(others, config.rate, betas=(0.9, 0.99), weight_decay=0.0)
     muon = torch.optim.Muon(
-        [matrix for _, matrix in kernels],
-        config.rate,
-        config.weight_decay,
-        momentum=0.95,
-        adjust_lr_fn="match_rms_adamw",
+        matrices, config.rate, config.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
-    return [adam, muon], kernels
+
+    def hand_over(*_: object) -> None:
+        """The matrices share the weights' memory, but not their gradients."""
+        for matrix, weight in zip(matrices, weights, strict=True):
+            matrix.grad = None if weight.grad is None else weight.grad.reshape(matrix.shape)
+
+    muon.register_step_pre_hook(hand_over)
+    return [adam, muon]
 
 
 def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Callable[[], list[Person]]]:
@@ -207,11 +187,6 @@ def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Cal
 def _chosen(people: list[Person], rng: np.random.Generator, pairs: int) -> list[tuple[Person, int]]:
     chosen = [people[k] for k in rng.integers(0, len(people), pairs)]
     return [(person, 2 * int(rng.integers(0, len(person.frames) // 2))) for person in chosen]
-
-
-def _schedule(step: int, config: RendererTraining) -> float:
-    warm = min(1.0, (step + 1) / config.warm_up)
-    return warm * (0.02 + 0.98 * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps))))
 
 
 @torch.no_grad()
