@@ -52,7 +52,7 @@ class EnginePort(Protocol):
 class EngineOptions:
     """How the worker's engine is made. ``factory`` is "module:function", called with these options.
 
-    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``. quality: of the frames, as in
+    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``. quality, weights: of the frames, as in
     ``EngineSettings``.
     """
 
@@ -61,6 +61,7 @@ class EngineOptions:
     badge: bool = True
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
     quality: Literal["auto", "geometric", "neural"] = "auto"
+    weights: Path | None = None
 
 
 def load_object(path: str) -> Callable[..., Any]:
@@ -88,6 +89,7 @@ class RealEngine:
             EngineSettings(
                 size=options.size,
                 quality=options.quality,
+                weights=options.weights,
                 badge=options.badge,
                 look_ahead_ms=options.look_ahead_ms,
             )

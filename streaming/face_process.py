@@ -6,7 +6,6 @@ import multiprocessing
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from streaming.face_tracking import (
@@ -20,7 +19,7 @@ from streaming.face_tracking import (
     Undecodable,
     tracking_main,
 )
-from streaming.spawning import start_deaf
+from streaming.spawning import hand_over, start_deaf
 
 MAX_UNSENT: Final = 150
 """Pictures that may wait while a head is made, some seconds of them; then all are dropped and a keyframe is wanted."""
@@ -62,7 +61,12 @@ class FaceProcess:
             daemon=True,
         )
         self._unsent: queue.Queue[ToTracking] = queue.Queue(MAX_UNSENT)
-        self._reader = threading.Thread(target=self._read, name="vividlive-face-reader", daemon=True)
+        self._reader = threading.Thread(
+            target=hand_over,
+            args=(self._connection, self._loop, self._receive, self._gone),
+            name="vividlive-face-reader",
+            daemon=True,
+        )
         self._writer = threading.Thread(target=self._write, name="vividlive-face-writer", daemon=True)
 
     def begin(self) -> None:
@@ -135,17 +139,6 @@ class FaceProcess:
                     return
         except OSError:
             pass  # it is gone
-
-    def _read(self) -> None:
-        try:
-            while True:
-                self._loop.call_soon_threadsafe(self._receive, self._connection.recv())
-        except (EOFError, OSError):
-            pass
-        except RuntimeError:  # the loop is closed
-            return
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._gone)
 
     def _gone(self) -> None:
         if not self._ending:

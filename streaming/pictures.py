@@ -79,8 +79,8 @@ class PictureLine:
         on_level: Callable[[Level, Level], None],
         on_speaking: Callable[[bool], None],
     ) -> None:
-        """``neural``: networks refine the frames. ``sound_came_late(number)`` says of a frame that drawing faster would not have helped; ``on_level(old, new)``
-        and ``on_speaking(speaking)`` are called on change."""
+        """``neural``: networks refine the frames. ``sound_came_late(number)`` says of a frame that drawing faster would not
+        have helped; ``on_level(old, new)`` and ``on_speaking(speaking)`` are called on change."""
         self.pacer = FramePacer(clock, budget_s, memory.free)
         self.ladder = Ladder(neural)
         self.feeds: dict[Codec, VideoFeed] = {}

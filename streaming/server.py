@@ -12,7 +12,6 @@ import numpy as np
 from streaming.avatar_jobs import AvatarJobs
 from streaming.avatars import AvatarStore, default_data_dir, new_id
 from streaming.encoder import PACKET_SAMPLES, AudioEncoder, VideoEncoder
-from streaming.engine_port import EngineOptions
 from streaming.errors import FullError, UnknownCallError, UnknownSessionError
 from streaming.face_trackers import FaceTrackers
 from streaming.log import label
@@ -21,7 +20,7 @@ from streaming.metrics import Metrics
 from streaming.peer import Peer
 from streaming.recording_store import Recordings
 from streaming.session import AvatarSession
-from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, fitting_latency_ms, look_ahead_ms
+from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, engine_options, fitting_latency_ms
 from streaming.stall import watch_for_stalls
 from streaming.supervisor import EngineWorker
 
@@ -52,13 +51,7 @@ class Server:
             (settings.data_dir or default_data_dir()) / "recordings", settings.upload_lifetime_s
         )
         self.worker = EngineWorker(
-            EngineOptions(
-                settings.engine,
-                settings.size,
-                settings.badge,
-                look_ahead_ms(settings.latency_ms),
-                settings.quality,
-            ),
+            engine_options(settings),
             warm_avatar=lambda: str(self.store.bundle(self.store.default)),
             on_message=self._on_message,
             on_ready=self._on_worker_ready,

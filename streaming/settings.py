@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
+from streaming.engine_port import EngineOptions
 from streaming.ice import ice_server
 from streaming.origins import parse_origin
 from streaming.tokens import Token, parse_token
@@ -52,7 +53,7 @@ def _number(given: Any) -> Any:
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
-    quality: of the frames, see ``engine.pipeline.EngineSettings``.
+    quality, weights: of the frames, see ``engine.pipeline.EngineSettings``.
     latency_ms: from the arrival of the first sample that a frame shows to that frame leaving. None is
         ``DEFAULT_LATENCY_MS``, or what this machine needs if that is more; a number is kept or refused.
     av_offset_ms: how much sooner sound leaves than its picture, because the browser plays it later; steered by
@@ -84,6 +85,7 @@ class ServeSettings(BaseModel):
     data_dir: Path | None = None
     size: Annotated[Literal[256, 512, 768], BeforeValidator(_number)] = 512
     quality: Literal["auto", "geometric", "neural"] = "auto"
+    weights: Path | None = None
     latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
@@ -115,6 +117,18 @@ def look_ahead_ms(latency_ms: float | None) -> int:
         min(LOOK_AHEADS_MS)
         if latency_ms is not None and latency_ms < SHORT_LATENCY_MS
         else max(LOOK_AHEADS_MS)
+    )
+
+
+def engine_options(settings: ServeSettings) -> EngineOptions:
+    """How the engine is made that these settings ask for."""
+    return EngineOptions(
+        factory=settings.engine,
+        size=settings.size,
+        badge=settings.badge,
+        look_ahead_ms=look_ahead_ms(settings.latency_ms),
+        quality=settings.quality,
+        weights=settings.weights,
     )
 
 

@@ -1,8 +1,14 @@
-"""Starts processes that Ctrl-C does not reach: it is the media process that stops them."""
+"""Processes beside the media process: started deaf to Ctrl-C, for it is the media process that stops them, and read by
+a thread for the event loop."""
 
+import asyncio
 import os
 import signal
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 
 def start_deaf(process: BaseProcess) -> None:
@@ -20,3 +26,17 @@ def start_deaf(process: BaseProcess) -> None:
         process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hand_over(
+    connection: Connection,
+    loop: asyncio.AbstractEventLoop,
+    receive: Callable[[Any], None],
+    gone: Callable[[], None],
+) -> None:
+    """Let the event loop ``receive`` each message, and then hear that the other side has ``gone``; for a thread."""
+    with suppress(RuntimeError):  # the loop is closed
+        with suppress(EOFError, OSError):
+            while True:
+                loop.call_soon_threadsafe(receive, connection.recv())
+        loop.call_soon_threadsafe(gone)

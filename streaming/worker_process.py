@@ -12,7 +12,7 @@ from typing import Final
 
 from streaming.engine_port import EngineOptions
 from streaming.messages import Alive, FromWorker, NotReady, Ready, Stop, ToWorker
-from streaming.spawning import start_deaf
+from streaming.spawning import hand_over, start_deaf
 from streaming.worker import worker_main
 
 STOP_S: Final = 2.0
@@ -43,7 +43,12 @@ class WorkerProcess:
             name="vividlive-engine",
             daemon=True,
         )
-        self._reader = threading.Thread(target=self._read, name="vividlive-engine-reader", daemon=True)
+        self._reader = threading.Thread(
+            target=hand_over,
+            args=(self._connection, self._loop, self._receive, self._gone),
+            name="vividlive-engine-reader",
+            daemon=True,
+        )
         self._writable = select.poll() if hasattr(select, "poll") else None
         if self._writable is not None:
             self._writable.register(self._connection.fileno(), select.POLLOUT)
@@ -134,20 +139,6 @@ class WorkerProcess:
         except OSError:
             pass  # it has died: ``ended`` follows
         self._unsent.clear()
-
-    def _read(self) -> None:
-        """Reader thread: hand every message to the event loop."""
-        try:
-            while True:
-                self._loop.call_soon_threadsafe(self._receive, self._connection.recv())
-        except (EOFError, OSError):
-            pass
-        except RuntimeError:  # the loop is closed
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._gone)
-        except RuntimeError:
-            pass
 
     def _gone(self) -> None:
         self.ended.set()

@@ -23,6 +23,9 @@ def serve(
     quality: Annotated[
         str | None, typer.Option(help="auto, geometric or neural (refined by networks).", show_default=False)
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The networks' weights, if not those that ship.", show_default=False)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="How many avatars live at a time; 2.")] = None,
     max_viewers: Annotated[int | None, typer.Option(help="How many see them, all together; 32.")] = None,
@@ -65,6 +68,7 @@ def serve(
             "latency_ms": latency_ms,
             "size": size,
             "quality": quality,
+            "weights": weights,
             "max_sessions": max_sessions,
             "max_viewers": max_viewers,
             "idle_timeout_s": idle_timeout_s,

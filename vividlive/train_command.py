@@ -68,10 +68,7 @@ def train_face_motion(
             resume=resume,
             progress=advance,
         )
-    if json_path:
-        write_json(json_path, numbers)
-    if json_path != "-":
-        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
+    _tell(out, numbers, json_path)
 
 
 @train.command("export-motion")
@@ -127,10 +124,7 @@ def train_head_pose(
         numbers = head_pose.train_head_pose(
             data, out, config=config, device=device, resume=resume, progress=advance
         )
-    if json_path:
-        write_json(json_path, numbers)
-    if json_path != "-":
-        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
+    _tell(out, numbers, json_path)
 
 
 @train.command("renderer-pairs")
@@ -195,6 +189,11 @@ def train_renderer(
             resume=resume,
             progress=advance,
         )
+    _tell(out, numbers, json_path)
+
+
+def _tell(out: Path, numbers: dict[str, float], json_path: str | None) -> None:
+    """What a training run ended with, for people and machines."""
     if json_path:
         write_json(json_path, numbers)
     if json_path != "-":

@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
-from engine.avatar.face_region import upright
+from engine.avatar.face_region import pixel_centres, upright
 from engine.avatar.matte import FACE_OVAL, guided_filter
 from engine.avatar.parts import Float, Image
 
@@ -60,8 +60,7 @@ def clothing(photo: Image, coverage: Float, landmarks: Float) -> Float:
     small = (SMALL, SMALL)
     lab = cv2.cvtColor(cv2.resize(photo, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     person = cv2.resize(coverage, small, interpolation=cv2.INTER_AREA) > 0.5
-    centres = (np.arange(SMALL) + 0.5) * side / SMALL
-    below, aside = upright(landmarks, np.stack(np.meshgrid(centres, centres), axis=2))
+    below, aside = upright(landmarks, pixel_centres(side, SMALL))
     face = within_outline(landmarks, side, SURE_FACE)
     head = person & ((cv2.resize(face, small, interpolation=cv2.INTER_AREA) > 0.5) | (below < -ABOVE_CHIN))
     unsure = person & ~head

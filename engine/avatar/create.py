@@ -13,6 +13,7 @@ from engine.avatar.avatar import RIGHTS, Avatar, Rights
 from engine.avatar.clothing import clothing
 from engine.avatar.contact import contact_pairs
 from engine.avatar.eyes import build_eyes
+from engine.avatar.face_region import pixel_centres
 from engine.avatar.fit import fit_head
 from engine.avatar.follow import Following
 from engine.avatar.garment import Undressed, undress
@@ -25,7 +26,7 @@ from engine.avatar.matte import Matte, PersonMatte
 from engine.avatar.mesh import skin_part
 from engine.avatar.mouth import build_mouth
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
-from engine.avatar.photo import open_portrait
+from engine.avatar.photo import Portrait, open_portrait
 from engine.avatar.photo_shape import photo_shape
 from engine.conventions import ARKIT_INDEX
 from engine.errors import SettingError
@@ -38,15 +39,16 @@ STILL_PX: Final = 0.01
 
 
 def create_avatar(
-    source: str | Path | bytes | Image,
+    source: str | Path | bytes | Image | Portrait,
     rights: Rights = "unstated",
     face: int | None = None,
     progress: Progress | None = None,
 ) -> Avatar:
     """Make an avatar from one photo.
 
-    source, face: as in ``open_portrait``. rights: on what ground the picture is used. progress: told the step's name
-    and the share of the work done before it, in [0, 1]; 0 until the photo was found to show one face that will do.
+    source, face: as in ``open_portrait``, or a portrait that was opened already. rights: on what ground the picture is
+    used. progress: told the step's name and the share of the work done before it, in [0, 1]; 0 until the photo was found to
+    show one face that will do.
 
     Raises:
         PhotoError: the photo cannot become an avatar; the message says why.
@@ -56,11 +58,15 @@ def create_avatar(
         raise SettingError(f"expected rights to be one of {', '.join(RIGHTS)}, got {rights!r}")
     tell = progress or (lambda step, share: None)
     tell("loading the networks", 0.0)
-    landmarker, person_matte = FaceLandmarker(), PersonMatte()
+    person_matte = PersonMatte()
     load_head_model()
     contact_pairs()
-    tell("finding the face", 0.0)
-    portrait = open_portrait(source, landmarker, face)
+    if isinstance(source, Portrait):
+        portrait = source
+    else:
+        landmarker = FaceLandmarker()
+        tell("finding the face", 0.0)
+        portrait = open_portrait(source, landmarker, face)
     tell("fitting the head", 0.3)
     head = fit_head(portrait)
     tell("cutting out the person", 0.5)
@@ -109,8 +115,7 @@ def _take_apart(head: FittedHead, matte: Matte) -> tuple[Undressed, Image, Follo
 
 def _moving(following: Following, side: int) -> Float:
     """How far each pixel follows the head, float32 [side, side]."""
-    centres = np.arange(side) + 0.5
-    return following.pose(np.stack(np.meshgrid(centres, centres), axis=2)).astype(np.float32)
+    return following.pose(pixel_centres(side)).astype(np.float32)
 
 
 def join_parts(

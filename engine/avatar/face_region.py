@@ -31,6 +31,13 @@ def face_height(landmarks: Array) -> float:
     return float(np.linalg.norm(landmarks[CHIN, :2] - landmarks[FOREHEAD, :2]))
 
 
+def pixel_centres(side: float, count: int | None = None) -> NDArray[np.float64]:
+    """Centres of a canvas' pixels, or of ``count`` larger ones a row, canvas pixels [count, count, 2]."""
+    count = round(side) if count is None else count
+    places = (np.arange(count) + 0.5) * side / count
+    return np.stack(np.meshgrid(places, places), axis=2)
+
+
 def upright(landmarks: Array, points: Array) -> tuple[Array, Array]:
     """How far points [..., 2] lie below the chin and to the right of it along the face, in face heights."""
     chin, forehead = landmarks[CHIN, :2].astype(float), landmarks[FOREHEAD, :2].astype(float)

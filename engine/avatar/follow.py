@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt
 
 from engine.avatar.clothing import within_outline
 from engine.avatar.easing import smooth_step
-from engine.avatar.face_region import face_height, upright
+from engine.avatar.face_region import face_height, pixel_centres, upright
 from engine.avatar.parts import Float
 
 Array = NDArray[Any]
@@ -93,8 +93,7 @@ def _freedom(landmarks: Float, own: NDArray[np.bool_], worn: Float) -> Float:
         cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA) > 0.5
         for mask in (own, worn > 0.5, own * within_outline(landmarks, side, JAW))
     )
-    centres = (np.arange(SMALL) + 0.5) * side / SMALL
-    below, _ = upright(landmarks, np.stack(np.meshgrid(centres, centres), axis=2))
+    below, _ = upright(landmarks, pixel_centres(side, SMALL))
     head = jaw | (mine & (below < 0.0))
     cloth &= ~head
     if not cloth.any() or not head.any():

@@ -13,9 +13,9 @@ from scipy.ndimage import distance_transform_edt
 
 from engine.avatar.clothing import SURE_FACE, within_outline
 from engine.avatar.easing import smooth_step
-from engine.avatar.face_region import face_height, upright
+from engine.avatar.face_region import face_height, pixel_centres, upright
 from engine.avatar.follow import JAW, UNDER, Following
-from engine.avatar.layers import grown, spread
+from engine.avatar.layers import grown, spread, to_levels
 from engine.avatar.parts import Float, Image, MeshPart
 from engine.avatar.teeth import grid_triangles
 from engine.conventions import ARKIT_NAMES
@@ -77,18 +77,18 @@ def undress(person: Image, coverage: Float, worn: Float, following: Following) -
 
     inside_px = following.beyond * face_height(following.landmarks) * 512 / side
     bare = np.where(hidden, smooth_step(inside_px / EDGE_PX - 1.0) * smooth_step(10.0 * opaque - 9.0), 0.0)
-    below, _ = upright(following.landmarks, _centres(side))
+    below, _ = upright(following.landmarks, pixel_centres(side))
     before = np.maximum(within_outline(following.landmarks, side, JAW), smooth_step(-below / 0.1))
     neck = (coverage > 0.5) & (worn < 0.5)
     _, nearest = distance_transform_edt(neck, return_indices=True)
     inside = neck * (worn * coverage)[tuple(nearest)] * smooth_step(below / 0.1)
     return Undressed(
-        _levels(head),
+        to_levels(head),
         (coverage * (1.0 - bare)).astype(np.float32),
-        _part(_levels(colours), (opaque * coverage).astype(np.float32)),
+        _part(to_levels(colours), (opaque * coverage).astype(np.float32)),
         {
-            "before_clothing": _levels(255 * before * (1.0 - worn) * coverage),
-            "inside_collar": _levels(255 * inside),
+            "before_clothing": to_levels(255 * before * (1.0 - worn) * coverage),
+            "inside_collar": to_levels(255 * inside),
         },
     )
 
@@ -124,12 +124,3 @@ def _part(colours: Image, cover: Float) -> MeshPart:
         texture=np.ascontiguousarray(picture),
         coverage=alpha,
     )
-
-
-def _centres(side: int) -> Array:
-    places = np.arange(side) + 0.5
-    return np.stack(np.meshgrid(places, places), axis=2)
-
-
-def _levels(values: Array) -> Image:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -47,7 +47,7 @@ def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     combed = np.where(grown(person, WISPS * side)[:, :, None], cv2.medianBlur(photo, MEDIAN_PX), photo)
     share = grown(person, WISPS * side) * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
     share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.002 * side)[:, :, None]
-    return _to_levels(photo + share * (_behind(combed.astype(np.uint8), person) - photo))
+    return to_levels(photo + share * (_behind(combed.astype(np.uint8), person) - photo))
 
 
 def decided(coverage: Float) -> Float:
@@ -72,7 +72,7 @@ def foreground(photo: Image, coverage: Float, background: Image) -> Image:
     extended = spread(photo.astype(np.float32), coverage >= SURE)
     own = (photo - (1.0 - alpha) * background) / np.maximum(alpha, 0.05)
     own = np.clip(own, extended - COLOUR_SLACK, extended + COLOUR_SLACK)
-    return _to_levels(np.where(alpha >= SURE, photo, np.where(alpha > 0.05, own, extended)))
+    return to_levels(np.where(alpha >= SURE, photo, np.where(alpha > 0.05, own, extended)))
 
 
 def _behind(photo: Image, person: NDArray[np.bool_]) -> Float:
@@ -145,5 +145,6 @@ def spread(image: Float, known: NDArray[np.bool_]) -> Float:
     return np.asarray(filled, np.float32)
 
 
-def _to_levels(image: NDArray[Any]) -> Image:
+def to_levels(image: NDArray[Any]) -> Image:
+    """Rounded to uint8."""
     return np.asarray(np.clip(np.rint(image), 0, 255), np.uint8)

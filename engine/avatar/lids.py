@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.attach import part_on_head, resample_line
+from engine.avatar.layers import to_levels
 from engine.avatar.parts import FittedHead, Image, MeshPart
 from engine.avatar.teeth import grid_triangles
 from engine.conventions import ARKIT_INDEX
@@ -141,7 +142,7 @@ class _Band:
         near = (np.abs(above) < ROOT) & (np.abs(along - 0.5) < 0.5)
         dark = near & (luma <= np.quantile(luma[near], 0.1)) if near.any() else np.ones_like(near)
         shown = np.where((above < RIM)[..., None], np.minimum(picture, skin), picture)
-        return cls(rows, columns, _levels(shown), _levels(skin), picture[dark].mean(axis=0))
+        return cls(rows, columns, to_levels(shown), to_levels(skin), picture[dark].mean(axis=0))
 
 
 def _beyond(picture: Image, above: Array, lid: Array, width: float) -> Array:
@@ -270,10 +271,6 @@ def _line(name: str, side: str, margins: _Margins, band: _Band) -> MeshPart:
     uv = np.stack([along, across], axis=1)
     texture = np.tile(0.9 * band.lash, (24, 24, 1))
     return part_on_head(name, positions, deltas, np.concatenate([surface, still]), uv, texture, coverage)
-
-
-def _levels(image: Array) -> Image:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def _smooth(t: Array) -> Array:

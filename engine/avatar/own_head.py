@@ -44,15 +44,14 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, *, nearest: bool = F
     Raises:
         PhotoError: the picture does not do as a portrait; the message says why.
     """
-    face = None
     try:
         portrait = open_portrait(image, landmarker)
     except SeveralFacesError as error:
         if not nearest:
             raise
-        face = int(np.argmax([box[2] for box in error.boxes]))
-        portrait = open_portrait(image, landmarker, face)
-    avatar = create_avatar(image, face=face)
+        widest = int(np.argmax([box[2] for box in error.boxes]))
+        portrait = open_portrait(image, landmarker, widest)
+    avatar = create_avatar(portrait)
     affine = portrait.canvas_from_photo
     seen = portrait.landmarks
     points = seen.points.copy()

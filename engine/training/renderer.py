@@ -172,12 +172,16 @@ def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Cal
     people = load_people(data)
     if len(people) < (1 if validate_on else 2):
         raise InputError(
-            f"expected pairs of {'one person' if validate_on else 'two people'} or more in {data}"
+            f"expected pairs of {'one person' if validate_on else 'two people'} or more in {data}: make them with "
+            "`vividlive train renderer-pairs`"
         )
     if validate_on:
         held = load_people(Path(validate_on))
         if not held:
-            raise InputError(f"expected pairs in {validate_on}, found none")
+            raise InputError(
+                f"expected pairs in {validate_on}, found none: make them with `vividlive train renderer-pairs`, or leave "
+                "out --validate-on to hold some people back"
+            )
     else:
         held = people[: max(1, round(HELD_SHARE * len(people)))]
     names = {person.name for person in held} if not validate_on else set()
@@ -199,7 +203,8 @@ def _validate(
     rows = []
     for turn in range(HELD_MOMENTS):
         person = held[turn % len(held)]
-        pairs = gather([(person, 2 * int(rng.integers(0, len(person.frames) // 2)))]).to(device)
+        moment = 2 * int(rng.integers(0, len(person.frames) // 2))
+        pairs = gather([(person, moment)], neighbours=1).to(device)
         neural = _bytes(refine(model, pairs).picture)
         photo, drawn, truth = (_bytes(x) for x in (pairs.photo, pairs.drawn, pairs.truth))
         mouth = _square(pairs.places[0, 0].cpu().numpy(), MOUTH_ROOM * float(pairs.mouth_width[0]))

@@ -56,16 +56,18 @@ class Refined:
     motion: MotionOutput
 
 
-def gather(chosen: list[tuple[Person, int]], rng: np.random.Generator | None = None) -> Pairs:
-    """Pairs of people's moments, two for each place chosen: its number and the next; with ``rng`` colours vary and half
-    of the people are mirrored."""
+def gather(
+    chosen: list[tuple[Person, int]], rng: np.random.Generator | None = None, neighbours: int = 2
+) -> Pairs:
+    """People's moments, for each place chosen its number and the next, or as many as ``neighbours`` says; with ``rng``
+    colours vary and half of the people are mirrored."""
     columns: dict[str, list[Any]] = {name: [] for name in Pairs.__dataclass_fields__}
     for person, first in chosen:
         gain, lift, mirrored = np.ones(3), 0.0, False
         if rng is not None:
             gain = np.exp(rng.normal(0.0, 0.12) + rng.normal(0.0, 0.06, 3))
             lift, mirrored = float(rng.normal(0.0, 0.03)), bool(rng.random() < 0.5)
-        for record in person.frames[first : first + 2]:
+        for record in person.frames[first : first + neighbours]:
             told: dict[str, NDArray[Any]] = {
                 name: np.array(record[name], np.float32) for name in record.dtype.names
             }

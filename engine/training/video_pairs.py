@@ -6,6 +6,7 @@ not matter here.
 
 import hashlib
 import logging
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -20,7 +21,7 @@ from engine.avatar.video import read_video
 from engine.errors import InputError
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
-from engine.training.evaluate.media import VIDEO_ENDINGS
+from engine.training.evaluate.media import find_videos
 from engine.training.evaluate.reenact import seen_through
 from engine.training.renderer_pairs import Moment, write_person
 
@@ -63,7 +64,9 @@ def make_video_pairs(
     """
     root, done = Path(videos), dict.fromkeys(("train", "validate", "test"), 0)
     landmarker = FaceLandmarker()
-    clips = _clips(root)
+    if not root.is_dir():
+        raise InputError(f"expected a folder of clips, but there is none at {root}")
+    clips = find_videos([root, *sorted(path for path in root.iterdir() if path.is_dir())])
     for number, clip in enumerate(clips):
         split = split_of(identity_of(clip, root))
         folder = Path(out) / split
@@ -71,7 +74,7 @@ def make_video_pairs(
         try:
             name = "-".join(clip.relative_to(root).with_suffix("").parts)
             if not (folder / f"{name}.photo.npz").exists():
-                rng = np.random.default_rng([seed, number])
+                rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
                 _write_clip(clip, folder, name, landmarker, rng)
             done[split] += 1
         except InputError as error:
@@ -83,22 +86,6 @@ def make_video_pairs(
     return done  # type: ignore[return-value]
 
 
-def _clips(root: Path) -> list[Path]:
-    """All clips of a folder and of the folders in it.
-
-    Raises:
-        InputError: there are none.
-    """
-    found = sorted(
-        path
-        for path in [*root.glob("*"), *root.glob("*/*")]
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file()
-    )
-    if not found:
-        raise InputError(f"expected clips in {root}, found none")
-    return found
-
-
 def _write_clip(
     clip: Path, folder: Path, name: str, landmarker: FaceLandmarker, rng: np.random.Generator
 ) -> None:
@@ -106,8 +93,11 @@ def _write_clip(
     head = make_own_head(first, landmarker)
     track = track_pictures(read_video(clip), landmarker)
     if len(track.times_s) < max(3.0, LEAST_FOUND * track.pictures):
-        raise InputError(f"a face is seen in {len(track.times_s)} of {track.pictures} pictures only")
-    chosen = np.sort(rng.permutation(np.arange(1, len(track.times_s) - 1))[:PAIRS_OF_A_CLIP])
+        raise InputError(
+            f"expected a face in at least three pictures and {LEAST_FOUND:.0%} of them, found one in {len(track.times_s)} of "
+            f"{track.pictures}"
+        )
+    chosen = rng.permutation(np.arange(1, len(track.times_s) - 1, 2))[:PAIRS_OF_A_CLIP]
     write_person(
         folder, name, GeometricRenderer(head.avatar, FRAME_SIZE), _moments(clip, track, head, chosen)
     )

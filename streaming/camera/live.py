@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from streaming.engine_port import EngineOptions
 from streaming.messages import FrameDone, FromWorker, SessionFailed
 from streaming.metrics import Metrics
 from streaming.session import AvatarSession
-from streaming.settings import ServeSettings, fitting_latency_ms, look_ahead_ms
+from streaming.settings import ServeSettings, engine_options, fitting_latency_ms
 from streaming.supervisor import EngineWorker
 
 CHECK_S = 1.0
@@ -43,13 +42,7 @@ async def live_session(
             session.open_session()
 
     worker = EngineWorker(
-        EngineOptions(
-            settings.engine,
-            settings.size,
-            settings.badge,
-            look_ahead_ms(settings.latency_ms),
-            settings.quality,
-        ),
+        engine_options(settings),
         lambda: str(bundle),
         on_message,
         on_ready,

@@ -1,9 +1,17 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from engine.errors import PhotoError, SettingError
 from streaming.engine_port import load_object
-from streaming.settings import ServeSettings, fitting_latency_ms, look_ahead_ms, most_av_offset_ms
+from streaming.settings import (
+    ServeSettings,
+    engine_options,
+    fitting_latency_ms,
+    look_ahead_ms,
+    most_av_offset_ms,
+)
 
 
 def test_a_latency_that_can_be_kept_is_kept() -> None:
@@ -25,6 +33,15 @@ def test_a_short_latency_is_met_by_listening_less_far_ahead() -> None:
 def test_without_a_wish_it_is_the_default_or_what_the_machine_needs() -> None:
     assert fitting_latency_ms(None, frame_ms=20.0, encode_ms=3.0) == 160.0
     assert fitting_latency_ms(None, frame_ms=60.0, encode_ms=3.0) == 200.0
+
+
+def test_the_engine_is_made_as_the_settings_say() -> None:
+    settings = ServeSettings(
+        size=256, badge=False, latency_ms=120, quality="neural", weights=Path("w.safetensors")
+    )
+    made = engine_options(settings)
+    assert (made.factory, made.size, made.badge, made.look_ahead_ms) == (settings.engine, 256, False, 40)
+    assert (made.quality, made.weights) == ("neural", Path("w.safetensors"))
 
 
 def test_unknown_settings_are_refused() -> None:
