@@ -248,13 +248,9 @@ def make_body(
     rest = draft.drive(np.zeros(52, np.float32))[1]
     normals = draft.normals(rest)
     rigid = follows(rest)
-    for name, part in parts.items():
-        if (
-            name.startswith("shell")
-            and finish[names.index(name)] == "cloth"
-            and shells[int(name[5:])][0] == "cloth"
-        ):
-            rigid[part] = 0.0 if rest[part, 1].max() > 1.0 else 1.0
+    for k, (kind, _) in enumerate(shells):
+        if kind == "cloth":
+            rigid[parts[f"shell{k}"]] = 0.0
     open_ = np.clip(0.06 + 1.06 * openness(rest, normals, joined), 0, 1) ** 1.4
     for side in SIDES:
         open_[parts[f"{side}_eye"]] = 1.0
