@@ -33,7 +33,6 @@ class Camera:
     grain: float
     sharpen: float
     quality: int
-    vignette: float
 
     def develop(self, linear: Array, view_scale: float, dice: np.random.Generator) -> Image:
         """Display picture uint8 [H, W, 3] of square roots of linear light, float32 [H, W, 3], 1 the white point.
@@ -99,7 +98,6 @@ def make_camera(dice: np.random.Generator) -> Camera:
         grain=float(dice.uniform(1.5, 6.0) if noisy else dice.uniform(0.2, 1.5)),
         sharpen=float(max(dice.normal(0.1, 0.3), 0.0)),
         quality=int(dice.integers(55, 96)) if dice.random() < 0.6 else 0,
-        vignette=float(max(dice.normal(0.03, 0.08), 0)),
     )
 
 
