@@ -5,13 +5,14 @@ own with what the lids hide completed by its radial profile. All of it lies behi
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.attach import anchor, part_on_head
+from engine.avatar.easing import smooth_step
 from engine.avatar.lids import lid_parts
 from engine.avatar.parts import FittedHead, MeshPart
 from engine.avatar.teeth import grid_triangles
@@ -83,7 +84,7 @@ def _eye(head: FittedHead, side: str) -> list[MeshPart]:
     around = distance > IRIS_REACH * 0.94
     white = _fill(patch.picture, patch.visible * around, patch.clear * around, radius * TEXELS)
     iris = _completed_iris(patch, distance, radius)
-    coverage = 1 - _smooth((distance - IRIS_SOLID) / (IRIS_REACH - 0.04 - IRIS_SOLID))
+    coverage = 1 - smooth_step((distance - IRIS_SOLID) / (IRIS_REACH - 0.04 - IRIS_SOLID))
     return [
         _sclera(f"{side}_sclera", outline, middle, ball, patch, white),
         _iris(head, side, centre, radius, middle, ball, patch, iris, coverage, float(np.ptp(outline @ down))),
@@ -110,7 +111,7 @@ def _patch(head: FittedHead, outline: Array) -> _Patch:
     cv2.fillPoly(mask, [np.round(fine * 16).astype(np.int32)], 1, cv2.LINE_8, 4)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     erode = LID_ERODE_PX * head.side / 512 * TEXELS
-    visible, clear = (_smooth((inside - share * erode) / TEXELS + 0.5) for share in (1.0, CLEAR))
+    visible, clear = (smooth_step((inside - share * erode) / TEXELS + 0.5) for share in (1.0, CLEAR))
     return _Patch(corner, picture.astype(np.float64), x, y, visible, clear)
 
 
@@ -127,7 +128,7 @@ def _fill(picture: Array, kept: Array, known: Array, reach: float) -> Array:
     for sigma in (0.15 * reach, 0.4 * reach, reach, 2.5 * reach, 8 * reach):
         weight = _blurred(known, sigma)
         mean = _blurred(picture * known[..., None], sigma) / np.maximum(weight, 1e-9)[..., None]
-        share = rest * _smooth(weight / 0.25)
+        share = rest * smooth_step(weight / 0.25)
         filled += share[..., None] * mean
         rest -= share
     typical = (picture * known[..., None]).sum(axis=(0, 1)) / max(known.sum(), 1e-9)
@@ -213,9 +214,3 @@ def _iris(
 def _ball_depth(flat: Array, middle: Array, ball: float) -> Array:
     off = ((flat - middle[:2]) ** 2).sum(axis=1)
     return np.asarray(middle[2] - np.sqrt(np.maximum(ball**2 - off, (0.35 * ball) ** 2)))
-
-
-def _smooth(t: NDArray[Any]) -> Array:
-    """0 to 1 as t goes from 0 to 1, without a corner."""
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from engine.avatar.contact import ContactPair
+from engine.avatar.easing import smooth_step
 from engine.conventions import ARKIT_NAMES
 
 Array = NDArray[np.float64]
@@ -31,13 +32,13 @@ def stiffen(neutral: Array, deltas: Array, pairs: Mapping[str, ContactPair]) -> 
     middle, right = ends.mean(axis=0), ends[ends[:, 0].argmax()] - ends[ends[:, 0].argmin()]
     down = np.array([-right[1], right[0]]) / np.linalg.norm(right)
     below = (neutral[:, :2] - middle) @ down / width
-    framed = _smooth((below + TOP + FADE) / FADE) * _smooth((BOTTOM + FADE - below) / FADE)
+    framed = smooth_step((below + TOP + FADE) / FADE) * smooth_step((BOTTOM + FADE - below) / FADE)
     places = np.linspace(0, 1, 5)
     outline = np.concatenate(
         [(upper + t * (lower - upper))[:, :2] for upper, lower in _facing(lines) for t in places]
     )
     distance = cKDTree(outline).query(neutral[:, :2])[0] / width
-    lids = 1.0 - _smooth((distance - LIDS[0]) / (LIDS[1] - LIDS[0]))
+    lids = 1.0 - smooth_step((distance - LIDS[0]) / (LIDS[1] - LIDS[0]))
     free = np.where(np.array(_LID_SHAPES)[:, None], np.maximum(1.0 - framed, lids), 1.0 - framed)
     return np.asarray(deltas * free[..., None])
 
@@ -51,8 +52,3 @@ def _facing(lines: list[Array]) -> list[tuple[Array, Array]]:
         return np.stack([np.interp(places, steps, line[:, k]) for k in range(3)], axis=1)
 
     return [(even(lines[k]), even(lines[k + 1])) for k in (0, 2)]
-
-
-def _smooth(t: Array) -> Array:
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))

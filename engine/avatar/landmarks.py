@@ -32,6 +32,10 @@ MAX_OVERLAP: Final = 0.3  # boxes that overlap more are the same face
 
 VIEWER_LEFT_EYE_CORNER: Final = 33
 VIEWER_RIGHT_EYE_CORNER: Final = 263
+MOUTH_OUTLINE: Final = np.array(
+    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185], np.int32
+)
+"""The outer border of the lips, from the viewer's left corner along the lower lip and back along the upper."""
 
 # The landmarks that the blendshape network reads, in its order (its model card; all irises come last).
 BLENDSHAPE_LANDMARKS: Final = np.array(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.attach import part_on_head, resample_line
+from engine.avatar.easing import smooth_step
 from engine.avatar.layers import to_levels
 from engine.avatar.parts import FittedHead, Image, MeshPart
 from engine.avatar.teeth import grid_triangles
@@ -127,16 +128,18 @@ class _Band:
             cv2.GaussianBlur(closed, (0, 0), 0.5 * STROKE * width, sigmaY=0.02 * width), np.float64
         )
         lid = _lid_colour(closed, upper - low, lower - low, width, down)(along)
-        own = _smooth(np.minimum(along, 1.0 - along) / CORNER) * _smooth(above / 0.02 + 1.0)
+        own = smooth_step(np.minimum(along, 1.0 - along) / CORNER) * smooth_step(above / 0.02 + 1.0)
         own = own * (1.0 - _beyond(picture, above, lid, width))
-        strands = own * _smooth((REACH - above) / (0.5 * REACH))
-        root = own * _smooth((ROOT + ROOT_FADE - above) / ROOT_FADE)
+        strands = own * smooth_step((REACH - above) / (0.5 * REACH))
+        root = own * smooth_step((ROOT + ROOT_FADE - above) / ROOT_FADE)
         combed = picture + strands[..., None] * (closed - picture)
-        lid = lid * (1.0 - SHADE * _smooth(1.0 - above / SHADE_REACH))[..., None]
+        lid = lid * (1.0 - SHADE * smooth_step(1.0 - above / SHADE_REACH))[..., None]
         skin = combed + root[..., None] * (lid - combed)
         # What a blink stretches has no upright edges, up to the corners.
-        even = _smooth(np.minimum(along, 1.0 - along) / 0.04) * _smooth(above / 0.02 + 1.0)
-        even *= _smooth((ROOT + ROOT_FADE - above) / ROOT_FADE) * (1.0 - _beyond(picture, above, lid, width))
+        even = smooth_step(np.minimum(along, 1.0 - along) / 0.04) * smooth_step(above / 0.02 + 1.0)
+        even *= smooth_step((ROOT + ROOT_FADE - above) / ROOT_FADE) * (
+            1.0 - _beyond(picture, above, lid, width)
+        )
         skin += even[..., None] * (cv2.GaussianBlur(skin, (0, 0), EVEN * width, sigmaY=0.01 * width) - skin)
         luma = picture @ LUMA
         near = (np.abs(above) < ROOT) & (np.abs(along - 0.5) < 0.5)
@@ -265,15 +268,9 @@ def _line(name: str, side: str, margins: _Margins, band: _Band) -> MeshPart:
     along = np.tile(np.linspace(1, 23, LID_POINTS), 4)
     across = np.repeat([8.0, 8.0, 2.0, 22.0], LID_POINTS)
     rows = (np.arange(24) + 0.5)[:, None]
-    profile = np.where(rows < 8, _smooth((rows - 2) / 5), 1 - _smooth((rows - 10) / 10))
+    profile = np.where(rows < 8, smooth_step((rows - 2) / 5), 1 - smooth_step((rows - 10) / 10))
     ends = np.sin(np.pi * (np.arange(24) + 0.5) / 24)[None]
     coverage = np.round(200 * profile * ends).astype(np.uint8)
     uv = np.stack([along, across], axis=1)
     texture = np.tile(0.9 * band.lash, (24, 24, 1))
     return part_on_head(name, positions, deltas, np.concatenate([surface, still]), uv, texture, coverage)
-
-
-def _smooth(t: Array) -> Array:
-    """0 to 1 as t goes from 0 to 1, without a corner."""
-    t = np.clip(t, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))

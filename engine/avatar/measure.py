@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.expressions import BOTH, POSES, Pose, motion_of
-from engine.avatar.landmarks import FaceLandmarker, Landmarks
+from engine.avatar.landmarks import MOUTH_OUTLINE, FaceLandmarker, Landmarks
 from engine.avatar.matte import FACE_OVAL
 from engine.avatar.parts import Float, Image, Int
 from engine.motion.values import Motion
@@ -32,9 +32,6 @@ FULL_SHADE: Final = 4.0
 STRETCHED: Final = 4.0
 """A texture drawn so many times as long as in the photo, in any direction, counts as stretched."""
 
-MOUTH_OUTLINE: Final = np.array(
-    [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
-)
 MOUTH_ROOM: Final = 0.2  # around the lips, of the mouth's width
 
 

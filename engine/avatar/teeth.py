@@ -5,11 +5,13 @@ right (``along``, 0 at the midline); ``height`` is measured from the biting edge
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float, Image, Int
 
 Array = NDArray[np.float64]
@@ -79,7 +81,7 @@ def arch_strip(jaw: Jaw) -> tuple[Array, Int, Float, Array]:
         positions float64 [V, 3] in the head model's frame, triangles int32 [T, 3], uv float32 [V, 2] in texels of
         ``teeth_texture``, and along float64 [V], -1 to 1 over the arch.
     """
-    length, points = _arch()
+    length, points = arch_line()
     along = np.linspace(-length[-1], length[-1], COLUMNS)
     x = np.sign(along) * np.interp(np.abs(along), length, points[:, 0])
     z = np.interp(np.abs(along), length, points[:, 1]) + jaw.behind
@@ -103,7 +105,7 @@ def teeth_texture(
     Convention: tooth, gum: RGB in [0, 255]. Returns uint8 [H, W, 3] and coverage uint8 [H, W].
     """
     fine = 2
-    length = _arch()[0][-1]
+    length = arch_line()[0][-1]
     height_px, width_px = int(np.ceil(jaw.strip * TEXELS)), int(np.ceil(2 * length * TEXELS))
     along = (np.arange(width_px * fine) + 0.5) / (TEXELS * fine) - length
     height = ((np.arange(height_px * fine) + 0.5) / (TEXELS * fine))[:, None]
@@ -116,9 +118,9 @@ def teeth_texture(
 
     # The whole of the soft edge lies on the strip, which would cut it off hard otherwise.
     edge = 0.5 * EDGE_SOFTNESS + recess + 0.0035 * np.abs(x) ** 6 + 0.001 * x**2
-    coverage = _step(height - edge, EDGE_SOFTNESS)
+    coverage = smooth_step((height - edge) / EDGE_SOFTNESS + 0.5)
     gum_line = crown * (1 - 0.22 * np.abs(x) ** 2.4)
-    gum_share = _step(height - gum_line, 0.012)
+    gum_share = smooth_step((height - gum_line) / 0.012 + 0.5)
 
     # A crown is a barrel: darker toward its sides, a soft dark line between neighbours, brightest in the middle.
     gap = (1 - np.abs(x)) * width / 2
@@ -148,13 +150,8 @@ def grid_triangles(rows: int, columns: int) -> Int:
     return np.ascontiguousarray(np.concatenate(halves), np.int32)
 
 
-def _arch() -> tuple[Array, Array]:
-    """Points along the right half of the arch, evenly dense, and their distance from the midline."""
+@cache
+def arch_line() -> tuple[Array, Array]:
+    """Distance from the midline along the right half of the arch, [N], and the points there: ``ARCH``."""
     steps = np.linalg.norm(np.diff(ARCH, axis=0), axis=1)
     return np.concatenate([[0.0], np.cumsum(steps)]), ARCH
-
-
-def _step(distance: Array, softness: float) -> Array:
-    """0 below, 1 above zero, smooth over ``softness``."""
-    t = np.clip(distance / softness + 0.5, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))
