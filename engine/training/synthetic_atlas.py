@@ -83,9 +83,3 @@ def fractal(shape: tuple[int, int], cells: float, octaves: int, dice: np.random.
         many = cells * 2**octave
         total += 0.6**octave * noise(shape, (many, many * aspect), dice)
     return np.asarray(total / total.std(), np.float32)
-
-
-def soft_step(x: Array) -> Array:
-    """0 below 0, 1 above 1, smooth between."""
-    t = np.clip(x, 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t))

@@ -1,7 +1,7 @@
 """All surfaces of one made person as one mesh: what is attached to what, and where it goes in a frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from engine.avatar.contact import contact_pairs
-from engine.avatar.head_model import load_head_model
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float, Int
-from engine.training.synthetic_atlas import soft_step
-from engine.training.synthetic_eyes import Ball, Lashes, lash_triangles
+from engine.training.synthetic_atlas import block_uv
+from engine.training.synthetic_eyes import LASH_JOINTS, Ball, Lashes
 from engine.training.synthetic_hair import Shell
 from engine.training.synthetic_light import openness
-from engine.training.synthetic_mesh import fine_skin, normal_operator, vertex_normals
+from engine.training.synthetic_mesh import (
+    fine_skin,
+    normal_operator,
+    ribbon_triangles,
+    skin_triangles,
+    vertex_normals,
+)
 from engine.training.synthetic_mouth import JawMesh, Tongue
 from engine.training.synthetic_shape import SIDES, HeadShape
 from kernels.rasterise import rasterise
@@ -89,7 +95,6 @@ class Body:
     tangents: tuple[Float, Float]
     open_: Float
     solid: Float
-    corners: tuple[Int, Int, Int]
 
     def drive(self, blendshapes: Float) -> tuple[Float, Float]:
         """Control vertices [C, 3] and all vertices [V, 3] for an expression, before the pose."""
@@ -147,10 +152,16 @@ class Body:
         below = y - np.interp(x, upper[:, 0], upper[:, 1])
         above = np.interp(x, lower[:, 0], lower[:, 1]) - y
         ends = np.minimum(x - upper[0, 0], upper[-1, 0] - x)
-        shade = 0.34 + 0.66 * soft_step(below / 0.075 + 0.15)
-        shade *= 0.72 + 0.28 * soft_step(above / 0.035 + 0.2)
-        shade *= 0.6 + 0.4 * soft_step(ends / 0.06 + 0.2)
+        shade = 0.34 + 0.66 * smooth_step(below / 0.075 + 0.15)
+        shade *= 0.72 + 0.28 * smooth_step(above / 0.035 + 0.2)
+        shade *= 0.6 + 0.4 * smooth_step(ends / 0.06 + 0.2)
         much[ball] *= shade
+
+    @cached_property
+    def corners(self) -> tuple[Int, Int, Int]:
+        """First, second and third vertex of each triangle, int32 [T] each."""
+        a, b, c = (np.ascontiguousarray(self.triangles[:, k]) for k in range(3))
+        return a, b, c
 
     @cached_property
     def kinds(self) -> NDArray[np.uint8]:
@@ -196,7 +207,7 @@ def make_body(
     tongue: Tongue,
     shells: Sequence[tuple[str, Shell]],
 ) -> Body:
-    """Join the parts. swell: float32 [F, 3], added to the fine skin; shells: with "hair" or "cloth" as their finish."""
+    """Join the parts. swell: float32 [F, 3], added to the fine skin; shells: each with its kind, of ``FINISH``."""
     skin = fine_skin()
     shown = skin.triangles[~_under_clothes(skin.mean)[skin.triangles].any(axis=1)]
     triangles, uv, finish, counts, names = [shown], [skin.uv], ["skin"], [len(skin.uv)], ["skin"]
@@ -210,14 +221,11 @@ def make_body(
 
     for side in SIDES:
         add(f"{side}_eye", "eye", balls[side].triangles, balls[side].uv)
-    from engine.training.synthetic_atlas import block_uv
-
     for k, (_, one) in enumerate(lashes):
-        count = len(one.left)
         add(
             f"lashes{k}",
             "lash",
-            lash_triangles(count),
+            ribbon_triangles(len(one.left), LASH_JOINTS),
             block_uv("lashes", np.full((one.offsets.size // 3, 2), 0.5)).astype(np.float32),
         )
     for name, jaw in zip(("upper_jaw", "lower_jaw"), jaws, strict=True):
@@ -239,14 +247,27 @@ def make_body(
     zeros = np.zeros((total, 3), np.float32)
     # Outer sides of solids turn clockwise in the picture or not at all; thin surfaces are seen from both sides.
     solid = np.repeat(np.array([SOLID.get(f, 0.0) for f in finish], np.float32), [len(t) for t in triangles])
-    x, y, z = (np.ascontiguousarray(joined[:, k]) for k in range(3))
-    corners = (x, y, z)
-    draft = Body(
-        shape, swell, balls, tuple(lashes), tuple(jaws), tongue, tuple(s for _, s in shells), parts, joined, texels,
-        np.ones(total, np.float32), wrap, gleam, around, (zeros, zeros), np.ones(total, np.float32), solid, corners,
-    )  # fmt: skip
-    rest = draft.drive(np.zeros(52, np.float32))[1]
-    normals = draft.normals(rest)
+    body = Body(
+        shape=shape,
+        swell=swell,
+        balls=balls,
+        lashes=tuple(lashes),
+        jaws=tuple(jaws),
+        tongue=tongue,
+        shells=tuple(shell for _, shell in shells),
+        parts=parts,
+        triangles=joined,
+        uv=texels,
+        rigid=np.ones(total, np.float32),
+        wrap=wrap,
+        gleam=gleam,
+        around=around,
+        tangents=(zeros, zeros),
+        open_=np.ones(total, np.float32),
+        solid=solid,
+    )
+    rest = body.drive(np.zeros(52, np.float32))[1]
+    normals = body.normals(rest)
     rigid = follows(rest)
     for k, (kind, _) in enumerate(shells):
         if kind == "cloth":
@@ -260,10 +281,9 @@ def make_body(
     for name, part in parts.items():
         if name.startswith("lashes"):
             open_[part] = 0.9
-    return Body(
-        shape, swell, balls, tuple(lashes), tuple(jaws), tongue, tuple(s for _, s in shells), parts, joined, texels,
-        rigid, wrap, gleam, around, tangents(rest, joined, texels, around), open_.astype(np.float32), solid, corners,
-    )  # fmt: skip
+    return replace(
+        body, rigid=rigid, tangents=tangents(rest, joined, texels, around), open_=open_.astype(np.float32)
+    )
 
 
 def _under_clothes(mean: Array) -> Array:
@@ -277,7 +297,7 @@ def behind_skin(points: Float, neutral: Float) -> Float:
     depth, found = np.empty((1, *shape), np.float32), np.empty(shape, np.int32)
     origin = (-0.8, -0.4)
     front = np.ascontiguousarray(neutral[:, 2:])
-    rasterise(neutral, controls_follow(), front, depth, found, np.empty(shape, np.int64), origin, scale)
+    rasterise(neutral, skin_triangles(), front, depth, found, np.empty(shape, np.int64), origin, scale)
     column, row = (np.clip((points[:, k] - origin[k]) * scale, 0, 159).astype(int) for k in (0, 1))
     hollow = cv2.dilate(
         np.where(found < 0, -2.0, depth[0]).astype(np.float32), np.ones((5, 5))
@@ -292,7 +312,7 @@ def follows(points: Array) -> Float:
     begin, over = NECK_DM
     y = points[..., 1] + 0.25 * np.maximum(points[..., 2], 0.0)  # the nape bends farther up
     aside = np.maximum(np.abs(points[..., 0]) - 0.6, 0.0)
-    return np.asarray(1.0 - soft_step((y + 0.3 * aside - begin) / over), np.float32)
+    return np.asarray(1.0 - smooth_step((y + 0.3 * aside - begin) / over), np.float32)
 
 
 def tangents(vertices: Float, triangles: Int, uv: Float, around: csr_matrix) -> tuple[Float, Float]:
@@ -310,11 +330,3 @@ def tangents(vertices: Float, triangles: Int, uv: Float, around: csr_matrix) -> 
         size = np.linalg.norm(total, axis=1, keepdims=True)
         both.append((total / np.maximum(size, 1e-9) * (size > 1e-9)).astype(np.float32))
     return both[0], both[1]
-
-
-def controls_follow() -> Int:
-    """The head model's triangles that cast shadows: its skin."""
-    head = load_head_model()
-    keep = np.zeros(len(head.vertices), bool)
-    keep[head.groups["skin"]] = True
-    return np.ascontiguousarray(head.triangles[keep[head.triangles].all(axis=1)])

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Image
 from engine.training.synthetic_atlas import fractal, noise
 
@@ -84,7 +85,7 @@ def make_camera(dice: np.random.Generator) -> Camera:
     curve = level**gamma
     curve = curve * (1 + dice.uniform(0, 0.25) * (1 - curve))
     contrast = dice.uniform(0.0, 0.35)
-    curve = curve * (1 - contrast) + contrast * curve * curve * (3 - 2 * curve)
+    curve = curve * (1 - contrast) + contrast * smooth_step(curve)
     cast = 1 + dice.normal(0, 0.035, 3)
     lift = dice.uniform(0, 0.03)
     graded = np.clip(lift + (1 - lift) * curve[:, None] * cast, 0, 1)

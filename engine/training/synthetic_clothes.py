@@ -6,9 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float
 from engine.avatar.teeth import grid_triangles
-from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise, soft_step
+from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise
 from engine.training.synthetic_hair import Shell
 
 Array = NDArray[Any]
@@ -16,14 +17,13 @@ Array = NDArray[Any]
 AROUND: Final = 120
 NECK_AXIS_Z: Final = 0.15
 """The garment is wound around an upright axis through this depth, decimetres."""
-BOTTOM: Final = 3.2
-"""Height of its lower border, below every picture, decimetres."""
 
 
 @dataclass(frozen=True)
 class Garment:
     """front, back: heights of the neckline, decimetres. vee: how much deeper it is in the middle. collar: height of the
-    collar, 0 none. loose: distance from the skin. shoulder: half the width of the shoulders."""
+    collar, 0 none. flare: how far its lower border stands off. loose: distance from the skin. shoulder: half the width
+    of the shoulders. slope: how much lower they end than they begin."""
 
     front: float
     back: float
@@ -75,7 +75,7 @@ def garment_shells(garment: Garment, skin: Float, dice: np.random.Generator) -> 
         places.append(np.stack([x, y, z], -1))
     grid = np.stack(places)
     wrinkles = noise(grid.shape[:2], (5, 14), dice) * 0.022 + noise(grid.shape[:2], (9, 30), dice) * 0.008
-    grid[1:, :, 2] -= wrinkles[1:] * soft_step(rows[1:, None] / 0.3)
+    grid[1:, :, 2] -= wrinkles[1:] * smooth_step(rows[1:, None] / 0.3)
     share = np.stack(np.meshgrid(np.linspace(0, 1, AROUND + 1), np.linspace(0, 1, len(rows))), -1).reshape(
         -1, 2
     )
@@ -92,7 +92,7 @@ def garment_shells(garment: Garment, skin: Float, dice: np.random.Generator) -> 
         + garment.flare * np.array([1.0, 0.7, 0.35, 0.0, 0.0])[:, None]
     )
     level = line + up
-    reach = np.maximum(neck_radius(skin, angle, line)[None] + garment.loose * 0.6, 0) + out
+    reach = neck + out
     collar = np.stack([_around(angle, reach[k], level[k]) for k in range(len(up))])
     share = np.stack(np.meshgrid(np.linspace(0, 1, AROUND + 1), np.linspace(0, 1, len(up))), -1).reshape(
         -1, 2
@@ -141,14 +141,14 @@ def cloth_pictures(dice: np.random.Generator) -> dict[str, tuple[Array, Array, A
         relief = 0.5 * dice.standard_normal((height, width)).astype(np.float32)
         if block == "cloth":
             if pattern == "stripes":
-                share = soft_step(3 * np.sin(y / dice.uniform(3, 12)) + 0.5)
+                share = smooth_step(3 * np.sin(y / dice.uniform(3, 12)) + 0.5)
             elif pattern == "checks":
                 step = dice.uniform(4, 14)
                 share = 0.5 * (np.sin(y / step) > 0) + 0.5 * (np.sin(x / step * 0.6) > 0)
             elif pattern == "knit":
                 relief = relief + 0.8 * np.sin(x * 1.2) * np.sin(y * 0.9 + 0.6 * np.sin(x * 1.2))
             elif pattern == "print":
-                share = soft_step(2 * fractal((height, width), 12, 3, dice))
+                share = smooth_step(2 * fractal((height, width), 12, 3, dice))
         rgb = base * (1 - share[..., None]) + second * share[..., None]
         rgb = rgb * (
             1

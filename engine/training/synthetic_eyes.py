@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import Float, Int
-from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, soft_step
+from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal
 from engine.training.synthetic_shape import HeadShape
 
 Array = NDArray[Any]
@@ -107,9 +108,9 @@ def eye_picture(looks: EyeLooks, radius: float, block: str, dice: np.random.Gene
     )  # fmt: skip
     warm = np.exp(-(((rho - looks.pupil - 0.12) / 0.16) ** 2))[..., None] * np.array([0.14, 0.05, -0.04])
     iris = looks.iris * (1 + 0.22 * fibres[..., None]) + warm * dice.uniform(0, 1.2)
-    limbal = soft_step((rho - 0.72) / 0.3)[..., None]
+    limbal = smooth_step((rho - 0.72) / 0.3)[..., None]
     iris = iris * (1 - dice.uniform(0.5, 0.85) * limbal)
-    pupil = soft_step((rho - looks.pupil + 0.04) / 0.08)[..., None]
+    pupil = smooth_step((rho - looks.pupil + 0.04) / 0.08)[..., None]
     iris = iris * pupil + 0.015 * (1 - pupil)
     white = (
         np.array([0.90, 0.875, 0.85])
@@ -117,20 +118,20 @@ def eye_picture(looks: EyeLooks, radius: float, block: str, dice: np.random.Gene
         + dice.normal(0, 0.01, 3)
     )
     veins = _veins(width, looks.bloodshot, dice)
-    out = soft_step((distance - iris_share) / (0.8 - iris_share))[..., None]
+    out = smooth_step((distance - iris_share) / (0.8 - iris_share))[..., None]
     sclera = white * (1 - 0.06 * out) - out * looks.bloodshot * np.array([0.0, 0.10, 0.10])
     sclera = sclera - veins[..., None] * np.array([0.08, 0.34, 0.32])
     sclera += 0.012 * fractal((height, width), 8, 3, dice)[..., None]
     caruncle = _inner_corner(x, y, block)
     sclera = sclera * (1 - caruncle) + np.array([0.72, 0.42, 0.38]) * caruncle
-    mix = soft_step((rho - 0.93) / 0.14)[..., None]
+    mix = smooth_step((rho - 0.93) / 0.14)[..., None]
     return np.clip(iris * (1 - mix) + sclera * mix, 0, 1), np.full((height, width), 0.95)
 
 
 def _inner_corner(x: Array, y: Array, block: str) -> Array:
     """The pink flesh toward the nose."""
     toward_nose = -x if block == "left_eye" else x
-    return soft_step((toward_nose - 0.5) / 0.12)[..., None] * 0.8
+    return smooth_step((toward_nose - 0.5) / 0.12)[..., None] * 0.8
 
 
 def _veins(side: int, strength: float, dice: np.random.Generator) -> Array:
@@ -151,8 +152,9 @@ def _veins(side: int, strength: float, dice: np.random.Generator) -> Array:
 class Lashes:
     """Lashes of one lid: ribbons rooted on the lid's line.
 
-    line: vertices of the head model. left: int [S], right: int [S] and share: [S]: each root lies between two of the
-    line. offsets: float32 [S, JOINTS, 2, 3], from the root, at rest. angle: [S] radians, the root's about the eyeball.
+    line: vertices of the head model. left: int [S] and share: [S]: each root lies that far from point ``left`` of the
+    line to the next. offsets: float32 [S, JOINTS, 2, 3], from the root, at rest. angle: [S] radians, the root's about
+    the eyeball.
     """
 
     line: Int
@@ -205,13 +207,5 @@ def make_lashes(shape: HeadShape, side: str, lid: str, length: float, dice: np.r
     return Lashes(line, left, share, ribbon.astype(np.float32), _angle(root, centre))
 
 
-def lash_triangles(count: int) -> Int:
-    """Triangles of ``count`` ribbons, int32 [T, 3]."""
-    base = (np.arange(count)[:, None] * LASH_JOINTS + np.arange(LASH_JOINTS - 1)).reshape(-1) * 2
-    return np.concatenate(
-        [np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)]
-    ).astype(np.int32)
-
-
 def _angle(points: Array, centre: Array) -> Array:
-    return np.asarray(np.arctan2(-(points[:, 2] - centre[2]), points[:, 1] - centre[1])) * -1.0
+    return np.asarray(np.arctan2(points[:, 2] - centre[2], points[:, 1] - centre[1]))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float
 from engine.conventions import ARKIT_INDEX
 from engine.training.synthetic_atlas import Atlas, slopes
@@ -141,8 +142,7 @@ def _fold(name: str, kind: Kind, side: str) -> Fold:
     groove, pads = np.zeros(x.shape), np.zeros(x.shape)
     for line in lines:
         distance, along = _distance(x, y, line)
-        fade = np.clip(np.minimum(along, 1 - along) / 0.3, 0, 1)
-        fade = fade * fade * (3 - 2 * fade)
+        fade = smooth_step(np.minimum(along, 1 - along) / 0.3)
         groove = np.maximum(groove, fade * np.exp(-((distance / sigma) ** 2)))
         outer = distance * sign > 0
         swell = np.where(outer, 1.0 + kind.hangs, 1.0 - kind.hangs) * np.exp(

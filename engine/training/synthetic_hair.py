@@ -1,16 +1,18 @@
 """Hair and hats of made heads: shells of locks that grow from the crown, over the skull, and hang."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
-from engine.avatar.head_model import load_head_model
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float, Int
 from engine.avatar.teeth import grid_triangles
-from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise, soft_step
+from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise
+from engine.training.synthetic_mesh import ribbon_triangles, skin_triangles
 from engine.training.synthetic_shape import Traits
 from engine.training.synthetic_skin import SkinLooks, regions
 from kernels.rasterise import rasterise
@@ -38,7 +40,8 @@ ears, nape."""
 class Style:
     """A hair style. kind: "bald", "buzz", "short", "long" or "hat". volume: decimetres over the skull. line: how much
     higher the hairline of the forehead is. fringe: 0 none to 1 down to the brows. length: height where long hair ends,
-    decimetres. wave, curl: strength of waves along and between locks. part: degrees, where the hair is parted."""
+    decimetres. wave, curl: strength of waves along and between locks. part: degrees, where the hair is parted.
+    ears: whether short hair covers them."""
 
     kind: str
     volume: float
@@ -91,7 +94,7 @@ def bald_map(style: Style, dice: np.random.Generator) -> Array:
     above = (line - at.y) / 0.09 + 0.25
     if style.kind == "bald":
         # Shaved, or a wreath.
-        rest = soft_step((at.y + 0.95) / 0.25) * soft_step((angle - 62) / 18)
+        rest = smooth_step((at.y + 0.95) / 0.25) * smooth_step((angle - 62) / 18)
         above = np.minimum(above, rest) * dice.uniform(0.0, 0.7)
     ear = (np.abs(at.x) > 0.68) & (angle > 72) & (angle < 112) & (at.y > -0.55)
     return np.asarray(1 - np.clip(above, 0, 1) * ~ear, np.float32)
@@ -106,10 +109,7 @@ def _hairline(style: Style, angle_deg: Array) -> Array:
 
 def skull_radius(skin: Float) -> Array:
     """Distance of the skin from ``CENTRE`` for all directions, [MAP]; skin: the head model's vertices at rest."""
-    model = load_head_model()
-    outside = np.zeros(len(model.vertices), bool)
-    outside[model.groups["skin"]] = True
-    triangles = model.triangles[outside[model.triangles].all(axis=1)]
+    triangles = skin_triangles()
     away = skin - CENTRE
     radius = np.maximum(np.linalg.norm(away, axis=1), 1e-6)
     rows, columns = MAP
@@ -124,8 +124,6 @@ def skull_radius(skin: Float) -> Array:
     triangles = np.ascontiguousarray(triangles[np.ptp(flat[triangles, 0], axis=1) < columns / 2])
     plane, found = np.empty((1, rows, columns), np.float32), np.empty(MAP, np.int32)
     rasterise(flat, triangles, radius[:, None].astype(np.float32), plane, found, np.empty(MAP, np.int64))
-    from scipy.ndimage import distance_transform_edt
-
     _, nearest = distance_transform_edt(found < 0, return_indices=True)
     return np.asarray(cv2.GaussianBlur(plane[0][tuple(nearest)], (0, 0), 1.2))
 
@@ -142,7 +140,7 @@ def _sample(radius: Array, angle: Array, fall: Array) -> Array:
 
 
 def hair_shells(style: Style, skin: Float, dice: np.random.Generator) -> list[tuple[str, Shell]]:
-    """The shells of a style on this head, each with its kind of surface; none for the bald."""
+    """The shells of a style on this head, each with its kind of surface; none for the bald and for a buzz cut."""
     if style.kind in ("bald", "buzz"):
         return []
     radius = skull_radius(skin)
@@ -156,9 +154,8 @@ def hair_shells(style: Style, skin: Float, dice: np.random.Generator) -> list[tu
         grid = shells[0][1].vertices.reshape(ROWS, -1, 3)
         shells.append(("wisp", _wisps(style, grid, dice)))
     if style.kind == "hat":
-        short = Style("short", 0.04, style.line, 0.0, style.length, style.wave, style.curl, style.part, False)
-        below = Style("long", 0.05, style.line, 0.0, style.length, style.wave, style.curl, style.part, False)
-        under = below if style.fringe else short
+        kind, volume = ("long", 0.05) if style.fringe else ("short", 0.04)
+        under = replace(style, kind=kind, volume=volume, fringe=0.0, ears=False)
         ends = _ends(under, side, 0, dice)
         shells.append(("hair", _shell(under, radius, angle, ends, 1, dice)))
     return shells
@@ -176,17 +173,17 @@ def _ends(style: Style, side: Array, layer: int, dice: np.random.Generator) -> A
     if style.kind == "hat":
         return (
             np.full(n, -0.86 + 0.14 * (style.volume > 0.12))
-            + 0.22 * soft_step((side - 40) / 80)
+            + 0.22 * smooth_step((side - 40) / 80)
             + 0.004 * ragged(12)
         )
     ends = line.copy()
     if style.ears and style.kind == "short":
         ends = np.maximum(ends, -0.30 + 0.15 * style.fringe - 0.7 * (side < 66))
     if style.kind == "long":
-        down = soft_step((side - 60) / 4)
+        down = smooth_step((side - 60) / 4)
         ends = ends * (1 - down) + down * (style.length + 0.06 * ragged(24))
     if style.fringe:
-        front = soft_step((62 - side) / 12)
+        front = smooth_step((62 - side) / 12)
         low = -0.92 + 0.40 * style.fringe + 0.10 * np.sin(np.radians(side * 2 + style.part * 3))
         ends = np.where(front > 0, np.maximum(ends, line * (1 - front) + front * low), ends)
     jag = 0.018 + 0.02 * style.curl + (0.03 if style.fringe or style.kind == "long" else 0.0)
@@ -209,7 +206,7 @@ def _shell(
             fractal((200, n), 7, 3, dice) * (0.02 + 0.03 * style.curl)
             + noise((200, n), (3, 60), dice) * 0.010
         )
-    lumps = lumps * soft_step(fall / np.radians(45))
+    lumps = lumps * smooth_step(fall / np.radians(45))
     thick: Array = style.volume * (0.75 if layer else 1.0) * np.ones_like(r)
     parted = np.exp(-(((np.degrees(around) - style.part) / 12) ** 2)) * np.exp(
         -(((np.degrees(fall) - 35) / 30) ** 2)
@@ -229,7 +226,7 @@ def _shell(
     flat = np.hypot(path[..., 0], path[..., 2])
     hang = np.maximum.accumulate(flat, axis=0)
     low = path[..., 1] + CENTRE[1]
-    keep = soft_step((low + 0.2) / 0.3) if style.kind == "long" else np.zeros_like(low)
+    keep = smooth_step((low + 0.2) / 0.3) if style.kind == "long" else np.zeros_like(low)
     wanted = flat + keep * (np.minimum(hang, 0.80 + style.volume) - flat) * 0.9
     path[..., [0, 2]] *= (wanted / np.maximum(flat, 1e-6))[..., None]
     path += CENTRE
@@ -244,10 +241,10 @@ def _shell(
         places[:, k, 1] = at
     waves = 0.02 * style.wave * np.sin(at[:, None] * 9 + np.cumsum(dice.normal(0, 0.25, n)))
     if not hat:
-        places[..., 0] += waves * soft_step(t * 2)
+        places[..., 0] += waves * smooth_step(t * 2)
     # The front edge lies on the skin where hair starts there, not on the shell's height.
     starts = np.degrees(np.abs(angle)) < 70 if style.kind != "hat" and not style.fringe else np.zeros(n, bool)
-    root = soft_step((t - 0.55) / 0.45) * starts
+    root = smooth_step((t - 0.55) / 0.45) * starts
     inner = places - CENTRE
     lengths = np.linalg.norm(inner, axis=-1)
     bare = _sample(
@@ -297,14 +294,12 @@ def _wisps(style: Style, grid: Array, dice: np.random.Generator) -> Shell:
     )  # seen from the front
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
     ribbon = np.stack([path - across * half, path + across * half], axis=2)
-    base = (np.arange(WISPS)[:, None] * WISP_JOINTS + np.arange(WISP_JOINTS - 1)).reshape(-1) * 2
-    triangles = np.concatenate(
-        [np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)]
-    )
     place = np.broadcast_to((columns / grid.shape[1])[:, None, None], (WISPS, WISP_JOINTS, 2))
     down = np.broadcast_to((row / (ROWS - 1))[..., None], (WISPS, WISP_JOINTS, 2))
     uv = block_uv("hair", np.stack([place, down], axis=-1).reshape(-1, 2))
-    return Shell(ribbon.reshape(-1, 3).astype(np.float32), triangles.astype(np.int32), uv.astype(np.float32))
+    return Shell(
+        ribbon.reshape(-1, 3).astype(np.float32), ribbon_triangles(WISPS, WISP_JOINTS), uv.astype(np.float32)
+    )
 
 
 def hair_picture(style: Style, looks: SkinLooks, dice: np.random.Generator) -> tuple[Array, Array, Array]:

@@ -16,14 +16,13 @@ from engine.avatar.parts import Float, Image
 from engine.conventions import ARKIT_NAMES
 from engine.render.drive import CAMERA_DISTANCE, head_rotation
 from engine.training import synthetic_eyes, synthetic_hair, synthetic_mouth, synthetic_skin
-from engine.training.synthetic_atlas import SLOPE_UNIT, Atlas
+from engine.training.synthetic_atlas import BLOCKS, SLOPE_UNIT, Atlas
 from engine.training.synthetic_body import (
     EYE,
     FACE,
     MOUTH,
     Body,
     behind_skin,
-    controls_follow,
     follows,
     make_body,
 )
@@ -32,7 +31,7 @@ from engine.training.synthetic_clothes import cloth_pictures, garment_shells, ma
 from engine.training.synthetic_folds import PersonalFolds, apply_folds, make_folds
 from engine.training.synthetic_glasses import frame_picture, make_glasses
 from engine.training.synthetic_light import LUMA, Lighting, make_lighting, scaled, shade, visibility
-from engine.training.synthetic_mesh import fine_skin
+from engine.training.synthetic_mesh import fine_skin, skin_triangles
 from engine.training.synthetic_shape import SIDES, HeadShape, Traits, make_shape, make_traits
 from kernels.rasterise import rasterise
 
@@ -56,7 +55,6 @@ class SyntheticHead:
     """
 
     seed: int
-    traits: Traits
     body: Body
     atlas: Atlas
     folds: PersonalFolds
@@ -70,7 +68,7 @@ class SyntheticHead:
 
     @classmethod
     def make(cls, seed: int) -> "SyntheticHead":
-        """Make the person of a seed; takes about a second."""
+        """Make the person of a seed; takes one to two seconds of one core."""
         dice = np.random.default_rng(seed)
         traits = make_traits(dice)
         shape = make_shape(traits, dice)
@@ -78,7 +76,7 @@ class SyntheticHead:
         folds = make_folds(traits.age, traits.weight, dice)
         lighting = _exposed(body, make_lighting(dice), dice)
         return cls(
-            seed, traits, body, atlas, folds, lighting, make_camera(dice), background(dice),
+            seed, body, atlas, folds, lighting, make_camera(dice), background(dice),
             _head_width(shape.neutral), iris_dm, atlas.colour.copy(), atlas.slope.copy(),
         )  # fmt: skip
 
@@ -195,11 +193,11 @@ class SyntheticHead:
         """Vertices and triangles that cast shadows: the model's skin, and hair and clothes."""
         body = self.body
         if "shell0" not in body.parts:
-            return control, controls_follow()
+            return control, skin_triangles()
         start = body.parts["shell0"].start
         first = int(np.searchsorted(body.triangles[:, 0], start))
         shells = body.triangles[first:] - start + len(control)
-        return np.concatenate([control, posed[start:]]), np.concatenate([controls_follow(), shells]).astype(
+        return np.concatenate([control, posed[start:]]), np.concatenate([skin_triangles(), shells]).astype(
             np.int32
         )
 
@@ -221,7 +219,7 @@ class SyntheticHead:
 
     def _background(self, size: int, view: Array) -> Float:
         to_canvas = np.array(
-            [[CANVAS / 512, 0, -(PLATE_SIDE - CANVAS) / 2], [0, 1, -(PLATE_SIDE - CANVAS) / 2], [0, 0, 1]]
+            [[1.0, 0, -(PLATE_SIDE - CANVAS) / 2], [0, 1, -(PLATE_SIDE - CANVAS) / 2], [0, 0, 1]]
         )
         matrix = view @ to_canvas
         half = np.array([[1.0, 0, 0.5], [0, 1.0, 0.5], [0, 0, 1]])
@@ -269,7 +267,8 @@ def _dress(traits: Traits, shape: HeadShape, dice: np.random.Generator) -> tuple
     atlas.put("gums", *synthetic_mouth.gum_picture(teeth, dice))
     atlas.put("tongue", *synthetic_mouth.tongue_picture(dice))
     dark = np.minimum(looks.brow * 0.5, 0.2) * (1 - 0.5 * looks.makeup)
-    atlas.put("lashes", np.broadcast_to(dark, (32, 160, 3)), 0.05)
+    _, _, width, height = BLOCKS["lashes"]
+    atlas.put("lashes", np.broadcast_to(dark, (height, width, 3)), 0.05)
     length = float(dice.uniform(0.6, 1.0) + 0.35 * looks.makeup)
     lashes = [
         (side, synthetic_eyes.make_lashes(shape, side, lid, length, dice))
@@ -298,7 +297,7 @@ def _exposed(body: Body, lighting: Lighting, dice: np.random.Generator) -> Light
         (np.abs(mean[:, 0]) < 0.5) & (mean[:, 1] < 0.6) & (mean[:, 1] > -0.8) & (mean[:, 2] < -0.6)
     )
     some = (normals[face], (normals[face], normals[face]))
-    seen = visibility(vertices[face], control, controls_follow(), lighting.key.direction, lighting.softness)
+    seen = visibility(vertices[face], control, skin_triangles(), lighting.key.direction, lighting.softness)
     light = shade(lighting, *some, seen, body.open_[face], body.wrap[face], body.gleam[face]).light
     return scaled(lighting, float(dice.uniform(0.55, 0.85)) / max(float((light @ LUMA).mean()), 0.05))
 

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, identity
+from scipy.ndimage import distance_transform_edt
+from scipy.sparse import csr_matrix, diags, identity, vstack
+from scipy.spatial import cKDTree
 
 from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import Float, Int
@@ -30,14 +32,13 @@ class FineSkin:
     """The body's surface (skin, mouth bag, sockets) once subdivided.
 
     from_control: [F, V], sparse, fine vertices from the head model's. triangles: int32 [T, 3].
-    source: int [F], for the first vertices the model's vertex that each one is. uv: float32 [F, 2], texels.
+    uv: float32 [F, 2], texels.
     mean: float32 [F, 3], the average head. bag, socket: float32 [F] in [0, 1], how far inside the lips or the lids.
     place: float32 [SKIN_HEIGHT, SKIN_WIDTH, 3], which point of the average head each texel shows.
     """
 
     from_control: csr_matrix
     triangles: Int
-    source: Int
     uv: Float
     mean: Float
     bag: Float
@@ -122,6 +123,14 @@ def triangles_of(quads: Int) -> Int:
     return np.ascontiguousarray(halves.reshape(-1, 3), np.int32)
 
 
+def ribbon_triangles(count: int, joints: int) -> Int:
+    """Triangles of ``count`` ribbons of ``joints`` pairs of vertices each, int32 [T, 3]."""
+    base = (np.arange(count)[:, None] * joints + np.arange(joints - 1)).reshape(-1) * 2
+    return np.concatenate(
+        [np.stack([base, base + 1, base + 3], 1), np.stack([base, base + 3, base + 2], 1)]
+    ).astype(np.int32)
+
+
 def normal_operator(triangles: Int, count: int) -> csr_matrix:
     """Sparse [V, T]: adds up the triangles around each vertex."""
     rows = triangles.ravel()
@@ -140,6 +149,15 @@ def vertex_normals(vertices: Float, triangles: Int, around: csr_matrix) -> Float
     total = around @ normal
     total /= np.maximum(np.sqrt(np.einsum("ij,ij->i", total, total)), 1e-12)[:, None]
     return np.asarray(total, np.float32)
+
+
+@cache
+def skin_triangles() -> Int:
+    """The head model's triangles of its skin, without what lies inside lips and lids, int32 [T, 3]."""
+    head = load_head_model()
+    skin = np.zeros(len(head.vertices), bool)
+    skin[head.groups["skin"]] = True
+    return np.ascontiguousarray(head.triangles[skin[head.triangles].all(axis=1)])
 
 
 @cache
@@ -172,7 +190,6 @@ def fine_skin() -> FineSkin:
     return FineSkin(
         from_control=csr_matrix(matrix, dtype=np.float32),
         triangles=triangles,
-        source=used[used < len(head.vertices)].astype(np.int32),
         uv=uv.astype(np.float32),
         mean=mean,
         bag=bag.astype(np.float32),
@@ -218,8 +235,6 @@ def _insides(matrix: csr_matrix, head: Any) -> tuple[Array, Array]:
 
 def _uv(head: Any, mean: Array, matrix: csr_matrix, bag: Array, socket: Array) -> Array:
     """Texels of the fine vertices; what lies inside lips and lids takes the place of the nearest contact point."""
-    from scipy.spatial import cKDTree
-
     uv = unroll(mean)
     lips = np.concatenate([head.groups[f"{s}_lip_contact"] for s in ("upper", "lower")])
     lids = np.concatenate(
@@ -233,8 +248,6 @@ def _uv(head: Any, mean: Array, matrix: csr_matrix, bag: Array, socket: Array) -
 
 def _places(mean: Float, triangles: Int, uv: Array, inside: Array) -> Float:
     """What each texel shows of the average head; empty texels take the nearest drawn one."""
-    from scipy.ndimage import distance_transform_edt
-
     shown = triangles[~inside[triangles].any(axis=1)]
     spread = np.ptp(uv[shown, 0], axis=1)
     shown = np.ascontiguousarray(shown[spread < 0.3 * SKIN_WIDTH])  # not those across the seam behind
@@ -251,31 +264,19 @@ def _places(mean: Float, triangles: Int, uv: Array, inside: Array) -> Float:
 def _front_depth() -> Array:
     """Depth of the average head's front on a grid of hundredths of a decimetre, x from -1 and y from -1.5."""
     head = load_head_model()
-    inside = np.zeros(len(head.vertices), bool)
-    for name in ("mouth_bag", "left_socket", "right_socket"):
-        inside[head.groups[name]] = True
-    body = np.zeros(len(head.vertices), bool)
-    body[head.groups["skin"]] = True
-    triangles = np.ascontiguousarray(head.triangles[body[head.triangles].all(axis=1)])
     shape = (320, 201)
     depth, found = np.empty((1, *shape), np.float32), np.empty(shape, np.int32)
     rasterise(
-        head.vertices, triangles, np.ascontiguousarray(head.vertices[:, 2:]), depth, found,
+        head.vertices, skin_triangles(), np.ascontiguousarray(head.vertices[:, 2:]), depth, found,
         np.empty(shape, np.int64), origin=(-1.005, -1.505), scale=100.0,
     )  # fmt: skip
-    from scipy.ndimage import distance_transform_edt
-
     _, nearest = distance_transform_edt(found < 0, return_indices=True)
     return np.asarray(depth[0][tuple(nearest)])
 
 
 def _diagonal(values: Array) -> csr_matrix:
-    from scipy.sparse import diags
-
     return csr_matrix(diags(np.asarray(values, float)))
 
 
 def _stack(*blocks: csr_matrix) -> csr_matrix:
-    from scipy.sparse import vstack
-
     return csr_matrix(vstack(blocks))

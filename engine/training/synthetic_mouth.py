@@ -1,6 +1,7 @@
 """Teeth, gums and tongue of made heads: single teeth along the dental arch, each a small solid."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import cv2
@@ -8,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import Float, Int
-from engine.avatar.teeth import ARCH, LOWER_JAW, UPPER_JAW, Jaw, grid_triangles
-from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise, soft_step
+from engine.avatar.teeth import LOWER_JAW, UPPER_JAW, Jaw, arch_line, grid_triangles
+from engine.training.synthetic_atlas import BLOCKS, block_uv, fractal, noise
 from engine.training.synthetic_mesh import quads_of, subdivide, triangles_of
 from engine.training.synthetic_shape import HeadShape
 
@@ -30,8 +32,9 @@ GUM_ROWS: Final = np.array(
 
 @dataclass(frozen=True)
 class Dentition:
-    """One person's teeth. colour: RGB in [0, 1]; size: crowns and widths over the usual; gap: decimetres between the
-    front teeth; crooked: how much teeth differ in place and turn; missing: numbers of teeth left out."""
+    """One person's teeth. colour, gum: RGB in [0, 1]; size, crown: widths and heights over the usual; gap: decimetres
+    between the front teeth; crooked: how much teeth differ in place and turn; lower: decimetres that the upper teeth
+    stand lower than the model's."""
 
     colour: tuple[float, float, float]
     size: float
@@ -50,7 +53,6 @@ class JawMesh:
     rest: Float
     triangles: Int
     uv: Float
-    is_gum: NDArray[np.bool_]
     weight: Float
     group: str
 
@@ -99,8 +101,6 @@ def make_jaw(shape: HeadShape, dentition: Dentition, upper: bool, dice: np.rando
             count += len(points)
             start += width
     gum, gum_triangles, gum_uv = _gum(jaw, dentition)
-    is_gum = np.zeros(count + len(gum), bool)
-    is_gum[count:] = True
     model = load_head_model()
     members = model.groups[group]
     home = np.concatenate([*vertices, gum])
@@ -114,7 +114,6 @@ def make_jaw(shape: HeadShape, dentition: Dentition, upper: bool, dice: np.rando
         rest.astype(np.float32),
         np.concatenate([*triangles, gum_triangles + count]).astype(np.int32),
         np.concatenate([*uv, gum_uv]).astype(np.float32),
-        is_gum,
         weight.astype(np.float32),
         group,
     )
@@ -137,7 +136,7 @@ def _tooth(
     point = 0.3 if k == 2 else (0.10 if k in (0, 1) else 0.18)
     rounding = edge + point * 0.06 * np.abs(s) ** (1.6 if k == 2 else 4)
     across = np.outer(taper, s) * width / 2 * 0.985
-    rise = (h * crown)[:, None] + rounding * np.clip(1 - h / 0.5, 0, 1)[:, None] ** 1.0
+    rise = (h * crown)[:, None] + rounding * np.clip(1 - h / 0.5, 0, 1)[:, None]
     cusps = 0.012 * np.cos(np.pi * 1.5 * s) * ((back > 0.1) & (back < 0.9))[:, None] if k >= 3 else 0.0
     rise = rise - 0.35 * cusps
     bulge = 0.02 * (1 - np.abs(s) ** 2.6) + np.zeros_like(rise)
@@ -146,7 +145,7 @@ def _tooth(
         - 0.012 * np.clip(1 - h / 0.15, 0, 1)[:, None] ** 2
     )
     bulge += turn * s
-    length, points = _arch_length()
+    length, points = _smooth_arch()
     place = side * (start + width / 2) + across
     far = np.abs(place)
     x = np.sign(place) * np.interp(far, length, points[:, 0])
@@ -180,7 +179,7 @@ def _tooth(
 
 def _gum(jaw: Jaw, dentition: Dentition) -> tuple[Array, Int, Array]:
     """The gum as a scalloped band over the teeth's necks."""
-    length, points = _arch_length()
+    length, points = _smooth_arch()
     along = np.linspace(-length[-1], length[-1], GUM_COLUMNS)
     far = np.abs(along)
     ends = np.cumsum(np.asarray(jaw.widths) * dentition.size) + dentition.gap / 2
@@ -208,11 +207,12 @@ def _gum(jaw: Jaw, dentition: Dentition) -> tuple[Array, Int, Array]:
     return np.stack([gx, gy, gz], -1).reshape(-1, 3), triangles, block_uv("gums", share)
 
 
-def _arch_length() -> tuple[Array, Array]:
-    steps = np.linalg.norm(np.diff(ARCH, axis=0), axis=1)
-    walked = np.concatenate([[0.0], np.cumsum(steps)])
+@cache
+def _smooth_arch() -> tuple[Array, Array]:
+    """``arch_line`` with more points and without corners."""
+    walked, points = arch_line()
     fine = np.linspace(0, walked[-1], 60)
-    smooth = np.stack([_smooth(np.interp(fine, walked, ARCH[:, k])) for k in (0, 1)], -1)
+    smooth = np.stack([_smooth(np.interp(fine, walked, points[:, k])) for k in (0, 1)], -1)
     return fine, smooth
 
 
@@ -298,8 +298,8 @@ def tongue_picture(dice: np.random.Generator) -> tuple[Array, Array, Array]:
     bumps = bumps / bumps.std()
     x = np.linspace(-1, 1, width)[None]
     z = np.linspace(0, 1, height)[:, None]
-    groove = np.exp(-((x / 0.12) ** 2)) * soft_step((z - 0.1) / 0.3)
-    coat = dice.uniform(0, 0.5) * soft_step((z - 0.15) / 0.5) * np.exp(-((x / 0.7) ** 2))
+    groove = np.exp(-((x / 0.12) ** 2)) * smooth_step((z - 0.1) / 0.3)
+    coat = dice.uniform(0, 0.5) * smooth_step((z - 0.15) / 0.5) * np.exp(-((x / 0.7) ** 2))
     rgb = base * (1 + 0.05 * bumps[..., None] - 0.12 * groove[..., None])
     rgb = rgb * (1 - coat[..., None]) + coat[..., None] * np.array([0.8, 0.66, 0.62])
     return np.clip(rgb, 0, 1), np.full((height, width), 0.55), 0.7 * bumps - 3.0 * groove

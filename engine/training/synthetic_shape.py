@@ -61,7 +61,7 @@ class Traits:
 
 @dataclass(frozen=True, eq=False)
 class Eye:
-    """An eyeball at rest: its centre [3] and radius, decimetres, and how far in degrees gaze shapes turn it."""
+    """An eyeball at rest: its centre [3] and radius, decimetres."""
 
     centre: Array
     radius: float
@@ -105,7 +105,10 @@ class HeadShape:
 
 
 def settle(shape: HeadShape, blendshapes: Float) -> Float:
-    """How far each unit goes once it minds the others, as ``engine.render.drive`` has it."""
+    """How far each unit goes once it minds the others, float32 [52].
+
+    Lips shut no farther than the jaw has opened; a blink goes as far as the other units leave the lids open.
+    """
     amounts = np.clip(blendshapes, 0.0, 1.0).astype(np.float32)
     close, opened = ARKIT_INDEX["mouthClose"], ARKIT_INDEX["jawOpen"]
     amounts[close] = min(amounts[close], amounts[opened])
@@ -124,7 +127,7 @@ def settle(shape: HeadShape, blendshapes: Float) -> Float:
 
 
 def gaze_rotation(blendshapes: Float, side: str) -> Array:
-    """Rotation of an eyeball [3, 3] for the gaze shapes; full shapes turn it by 30 degrees aside, 22 up or down."""
+    """Rotation of an eyeball [3, 3] for the gaze shapes."""
     value = {
         way: float(np.clip(blendshapes[ARKIT_INDEX[f"eyeLook{way}{side.capitalize()}"]], 0, 1))
         for way in ("In", "Out", "Up", "Down")
@@ -165,7 +168,7 @@ def make_shape(traits: Traits, dice: np.random.Generator) -> HeadShape:
     )
     # The same size and place in the picture for all; the eyes' line stays as the mean head's.
     neutral = scale * neutral @ rotation.T
-    neutral += np.array([0, 0, 0.0]) + shift
+    neutral += shift
     deltas = scale * head.units.astype(np.float64) @ rotation.T
     pairs = contact_pairs()
     inter_ocular = PX_DM * float(

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.head_model import load_head_model
-from engine.training.synthetic_atlas import fractal, noise, soft_step
+from engine.avatar.landmarks import MOUTH_OUTLINE
+from engine.training.synthetic_atlas import fractal, noise
 from engine.training.synthetic_mesh import SKIN_HEIGHT, SKIN_WIDTH, fine_skin, unroll
 from engine.training.synthetic_shape import Traits
 
@@ -26,28 +28,6 @@ HAIR_COLOURS: Final = np.array(
 ) / 255  # fmt: skip
 DYED: Final = 0.03
 """Share of people whose hair, but not their brows, has a colour that no hair has."""
-OUTER_LIPS: Final = (
-    61,
-    146,
-    91,
-    181,
-    84,
-    17,
-    314,
-    405,
-    321,
-    375,
-    291,
-    409,
-    270,
-    269,
-    267,
-    0,
-    37,
-    39,
-    40,
-    185,
-)
 BROWS: Final = {
     "right": ((70, 63, 105, 66, 107), (46, 53, 52, 65, 55)),
     "left": ((300, 293, 334, 296, 336), (276, 283, 282, 295, 285)),
@@ -90,7 +70,7 @@ def regions() -> Regions:
     skin, head = fine_skin(), load_head_model()
     x, y, z = np.moveaxis(skin.place, -1, 0)
     landmarks = head.landmarks(head.vertices)
-    outline = unroll(landmarks[list(OUTER_LIPS)])
+    outline = unroll(landmarks[MOUTH_OUTLINE])
     lids = [
         unroll(head.vertices[head.groups[f"{side}_{lid}_lid"]])
         for side in ("left", "right")
@@ -275,8 +255,8 @@ def _lips(
     """Red of the lips with upright creases."""
     edge, thin = dice.uniform(3.0, 8.0), dice.uniform(-1.0, 7.0)
     wobble = 0.8 * fractal(SHAPE, 40, 2, dice)
-    inside = soft_step((at.lips - thin + wobble) / edge + 0.5)
-    upper = soft_step((0.29 - at.y) / 0.02)
+    inside = smooth_step((at.lips - thin + wobble) / edge + 0.5)
+    upper = smooth_step((0.29 - at.y) / 0.02)
     lip = looks.lip * (1 - 0.10 * upper[..., None] * dice.uniform(0.3, 1.0))
     lip = lip * (1 + 0.05 * fractal(SHAPE, 60, 3, dice)[..., None])
     rgb[:] = rgb * (1 - inside[..., None]) + inside[..., None] * lip
@@ -298,7 +278,7 @@ def _scalp(
     """Hair roots under and beside the hair."""
     streaks = noise(SHAPE, (120, 420), dice)
     much = np.clip(1 - bald + 0.12 * streaks * (bald < 0.98), 0, 1)
-    much = soft_step(much)[..., None]
+    much = smooth_step(much)[..., None]
     rgb[:] = rgb * (1 - 0.9 * much) + 0.9 * much * looks.hair * (1 + 0.15 * streaks[..., None])
     gloss *= 1 - 0.6 * much[..., 0]
     relief += 0.5 * much[..., 0] * streaks
@@ -310,17 +290,17 @@ def beard_region(looks: SkinLooks, dice: np.random.Generator) -> Array:
     side = np.abs(at.x)
     top = np.interp(side, [0.0, 0.2, 0.34, 0.5, 0.62, 0.75], [0.10, 0.13, 0.30, 0.12, -0.10, -0.25])
     top = top + 0.04 * fractal(SHAPE, 14, 3, dice)
-    grows = soft_step((at.y - top) / 0.12) * soft_step((0.9 - at.y) / 0.15)
+    grows = smooth_step((at.y - top) / 0.12) * smooth_step((0.9 - at.y) / 0.15)
     # Neither on the ears nor far down and back on the neck.
     grows = (
         grows
-        * soft_step((0.69 - side) / 0.04)
-        * soft_step((-0.05 - at.z - 0.5 * soft_step((at.y - 0.55) / 0.3)) / 0.15)
+        * smooth_step((0.69 - side) / 0.04)
+        * smooth_step((-0.05 - at.z - 0.5 * smooth_step((at.y - 0.55) / 0.3)) / 0.15)
     )
     bare = np.exp(-(((side - 0.1) / 0.09) ** 2) - ((at.y - 0.46) / 0.035) ** 2) * 0.6
     lip = (at.y < 0.27) & (side < 0.3)
     grows = np.where(lip, grows * looks.moustache, grows) * (1 - bare)
-    return np.asarray(grows * soft_step((-at.lips - 2) / 8), np.float32)
+    return np.asarray(grows * smooth_step((-at.lips - 2) / 8), np.float32)
 
 
 def _beard(
@@ -381,9 +361,7 @@ def _brows(rgb: Array, gloss: Array, looks: SkinLooks, traits: Traits, dice: np.
         start[:, 1] += arch * 400 * np.sin(np.pi * t)
         # Near the nose hairs stand up, farther out they lie along the brow.
         angle = (
-            np.interp(t, [0, 0.5, 0.85, 1], [0.45, 0.1, -0.6, -1.2])
-            + dice.normal(0, 0.22, dense)
-            - 0.35 * s * -1
+            np.interp(t, [0, 0.5, 0.85, 1], [0.45, 0.1, -0.6, -1.2]) + dice.normal(0, 0.22, dense) + 0.35 * s
         )
         size = dice.uniform(7, 15, dense) * (0.7 + 0.4 * full)
         ends = start + np.stack([-lean * np.cos(angle), np.sin(angle)], -1) * size[:, None]
