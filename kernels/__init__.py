@@ -7,6 +7,6 @@ the NumPy definition (``reference.py``), the compiled CPU path (``cpu.py``), the
 compiler (``portable.py``) and the cases that tests and benchmarks share (``cases.py``).
 """
 
-from kernels.build import BACKENDS, HOST_BACKENDS, Backend, KernelBuildError, backend, describe
+from kernels.build import HOST_BACKENDS, Backend, KernelBuildError, backend, describe
 
-__all__ = ["BACKENDS", "HOST_BACKENDS", "Backend", "KernelBuildError", "backend", "describe"]
+__all__ = ["HOST_BACKENDS", "Backend", "KernelBuildError", "backend", "describe"]

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ Backend = Literal["cpu", "portable", "cuda"]
 """cpu: the compiled kernel sources; portable: NumPy and OpenCV, several times slower; cuda: the kernel sources on a GPU,
 which takes torch tensors on the device instead of arrays and is therefore asked for by name (``kernels.cuda``)."""
 
-BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 HOST_BACKENDS: Final[tuple[Backend, ...]] = ("cpu", "portable")
 """Those that take NumPy arrays."""
 

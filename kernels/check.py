@@ -39,6 +39,16 @@ def check_image(name: str, array: NDArray[Any], shape: tuple[int | None, int | N
     return array.strides[0] // 4 if height > 1 else width
 
 
+def check_apart(source: str, shared: bool) -> None:
+    """Raise if ``out`` and ``source`` share memory.
+
+    Raises:
+        ValueError: they do.
+    """
+    if shared:
+        raise ValueError(f"expected out in other memory than {source}, of which neighbours are read too")
+
+
 def pointer(array: NDArray[Any]) -> int:
     """The address of the first element, for a call that ends before the array does."""
     address: int = array.__array_interface__["data"][0]

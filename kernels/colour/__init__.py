@@ -6,10 +6,8 @@ Convention:
         after the other (PyAV's layout for yuv420p arrays).
     Matrix: ITU-R BT.601 in limited range (Y 16-235, chroma 16-240), chroma as the mean of each 2 x 2 block. Browsers
         and players take an untagged H.264 stream of less than 720 lines for BT.601, and WebRTC stacks do so at any
-        size; streams and files should be tagged with it all the same (``MATRIX``, ``RANGE`` in FFmpeg's words).
+        size; streams and files should be tagged with it all the same (smpte170m and tv in FFmpeg's words).
 """
-
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +15,6 @@ from numpy.typing import NDArray
 from kernels.build import Backend
 from kernels.build import backend as default_backend
 from kernels.check import check_array, check_image
-
-MATRIX: Final = "smpte170m"
-RANGE: Final = "tv"
 
 
 def rgbx_to_i420(image: NDArray[np.uint32], out: NDArray[np.uint8], backend: Backend | None = None) -> None:

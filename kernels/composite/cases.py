@@ -6,6 +6,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.composite.reference import OPAQUE
+
 PORTABLE_LEVELS_OFF: Final = 5
 """Of 255, on smooth textures: OpenCV reads texels on a 1/32 grid and rounds once more."""
 
@@ -21,7 +23,7 @@ class Case:
     background: NDArray[np.uint32]
     factor: Literal[1, 2]
     smooth: bool
-    opacity: int = 256
+    opacity: int = OPAQUE
 
 
 def cases() -> list[Case]:

@@ -10,14 +10,16 @@ Convention:
     Layers that share a box follow each other; the first of them lies over the background, so that it needs no clearing.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.build import Backend
 from kernels.build import backend as default_backend
+from kernels.check import check_array
 from kernels.composite.reference import OPAQUE
 
 CHANNELS: Final = 3
@@ -72,6 +74,22 @@ class Scene:
         return 2 if self.boxes[box, 4] == 2 else 1
 
 
+def layer_table(
+    layers: Sequence[Layer], background: NDArray[np.uint32], address: Callable[[NDArray[Any]], int]
+) -> NDArray[np.void]:
+    """The layers as the kernels read them, ``LAYER`` [L]; ``address`` says where an array lies for them."""
+    table = np.zeros(len(layers), LAYER)
+    for record, layer in zip(table, layers, strict=True):
+        check_array("triangles", layer.triangles, np.int32, (None, 3))
+        check_array("atlas", layer.atlas, np.uint32, (None, None))
+        record["triangles"], record["atlas"] = address(layer.triangles), address(layer.atlas)
+        record["background"] = address(background) if layer.first else 0
+        record["count"] = len(layer.triangles)
+        record["atlas_height"], record["atlas_width"] = layer.atlas.shape
+        record["box"], record["attributes"], record["fades"] = layer.box, layer.attributes, layer.fades
+    return table
+
+
 class Painter(Protocol):
     """Draws one face's layers; it holds every buffer, so one painter serves one thread."""
 
@@ -95,8 +113,12 @@ def painter(
     """A painter of ``layers`` over ``background``, uint32 [size, size], for meshes of ``vertices`` vertices.
 
     Raises:
-        ValueError: the layers are not as the Convention says.
+        ValueError: the layers are not as the Convention says, or the backend is "cuda", which draws batches.
     """
+    if backend == "cuda":
+        raise ValueError(
+            "expected backend cpu or portable, got cuda: kernels.frame.cuda draws batches of frames"
+        )
     if not layers or layers[0].box != 0 or not layers[0].first:
         raise ValueError("expected a first layer over the whole frame's background")
     if (backend or default_backend()) == "cpu":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.composite.reference import OPAQUE
 from kernels.frame import Layer, Scene
 
 
@@ -42,7 +43,7 @@ def _case(seed: int, size: int) -> Case:
         Layer(triangles(25), picture, 3, attributes=1, fades=True),
     )
     scenes = []
-    for opacity in (256, 77, 0):
+    for opacity in (OPAQUE, 77, 0):
         positions = rng.uniform(-0.2 * size, 1.2 * size, (vertices, 3)) / scale
         positions[3] = np.nan
         attributes = rng.uniform(0, 40, (2, vertices, 3))

@@ -1,15 +1,13 @@
 """Frames by the compiled kernel source: one call for all layers of a frame."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.build import library
 from kernels.check import check_array, pointer
-from kernels.frame import BOX, CHANNELS, LAYER, RECORD, Layer, Scene
+from kernels.frame import BOX, CHANNELS, RECORD, Layer, Scene, layer_table
+from kernels.rasterise.reference import EMPTY
 
-EMPTY: Final = np.iinfo(np.int64).max
 DEPTH, PAINT = 1, 2
 
 
@@ -22,7 +20,7 @@ class CpuPainter:
         size = len(background)
         check_array("background", background, np.uint32, (size, size))
         self._held = layers, background  # whose addresses the table has
-        self._layers = layer_table(layers, background)
+        self._layers = layer_table(layers, background, pointer)
         self._size, self._vertices, self._scale = size, vertices, scale
         self._boxes = 1 + max(layer.box for layer in layers)
         self._sets = 1 + max(layer.attributes for layer in layers)
@@ -72,17 +70,3 @@ class CpuPainter:
             pointer(self._row_covered),
             0 if frame is None else pointer(frame),
         )
-
-
-def layer_table(layers: tuple[Layer, ...], background: NDArray[np.uint32]) -> NDArray[np.void]:
-    """The layers as the kernels read them, ``LAYER`` [L]; it holds addresses, not the arrays."""
-    table = np.zeros(len(layers), LAYER)
-    for record, layer in zip(table, layers, strict=True):
-        check_array("triangles", layer.triangles, np.int32, (None, 3))
-        check_array("atlas", layer.atlas, np.uint32, (None, None))
-        record["triangles"], record["atlas"] = pointer(layer.triangles), pointer(layer.atlas)
-        record["background"] = pointer(background) if layer.first else 0
-        record["count"] = len(layer.triangles)
-        record["atlas_height"], record["atlas_width"] = layer.atlas.shape
-        record["box"], record["attributes"], record["fades"] = layer.box, layer.attributes, layer.fades
-    return table

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.cuda import ACROSS, Launcher, blocks, check_tensor
-from kernels.frame import BOX, CHANNELS, LAYER, RECORD, Layer
+from kernels.frame import BOX, CHANNELS, LAYER, RECORD, Layer, layer_table
+from kernels.rasterise.reference import EMPTY
 
-EMPTY: Final = (1 << 63) - 1
 THREADS: Final = (256, 1, 1)
 DETAIL_SHARE: Final = 16
 """A layer after the first gets threads for this part of the frame's pixels; they go on where its box is larger."""
+DETAIL_TRIANGLES: Final = 4
+"""And for this part of the most triangles of a layer; they go on where it has more."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,7 @@ class CudaPainter:
             return int(copies[id(array)].data_ptr())
 
         table = np.zeros(self.limits.layers, LAYER)
-        for record, layer in zip(table, layers, strict=False):
-            record["triangles"], record["atlas"] = on_device(layer.triangles), on_device(layer.atlas)
-            record["background"] = on_device(background) if layer.first else 0
-            record["count"] = len(layer.triangles)
-            record["atlas_height"], record["atlas_width"] = layer.atlas.shape
-            record["box"], record["attributes"], record["fades"] = layer.box, layer.attributes, layer.fades
+        table[: len(layers)] = layer_table(layers, background, on_device)
         as_bytes = table.view(np.uint8).reshape(self.limits.layers, LAYER.itemsize)
         self._layers[row].copy_(torch.from_numpy(as_bytes))
         self._scales[row] = float(scale)
@@ -112,7 +109,7 @@ class CudaPainter:
         pixels = self.size * self.size
         for number in range(*layers.indices(limits.layers)):
             which = number, limits.layers, self._layers, limits.boxes, boxes, opacity
-            triangles = limits.triangles if number == 0 else limits.triangles // 4
+            triangles = limits.triangles if number == 0 else limits.triangles // DETAIL_TRIANGLES
             x, _, _ = blocks([triangles], THREADS)
             mesh = self._scales, limits.vertices, positions, limits.sets, attributes
             scratch = limits.triangles, self._setup, self.size, self._keys

@@ -1,4 +1,4 @@
-"""Frames by ``rasterise`` and ``composite``, layer after layer: the definition, and the path without a compiler."""
+"""Frames by ``rasterise`` and ``composite``, layer after layer: the path without a compiler."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from kernels.build import library
 from kernels.check import pointer
-
-EMPTY = np.iinfo(np.int64).max
+from kernels.rasterise.reference import EMPTY
 
 
 def rasterise(

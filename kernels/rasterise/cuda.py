@@ -3,8 +3,7 @@
 from typing import Any
 
 from kernels.cuda import ACROSS, ALONG, blocks, check_tensor, launcher
-
-EMPTY = (1 << 63) - 1
+from kernels.rasterise.reference import EMPTY
 
 
 def rasterise(

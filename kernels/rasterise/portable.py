@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.rasterise.reference import SUBPIXEL, snap
+from kernels.rasterise.reference import EMPTY, SUBPIXEL, snap
 
-EMPTY = np.iinfo(np.int64).max
 HALF = SUBPIXEL // 2
 EDGES = ((1, 2), (2, 0), (0, 1))
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 SUBPIXEL = 256
 LIMIT_PX = np.float32(16384)
+EMPTY = (1 << 63) - 1
+"""The key of a grid cell on which nothing is drawn, in the paths that keep keys."""
 
 
 def snap(

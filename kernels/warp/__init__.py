@@ -29,10 +29,8 @@ from numpy.typing import NDArray
 
 from kernels.build import Backend
 from kernels.build import backend as default_backend
-from kernels.check import check_array, check_image
-
-Box = tuple[int, int, int]
-"""x, y of the upper left pixel and side, in pixels of an image."""
+from kernels.check import check_apart, check_array, check_image
+from kernels.warp.reference import Box
 
 MAX_PIXELS: Final = 1 << 15
 """Sides of images and coordinates of boxes: up to here, float32 places 1/256 pixel exactly."""
@@ -53,18 +51,16 @@ def refine(
         ValueError: an array has another type or shape, the box is empty, or ``out`` lies in ``frame``'s memory.
     """
     _check_source(frame.shape, box)
-    n = _side("maps", maps.shape, 5)
+    _check_square("maps", maps.shape, 5)
     if backend == "cuda":
         from kernels.warp import cuda
 
         cuda.refine(frame, box, maps, out)
         return
-    height, width = frame.shape
-    check_image("frame", frame, (height, width))
-    check_array("maps", maps, np.float32, (5, n, n))
-    check_image("out", out, (height, width))
-    if np.shares_memory(frame, out):
-        raise ValueError("expected out in other memory than frame, which is read around every pixel")
+    check_image("frame", frame, (None, None))
+    check_array("maps", maps, np.float32, (5, None, None))
+    check_image("out", out, frame.shape)
+    check_apart("frame", np.shares_memory(frame, out))
     _host(backend).refine(frame, box, maps, out)
 
 
@@ -83,16 +79,16 @@ def warp_image(
         ValueError: an array has another type or shape, or the box is empty.
     """
     _check_source(frame.shape, box)
-    flow_n, n = _side("flow", flow.shape, 2), _side("out", out.shape, 3)
+    _check_square("flow", flow.shape, 2)
+    _check_square("out", out.shape, 3)
     if backend == "cuda":
         from kernels.warp import cuda
 
         cuda.warp_image(frame, box, flow, out)
         return
-    height, width = frame.shape
-    check_image("frame", frame, (height, width))
-    check_array("flow", flow, np.float32, (2, flow_n, flow_n))
-    check_array("out", out, np.float32, (3, n, n))
+    check_image("frame", frame, (None, None))
+    check_array("flow", flow, np.float32, (2, None, None))
+    check_array("out", out, np.float32, (3, None, None))
     _host(backend).warp_image(frame, box, flow, out)
 
 
@@ -111,20 +107,18 @@ def warp_features(
         ValueError: an array has another type or shape, the number of channels is no multiple of 8, or ``out`` lies in
             ``features``' memory.
     """
-    height, width, channels = features.shape
-    if channels % 8:
-        raise ValueError(f"expected features with a multiple of 8 channels, got {channels}")
+    if len(features.shape) != 3 or features.shape[2] % 8:
+        raise ValueError(f"expected features [H, W, C], C a multiple of 8, got {list(features.shape)}")
     if backend == "cuda":
         from kernels.warp import cuda
 
         cuda.warp_features(features, flow, occlusion, out)
         return
-    check_array("features", features, np.float32, (height, width, channels))
-    check_array("flow", flow, np.float32, (2, height, width))
-    check_array("occlusion", occlusion, np.float32, (height, width))
-    check_array("out", out, np.float32, (height, width, channels))
-    if np.shares_memory(features, out):
-        raise ValueError("expected out in other memory than features, which are read around every element")
+    check_array("features", features, np.float32, (None, None, None))
+    check_array("flow", flow, np.float32, (2, *features.shape[:2]))
+    check_array("occlusion", occlusion, np.float32, features.shape[:2])
+    check_array("out", out, np.float32, features.shape)
+    check_apart("features", np.shares_memory(features, out))
     _host(backend).warp_features(features, flow, occlusion, out)
 
 
@@ -148,8 +142,7 @@ def _check_source(shape: Sequence[int], box: Box) -> None:
         raise ValueError(f"expected a box of 1 to {MAX_PIXELS} pixels near the frame, got x, y, side {box}")
 
 
-def _side(name: str, shape: Sequence[int], count: int) -> int:
-    """Of ``count`` square planes that are not empty."""
+def _check_square(name: str, shape: Sequence[int], count: int) -> None:
+    """``count`` square planes that are not empty."""
     if len(shape) != 3 or shape[0] != count or shape[1] != shape[2] or not shape[1]:
         raise ValueError(f"expected {name} with {count} square planes, not empty, got {list(shape)}")
-    return shape[1]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.warp import Box
+from kernels.warp.reference import Box
 
 PORTABLE_LEVELS_OFF: Final = 2
 """Of 255, on smooth frames: OpenCV may read on a 1/32 grid, and rounds once more."""

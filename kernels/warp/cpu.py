@@ -1,18 +1,14 @@
 """Warping by the compiled kernel source."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.build import library
 from kernels.check import pointer
-
-if TYPE_CHECKING:
-    from kernels.warp import Box
+from kernels.warp.reference import Box
 
 
-def refine(frame: NDArray[np.uint32], box: "Box", maps: NDArray[np.float32], out: NDArray[np.uint32]) -> None:
+def refine(frame: NDArray[np.uint32], box: Box, maps: NDArray[np.float32], out: NDArray[np.uint32]) -> None:
     """See ``kernels.warp``."""
     height, width = frame.shape
     library().refine(
@@ -31,7 +27,7 @@ def refine(frame: NDArray[np.uint32], box: "Box", maps: NDArray[np.float32], out
 
 
 def warp_image(
-    frame: NDArray[np.uint32], box: "Box", flow: NDArray[np.float32], out: NDArray[np.float32]
+    frame: NDArray[np.uint32], box: Box, flow: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
     """See ``kernels.warp``."""
     n = out.shape[1]

@@ -4,16 +4,13 @@ Within ``cases.PORTABLE_LEVELS_OFF`` and ``cases.PORTABLE_SHARE_OFF`` of the oth
 OpenCV may read on a 1/32 grid.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.warp.reference import MOST_SAMPLES, fade
-
-if TYPE_CHECKING:
-    from kernels.warp import Box
+from kernels.warp.reference import MOST_SAMPLES, Box, fade
 
 MOST_CHANNELS: Final = 128
 """Of an image in OpenCV 5 (512 before)."""
@@ -21,7 +18,7 @@ MOST_CHANNELS: Final = 128
 HALF: Final = np.float32(0.5)
 
 
-def refine(frame: NDArray[np.uint32], box: "Box", maps: NDArray[np.float32], out: NDArray[np.uint32]) -> None:
+def refine(frame: NDArray[np.uint32], box: Box, maps: NDArray[np.float32], out: NDArray[np.uint32]) -> None:
     """See ``kernels.warp``."""
     left, top, side = box
     height, width = frame.shape
@@ -43,7 +40,7 @@ def refine(frame: NDArray[np.uint32], box: "Box", maps: NDArray[np.float32], out
 
 
 def warp_image(
-    frame: NDArray[np.uint32], box: "Box", flow: NDArray[np.float32], out: NDArray[np.float32]
+    frame: NDArray[np.uint32], box: Box, flow: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
     """See ``kernels.warp``."""
     left, top, side = box

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Box = tuple[int, int, int]
+"""x, y of the upper left pixel and side, in pixels of an image."""
+
 FADE_SHARE = np.float32(1 / 16)
 MOST_SAMPLES = 8
 HALF, ONE, STEPS = np.float32(0.5), np.float32(1), np.float32(256)
@@ -16,7 +19,7 @@ HALF, ONE, STEPS = np.float32(0.5), np.float32(1), np.float32(256)
 
 def refine(
     frame: NDArray[np.uint32],
-    box: tuple[int, int, int],
+    box: Box,
     maps: NDArray[np.float32],
     out: NDArray[np.uint32],
 ) -> None:
@@ -45,7 +48,7 @@ def refine(
 
 def warp_image(
     frame: NDArray[np.uint32],
-    box: tuple[int, int, int],
+    box: Box,
     flow: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from kernels import cuda
 from kernels.colour import rgbx_to_i420
-from kernels.frame import Scene, painter
+from kernels.frame import Scene, painter, reference
 from kernels.frame.cases import Case, cases
 from kernels.frame.cpu import CpuPainter
 from kernels.frame.cuda import CudaPainter, Limits
@@ -61,6 +61,18 @@ def test_refuses_layers_without_a_whole_frame() -> None:
     case = next(iter(CASES.values()))
     with pytest.raises(ValueError, match="first layer over the whole frame"):
         painter(case.layers[1:], case.background, 120, case.scale)
+    with pytest.raises(ValueError, match="cpu or portable, got cuda"):
+        painter(case.layers, case.background, 120, case.scale, "cuda")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operations_one_after_the_other_equal_the_definition(name: str) -> None:
+    skip_without("cpu")
+    case = CASES[name]
+    for scene in case.scenes:
+        frame = np.full_like(case.background, 0x5AA5C3)
+        reference.paint(case.layers, case.background, case.scale, scene, frame)
+        assert np.array_equal(frame, drawn(case, scene, "separate"))
 
 
 @pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])

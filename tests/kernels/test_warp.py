@@ -250,6 +250,8 @@ def test_refuses_wrong_arrays() -> None:
     features = np.zeros((4, 4, 12), np.float32)
     with pytest.raises(ValueError, match="multiple of 8"):
         warp_features(features, maps[:2].copy(), maps[0].copy(), features.copy())
+    with pytest.raises(ValueError, match=r"features \[H, W, C\], C a multiple of 8, got \[4, 8\]"):
+        warp_features(features[0, :, :8].copy(), maps[:2].copy(), maps[0].copy(), features.copy())
     features = np.zeros((4, 4, 8), np.float32)
     with pytest.raises(ValueError, match="other memory"):
         warp_features(features, maps[:2].copy(), maps[0].copy(), features)
