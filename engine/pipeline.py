@@ -41,7 +41,7 @@ class EngineSettings:
     size: side of the frames in pixels, one of ``FRAME_SIZES``.
     quality: "geometric", or "neural": refined by networks. "auto" is what looks best: geometric, as long as people do
         not prefer these networks' frames.
-    runtime: what runs the networks, see ``engine.render.neural.runtime``. weights: theirs, if not those that ship.
+    runtime: what runs the networks, see ``engine.render.neural.runtime``. weights: theirs, by default its ``WEIGHTS``.
     badge: whether frames carry the "AI-generated" badge.
     look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
     """

@@ -15,7 +15,7 @@ HEAD_REACH: Final = 0.8
 
 def in_front(avatar: Avatar) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
     """The skin's triangles that may come to lie over clothing, int32 [T, 3], and the atlas with the coverage that they
-    have there."""
+    have there: a texture for these triangles alone."""
     side = avatar.side
     before = avatar.extras["before_clothing"]
     atlas = avatar.atlas & np.uint32(0x00FFFFFF)

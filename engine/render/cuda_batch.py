@@ -72,11 +72,6 @@ class Pending:
     done: Any
 
     @property
-    def is_ready(self) -> bool:
-        """Whether ``i420`` would not wait."""
-        return self.done is None or bool(self.done.query())
-
-    @property
     def i420(self) -> NDArray[np.uint8]:
         """The pictures, once the device has made them."""
         if self.done is not None:
@@ -108,10 +103,9 @@ class CudaBatch:
         self._tensors = face_tensors([face.arrays for face in faces], device)
         for row, face in enumerate(faces):
             self.painter.set_face(row, face.layers, face.background, face.scale)
-        pinned = self._on_gpu
         shape = RING, self.rows, self.size * 3 // 2, self.size
-        self._told = torch.zeros((RING, self.rows, CONTROL_COUNT), pin_memory=pinned)
-        self._pictures = torch.zeros(shape, dtype=torch.uint8, pin_memory=pinned)
+        self._told = torch.zeros((RING, self.rows, CONTROL_COUNT), pin_memory=self._on_gpu)
+        self._pictures = torch.zeros(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
         self._events: list[Any] = [_event() if self._on_gpu else None for _ in range(RING)]
         self._turn = 0
         self._drawn: dict[int, int] = {}

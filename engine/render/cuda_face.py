@@ -71,11 +71,11 @@ def prepare(face: GeometricRenderer, room: Room) -> PreparedFace:
 
 def controls(face: GeometricRenderer, motion: Motion, supersample: bool, out: NDArray[np.float32]) -> None:
     """Fill one row of controls, float32 [CONTROL_COUNT]."""
-    opacity = face.photo_opacity(motion)
     motion = motion.clamped()
-    turn, shift = face.driver.carried(motion)
-    light = face.head_light.turned(head_rotation(*motion.pose[:3].tolist()))
-    amounts = face.driver.amounts(motion)
+    rotation, nearness = head_rotation(*motion.pose[:3].tolist()), face.driver.nearness(motion)
+    turn, shift = face.driver.carried(motion, rotation)
+    light = face.head_light.turned(rotation)
+    amounts, opacity = face.driver.amounts(motion, nearness), face.photo_opacity(motion, nearness)
     breath = [motion.breath]
     parts = amounts, turn.ravel(), shift, breath, motion.lip_offsets, light, [opacity], [supersample]
     np.concatenate(parts, out=out, casting="same_kind")

@@ -54,8 +54,8 @@ class Driver:
 
     def __init__(self, avatar: Avatar) -> None:
         self.neutral = avatar.positions
-        self.pivot = avatar.pivot.astype(np.float32)
-        self.head_width = np.float32(avatar.head_width)
+        self._pivot = avatar.pivot.astype(np.float32)
+        self._head_width = np.float32(avatar.head_width)
         self.rigid = np.ascontiguousarray(avatar.rigid[:, None])
         self.breath = avatar.breath * np.float32(BREATH_LIFT * avatar.head_width)
         # Most shapes move few of the vertices; those that any shape moves are kept as dense rows.
@@ -118,39 +118,49 @@ class Driver:
         held = max(float(motion.lip_offsets[_SEAL]), float(motion.lip_offsets[_TUCK]))
         return 1.0 - min(max(held, 0.0), 1.0)
 
-    def amounts(self, motion: Motion) -> Float:
-        """How far each shape goes once it minds the others, and ``nearness``: float32 [53], overwritten by the next call."""
+    def amounts(self, motion: Motion, nearness: float | None = None) -> Float:
+        """How far each shape goes once it minds the others, and ``nearness``: float32 [53], overwritten by the next call.
+
+        nearness: the motion's, where it is known.
+        """
         amounts = self._amounts
         amounts[:-1] = motion.blendshapes
         amounts[_MOUTH_CLOSE] = min(amounts[_MOUTH_CLOSE], amounts[_JAW_OPEN])
         for blink, shut_by in self._lid_stops:
             amounts[blink] *= max(1.0 - float(shut_by @ motion.blendshapes), 0.0)
-        amounts[-1] = self.nearness(motion)
+        amounts[-1] = self.nearness(motion) if nearness is None else nearness
         return amounts
 
-    def carried(self, motion: Motion) -> tuple[Float, Float]:
+    def carried(self, motion: Motion, rotation: Float) -> tuple[Float, Float]:
         """What the head's pose adds to each point p that it carries: p @ turn + shift; float32 [3, 3], [3].
 
-        motion: clamped.
+        motion: clamped. rotation: its ``head_rotation``.
         """
-        yaw, pitch, roll, tx, ty, tz = motion.pose.tolist()
+        tx, ty, tz = motion.pose[3:].tolist()
         nearer = CAMERA_DISTANCE / max(CAMERA_DISTANCE - tz, 1.0)
-        rotation = head_rotation(yaw, pitch, roll) * np.float32(nearer)
-        shift = np.array([tx, ty, -tz], np.float32) * self.head_width
+        rotation = rotation * np.float32(nearer)
+        shift = np.array([tx, ty, -tz], np.float32) * self._head_width
         turn = np.asarray((rotation - np.eye(3, dtype=np.float32)).T, np.float32)
-        return turn, np.asarray(shift + self.pivot - rotation @ self.pivot, np.float32)
+        return turn, np.asarray(shift + self._pivot - rotation @ self._pivot, np.float32)
 
     def drive(self, motion: Motion) -> Float:
-        """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3]."""
+        """Where the vertices are for any motion, float32 [V, 3]."""
         motion = motion.clamped()
+        return self.moved(motion, head_rotation(*motion.pose[:3].tolist()), self.nearness(motion))
+
+    def moved(self, motion: Motion, rotation: Float, nearness: float) -> Float:
+        """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3].
+
+        motion: clamped. rotation, nearness: its ``head_rotation`` and ``nearness``.
+        """
         shape, turned = self._shape, self._turned
         shape[:] = self.neutral
-        shape[self.moving] = self._still + (self.amounts(motion) @ self.deltas).reshape(-1, 3)
+        shape[self.moving] = self._still + (self.amounts(motion, nearness) @ self.deltas).reshape(-1, 3)
         if self.lips is not None and motion.lip_offsets.any():
             self.lips.add(shape, motion.lip_offsets)
         shape[:, 1] -= self.breath * np.float32(motion.breath)
 
-        turn, shift = self.carried(motion)
+        turn, shift = self.carried(motion, rotation)
         # The rigid weight leads each vertex from where it is to where the whole head would carry it.
         np.matmul(shape, turn, out=turned)
         turned += shift

@@ -23,6 +23,7 @@ from kernels.frame import Layer, Scene, painter
 SMALLEST_SIZE: Final = 64
 SHRINK_BELOW: Final = 0.8  # of the canvas' side
 SOFT_EDGE_PX: Final = 2.0
+READ_BEYOND: Final = 2  # texels: the next one, and what snapped corners add
 
 
 class GeometricRenderer:
@@ -83,8 +84,10 @@ class GeometricRenderer:
 
     def scene(self, motion: Motion, supersample: bool = True) -> Scene:
         """Everything that is drawn for a motion; its arrays are overwritten by the next call."""
-        self.positions = positions = self.driver.drive(motion)
-        bright = self.head_light.at(head_rotation(*motion.clamped().pose[:3].tolist()))
+        motion = motion.clamped()
+        rotation, nearness = head_rotation(*motion.pose[:3].tolist()), self.driver.nearness(motion)
+        self.positions = positions = self.driver.moved(motion, rotation, nearness)
+        bright = self.head_light.at(rotation)
         main = self.attributes[0]
         np.multiply(self.avatar.shade, bright, out=main[:, 2])
         for light in self.lights:
@@ -94,18 +97,18 @@ class GeometricRenderer:
         if len(self.attributes) > 1:
             self.attributes[1, :, 2] = bright
         boxes = self._boxes.at(positions, supersample)
-        return Scene(positions, self.attributes, boxes, self.photo_opacity(motion))
+        return Scene(positions, self.attributes, boxes, self.photo_opacity(motion, nearness))
 
     def photo_motion(self) -> Motion:
         """What the avatar does in its photo."""
         shapes = self.avatar.extras.get("photo_blendshapes", np.zeros(len(ARKIT_NAMES), np.float32))
         return Motion(0, shapes, np.zeros(len(POSE_NAMES), np.float32))
 
-    def photo_opacity(self, motion: Motion) -> int:
-        """How much the photo's own mouth shows, of 256."""
+    def photo_opacity(self, motion: Motion, nearness: float) -> int:
+        """How much the photo's own mouth shows, of 256; nearness: ``Driver.nearness`` of the motion."""
         if len(self.attributes) == 1:
             return 0
-        return photo_mouth_opacity(self.driver.nearness(motion) * self.driver.lips_free(motion))
+        return photo_mouth_opacity(nearness * self.driver.lips_free(motion))
 
     def _add_photo_mouth(self, layers: list[Layer]) -> None:
         """One more layer with a picture, coordinates and a box of its own."""
@@ -132,7 +135,7 @@ def _stack(avatar: Avatar, atlas: NDArray[np.uint32], scale: float) -> tuple[lis
         outlines.append(Outline(part_vertices(avatar, CLOTHING), 0.0, fine=False))
         head, picture = in_front(avatar)
         layers.append(Layer(part_triangles(avatar, CLOTHING), atlas, 1))
-        layers.append(Layer(head, _texture_for(picture, avatar.uv, scale)[0], 1))
+        layers.append(Layer(head, _read_by(head, *_texture_for(picture, avatar.uv, scale)), 1))
     for box, detail in enumerate(split.details, 1 + len(outlines)):
         outlines.append(Outline(detail.outline, SOFT_EDGE_PX + detail.margin * avatar.inter_ocular * scale))
         for number, triangles in enumerate((*detail.under, detail.skin, *detail.over)):
@@ -152,6 +155,14 @@ def _texture_for(
     shrunk = np.ascontiguousarray(cv2.resize(channels, smaller, interpolation=cv2.INTER_AREA))
     ratio = np.array([smaller[0] / width, smaller[1] / height], np.float32)
     return shrunk.view(np.uint32)[..., 0], uv * ratio
+
+
+def _read_by(
+    triangles: NDArray[np.int32], texture: NDArray[np.uint32], uv: NDArray[np.float32]
+) -> NDArray[np.uint32]:
+    """What these triangles read of a texture: its upper left part, so that coordinates stay as they are."""
+    right, bottom = np.ceil(uv[triangles.ravel()].max(axis=0, initial=0.0)).astype(int) + READ_BEYOND
+    return np.ascontiguousarray(texture[:bottom, :right])
 
 
 def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:

@@ -13,10 +13,13 @@ from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.photo import open_portrait
 from engine.conventions import ARKIT_INDEX, POSE_NAMES
 from engine.motion.values import Motion, rest
-from engine.render.drive import Driver
-from engine.render.geometric import GeometricRenderer
+from engine.render.clothing import in_front
+from engine.render.drive import Driver, head_rotation
+from engine.render.geometric import GeometricRenderer, _texture_for
 from engine.render.layers import LID_POINTS, part_vertices
+from engine.render.photo_mouth import photo_mouth_opacity
 from engine.timing import StageTimer
+from kernels.frame import painter
 
 PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
 MAGENTA = 0xFFFF00FF
@@ -171,3 +174,35 @@ def test_the_chin_comes_down_over_the_clothing(avatar: Avatar) -> None:
     x, y = round(float(chin[0])), round(float(chin[1])) - 4
     dressed, undressed = draw(avatar, motion)[y, x - 8 : x + 8], draw(bare, motion)[y, x - 8 : x + 8]
     assert (dressed == undressed).all()
+
+
+@pytest.mark.parametrize("size", [256, 512])
+def test_what_lies_over_clothing_is_drawn_as_from_the_whole_atlas(avatar: Avatar, size: int) -> None:
+    face = GeometricRenderer(avatar, size)
+    triangles, whole = in_front(avatar)
+    whole, _ = _texture_for(whole, avatar.uv, face.scale)
+    over = next(k for k, layer in enumerate(face.layers) if np.array_equal(layer.triangles, triangles))
+    assert face.layers[over].atlas.size < whole.size
+    layers = tuple(replace(layer, atlas=whole) if k == over else layer for k, layer in enumerate(face.layers))
+    chosen = painter(layers, face.background, len(avatar.positions), face.scale)
+    for motion in (rest(0), moved(yaw_deg=14, pitch_deg=-9, jawOpen=0.5), moved(roll_deg=-9, tx=0.1, tz=0.3)):
+        want = np.empty((size, size), np.uint32)
+        scene = face.scene(motion)
+        chosen.depth(scene)
+        chosen.paint(scene, want)
+        chosen.details(scene, want)
+        assert np.array_equal(face.render(motion, StageTimer()), want)
+
+
+def test_a_scene_is_what_its_parts_make_of_the_motion_in_range(avatar: Avatar) -> None:
+    face, driver = GeometricRenderer(avatar, 256), Driver(avatar)
+    for motion in (face.photo_motion(), moved(yaw_deg=11, pitch_deg=4, ty=0.1, tz=0.2, jawOpen=0.3)):
+        scene = face.scene(motion)
+        assert np.array_equal(scene.positions, driver.drive(motion))
+        bright = face.head_light.at(head_rotation(*motion.pose[:3].tolist()))
+        unlit = np.setdiff1d(np.arange(len(bright)), np.concatenate([light.lit for light in face.lights]))
+        assert np.array_equal(scene.attributes[0, unlit, 2], (avatar.shade * bright)[unlit])
+        near = driver.nearness(motion) * driver.lips_free(motion)
+        assert scene.opacity == (photo_mouth_opacity(near) if len(face.attributes) > 1 else 0)
+    wild = moved(yaw_deg=90, jawOpen=3, mouthClose=-1)
+    assert np.array_equal(face.render(wild, StageTimer()), face.render(wild.clamped(), StageTimer()))
