@@ -1,9 +1,12 @@
-"""What of each result is worth a picture: shared by the HTML report, the PNG plots and the terminal."""
+"""What of each result is worth a picture: shared by the HTML report and the PNG plots."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.tables import rows_of
+
+BAR: Final = "#3b7dd8"
+RANGE: Final = "#9cc2f2"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def charts(result: dict[str, Any]) -> list[Bars | Lines]:
         bars = [(f"{row['sessions']} sessions", round(100 * row["missed_share"], 2), 0.0) for row in rows]
         return [Bars(kind, "frames missed against sessions", "% of frames missed", bars)]
     if kind == "scaling":
-        return _scaling(rows)
+        return _scaling(rows, result["settings"]["session_size"])
     if kind == "gpu":
         return [_batch(rows, batch) for batch in sorted({row["batch"] for row in rows})]
     if kind == "latency":
@@ -70,13 +73,12 @@ def _batch(rows: list[dict[str, Any]], batch: int) -> Bars:
     return _times(f"gpu-{batch}", f"a batch of {batch}", [row for row in rows if row["batch"] == batch])
 
 
-def _scaling(rows: list[dict[str, Any]]) -> list[Bars | Lines]:
+def _scaling(rows: list[dict[str, Any]], session_size: int) -> list[Bars | Lines]:
     sizes = sorted((row["size"] ** 2 / 1e6, row["cpu_ms"]) for row in rows if row["sessions"] == 1)
-    most = max(rows, key=lambda row: row["sessions"])["size"]
-    sessions = sorted((row["sessions"], row["cpu_ms"]) for row in rows if row["size"] == most)
+    sessions = sorted((row["sessions"], row["cpu_ms"]) for row in rows if row["size"] == session_size)
     unit = "ms of processor time a frame"
     found: list[Bars | Lines] = [Lines("scaling-size", "cost against size", unit, "million pixels", sizes)]
     if len(sessions) > 1:
-        title = f"cost against sessions, {most} px"
+        title = f"cost against sessions, {session_size} px"
         found.append(Lines("scaling-sessions", title, f"{unit} of all", "sessions of one engine", sessions))
     return found

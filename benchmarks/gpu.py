@@ -16,14 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.candidate import WrongAnswerError
-from benchmarks.machine import commit, machine
+from benchmarks.machine import FRAME_MS, commit, machine, times_ms
 from engine.render.cuda_batch import RING, Badge, CudaBatch, Pending, PreparedFace, Room
 from kernels.cuda import Launcher, launcher
 from kernels.frame import Layer
 
 BATCHES: Final = (1, 4, 16, 64)
 WARM_UP: Final = 10
-FRAME_MS: Final = 40.0
 MOST_LEVELS_OFF: Final = 1
 SAME_SHARE: Final = 0.9995
 """Of the values of a frame: see tests/engine/render/test_cuda.py."""
@@ -200,14 +199,7 @@ def _times(batch: CudaBatch, told: NDArray[np.float32], count: int, frames: int)
 
 
 def _summary(values: list[float], batch: int) -> dict[str, float]:
-    median, p95, p99, worst = np.quantile(values, [0.5, 0.95, 0.99, 1.0]).tolist()
-    return {
-        "median_ms": round(median, 4),
-        "p95_ms": round(p95, 4),
-        "p99_ms": round(p99, 4),
-        "max_ms": round(worst, 4),
-        "ms_a_session": round(median / batch, 4),
-    }
+    return {**times_ms(values, 4), "ms_a_session": round(float(np.median(values)) / batch, 4)}
 
 
 def device_facts() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from benchmarks.gpu import Pack, device_facts, gpu_versions
 from benchmarks.machine import commit, machine
 from engine.render.cuda_batch import CudaBatch
 from kernels.cuda import launcher
+from kernels.frame import RECORD
 
 COPY_BYTES: Final = 256 << 20
 BATCHES: Final = (1, 64)
@@ -31,7 +32,7 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
         scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
         pixels, skin = pack.face.size**2, pack.face.layers[0]
         vertices = pack.room.vertices
-        record = 44 * len(skin.triangles)
+        record = 4 * RECORD * len(skin.triangles)
         moved = {
             # indices, corners and records; keys are written and read once more by paint
             "skin": 12 * len(skin.triangles) + 24 * vertices + 2 * record + 24 * pixels + 4 * pixels * 6,

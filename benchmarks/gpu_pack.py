@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 
 from benchmarks.gpu import Pack
+from benchmarks.subject import bundled_avatar
 from engine.avatar.avatar import Avatar
+from engine.conventions import ARKIT_NAMES, LIP_OFFSET_NAMES, POSE_NAMES
 from engine.motion.values import Motion, rest
 from engine.render.badge import add_badge, badge_parts
 from engine.render.cuda_drive import CONTROL_COUNT
@@ -39,11 +41,12 @@ def make_pack(avatar: Avatar, size: int = 512, checked: int = CHECKED) -> Pack:
 def talking(count: int) -> Sequence[Motion]:
     """Rest, then made-up motions with open mouths, blinks and turned heads, so that every layer is drawn."""
     rng = np.random.default_rng(0)
+    shape_count, lip_count = len(ARKIT_NAMES), len(LIP_OFFSET_NAMES)
     made = [rest(0)]
     for number in range(1, count):
-        shapes = (rng.uniform(0, 0.8, 52) * (rng.uniform(size=52) < 0.4)).astype(np.float32)
-        pose = (rng.normal(0, 1, 6) * (6, 4, 4, 0.03, 0.03, 0.05)).astype(np.float32)
-        lips = (rng.uniform(0, 1, 5) * (rng.uniform(size=5) < 0.3)).astype(np.float32)
+        shapes = (rng.uniform(0, 0.8, shape_count) * (rng.uniform(size=shape_count) < 0.4)).astype(np.float32)
+        pose = (rng.normal(0, 1, len(POSE_NAMES)) * (6, 4, 4, 0.03, 0.03, 0.05)).astype(np.float32)
+        lips = (rng.uniform(0, 1, lip_count) * (rng.uniform(size=lip_count) < 0.3)).astype(np.float32)
         made.append(Motion(number, shapes, pose, float(rng.uniform()), True, lips))
     return made
 
@@ -55,14 +58,7 @@ def main() -> None:
     parser.add_argument("--avatar", type=Path, help="bundle; without it the bundled portrait's is made")
     parser.add_argument("--size", type=int, default=512)
     given = parser.parse_args()
-    if given.avatar is not None:
-        avatar = Avatar.load(given.avatar)
-    else:
-        from benchmarks.live_page import PORTRAITS
-        from engine.avatar.create import create_avatar
-
-        avatar = create_avatar(PORTRAITS / "grace_hopper.jpg", rights="public-domain")
-    make_pack(avatar, given.size).save(given.out)
+    make_pack(bundled_avatar(given.avatar), given.size).save(given.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """``python -m benchmarks.gpu_session [--pack PACK] [--json PATH]``: everything that needs a GPU, in one go within ten minutes.
 
-Needs Python 3.12, torch, NumPy and CuPy alone. First every kernel on every case against its definition in NumPy, then
+Needs Python 3.11 or newer, torch, NumPy and CuPy alone. First every kernel on every case against its definition in NumPy, then
 whole layers, then (with a pack of ``benchmarks.gpu_pack``) frames against the CPU's and the times of every stage and
 batch; kernels are timed against the device's own copy. Writes one JSON, also when something is wrong.
 """
@@ -28,12 +28,15 @@ from kernels.composite import cases as composite_cases
 from kernels.composite import composite
 from kernels.composite import reference as composite_reference
 from kernels.cuda import CudaUnavailableError, launcher
-from kernels.frame import Layer, Scene
-from kernels.frame.cases import Case, cases
+from kernels.frame import reference as frame_reference
+from kernels.frame.cases import cases
 from kernels.frame.cuda import CudaPainter, Limits
 from kernels.rasterise import cases as rasterise_cases
 from kernels.rasterise import rasterise
 from kernels.rasterise import reference as rasterise_reference
+from kernels.warp import cases as warp_cases
+from kernels.warp import reference as warp_reference
+from kernels.warp import refine, warp_features, warp_image
 
 
 def main() -> int:
@@ -59,6 +62,7 @@ def main() -> int:
         ("rasterise", check_rasterise),
         ("composite", check_composite),
         ("colour", check_colour),
+        ("warp", check_warp),
         ("layers", check_layers),
     ]
     if given.pack is not None:
@@ -128,6 +132,29 @@ def check_colour(device: str = "cuda") -> int:
     return len(colour_cases.cases())
 
 
+def check_warp(device: str = "cuda") -> int:
+    """Every case of the three warps bit for bit; how many there were."""
+    for crop in warp_cases.image_cases():
+        out = np.zeros((3, crop.n, crop.n), np.float32)
+        frame, flow, made = (_there(array, device) for array in (crop.frame, crop.flow, out))
+        warp_reference.warp_image(crop.frame, crop.box, crop.flow, out)
+        warp_image(frame, crop.box, flow, made, "cuda")
+        _equal(crop.name, made.cpu().numpy().view(np.int32), out.view(np.int32))
+    for moved in warp_cases.features_cases():
+        arguments, out = (moved.features, moved.flow, moved.occlusion), np.zeros_like(moved.features)
+        there = [_there(array, device) for array in (*arguments, out)]
+        warp_reference.warp_features(*arguments, out)
+        warp_features(*there, "cuda")
+        _equal(moved.name, there[3].cpu().numpy(), out)
+    for case in warp_cases.refine_cases():
+        drawn = np.zeros_like(case.frame)
+        frame, maps, made = (_there(array, device) for array in (case.frame, case.maps, drawn))
+        warp_reference.refine(case.frame, case.box, case.maps, drawn)
+        refine(frame, case.box, maps, made, "cuda")
+        _equal(case.name, made.cpu().numpy().view(np.uint32), drawn)
+    return len(warp_cases.image_cases()) + len(warp_cases.features_cases()) + len(warp_cases.refine_cases())
+
+
 def check_layers(device: str = "cuda") -> int:
     """Layers of whole frames, a batch of them, bit for bit; how many frames there were."""
     drawn = 0
@@ -147,46 +174,11 @@ def check_layers(device: str = "cuda") -> int:
         painter.draw(rows, *(_there(array, device) for array in arrays))
         frames = painter.frames.cpu().numpy().view(np.uint32)
         for scene, frame in zip(case.scenes, frames, strict=True):
-            _equal(name, frame, defined(case, scene))
+            want = np.zeros_like(case.background)
+            frame_reference.paint(case.layers, case.background, case.scale, scene, want)
+            _equal(name, frame, want)
             drawn += 1
     return drawn
-
-
-def defined(case: Case, scene: Scene) -> NDArray[np.uint32]:
-    """A frame by the definitions of rasterise and composite, layer after layer."""
-    frame = np.zeros_like(case.background)
-    scale = np.float32(case.scale)
-    for layer in case.layers:
-        x, y, width, height, factor = scene.boxes[layer.box].tolist()
-        if width > 0 and not (layer.fades and scene.opacity == 0):
-            box = frame[y : y + height, x : x + width]
-            under = case.background[y : y + height, x : x + width] if layer.first else box.copy()
-            planes = np.zeros((3, height * factor, width * factor), np.float32)
-            triangle = np.zeros(planes.shape[1:], np.int32)
-            origin = float(np.float32(x) / scale), float(np.float32(y) / scale)
-            _rasterised(scene, layer, planes, triangle, origin, float(scale * np.float32(factor)))
-            opacity = scene.opacity if layer.fades else 256
-            composite_reference.composite(planes, triangle, layer.atlas, under, box, factor, opacity)
-    return frame
-
-
-def _rasterised(
-    scene: Scene,
-    layer: Layer,
-    planes: NDArray[np.float32],
-    triangle: NDArray[np.int32],
-    origin: tuple[float, float],
-    scale: float,
-) -> None:
-    rasterise_reference.rasterise(
-        scene.positions,
-        layer.triangles,
-        scene.attributes[layer.attributes],
-        planes,
-        triangle,
-        origin,
-        scale,
-    )
 
 
 def _there(array: NDArray[Any], device: str) -> Any:
@@ -195,7 +187,7 @@ def _there(array: NDArray[Any], device: str) -> Any:
 
 
 def _equal(name: str, made: NDArray[Any], want: NDArray[Any]) -> None:
-    if not np.array_equal(made, want):
+    if not np.array_equal(made, want, equal_nan=want.dtype.kind == "f"):
         raise AssertionError(f"{name}: {np.mean(made != want):.3%} of the values differ")
 
 

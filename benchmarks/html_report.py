@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Any, Final
 
-from benchmarks.charts import Bars, Lines, charts
+from benchmarks.charts import BAR, RANGE, Bars, Lines, charts
 from benchmarks.tables import rows_of
 
 STYLE: Final = """
@@ -16,8 +16,6 @@ th, td { padding: .25rem .8rem; border-bottom: 1px solid #d9dde3; text-align: ri
 @media (prefers-color-scheme: dark) { body { background: #14161a; color: #e6e8ec } th, td { border-color: #343a43 } .note { color: #9aa3b0 } }
 """
 
-BAR: Final = "#3b7dd8"
-RANGE: Final = "#9cc2f2"
 ROW_HEIGHT: Final = 26
 WIDTH: Final = 720
 LABEL_WIDTH: Final = 260

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.machine import commit, machine
-from benchmarks.stages import FRAME_MS, SPEECH, WARM_UP, versions
+from benchmarks.machine import FRAME_MS, commit, machine, times_ms
+from benchmarks.stages import SPEECH, WARM_UP, versions
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEADS_MS, SAMPLE_RATE
 from engine.errors import UnavailableError
@@ -92,7 +92,6 @@ def _pieces(avatar: Avatar, size: int, seconds: float, look_ahead_ms: int) -> li
             drawing.append((ready - began) * 1e3 - frame.stage_ms["motion"])
             encoding.append((encoded - ready) * 1e3)
     whole = [a + b for a, b in zip(arrival, encoding, strict=True)]
-    left = [BUDGETS_MS[look_ahead_ms] - value for value in whole]
     way = f"{look_ahead_ms} ms ahead"
     fixed = (("own 40 ms", FRAME_MS), ("look-ahead", float(look_ahead_ms)))
     measured = (
@@ -102,17 +101,12 @@ def _pieces(avatar: Avatar, size: int, seconds: float, look_ahead_ms: int) -> li
         ("H.264", encoding),
         ("first sample to packet", whole),
     )
-    rows = [{"way": way, "name": name, **_spread([value])} for name, value in fixed]
-    rows += [{"way": way, "name": name, **_spread(values[WARM_UP:])} for name, values in measured]
+    rows = [{"way": way, "name": name, **times_ms([value])} for name, value in fixed]
+    rows += [{"way": way, "name": name, **times_ms(values[WARM_UP:])} for name, values in measured]
     # Percentiles of what is left are those of the slow frames: the 99th is what 99 % of them leave.
-    median, p95, p99, worst = np.quantile(left[WARM_UP:], [0.5, 0.05, 0.01, 0.0]).round(3).tolist()
-    last = {"median_ms": median, "p95_ms": p95, "p99_ms": p99, "max_ms": worst}
-    return [*rows, {"way": way, "name": "left of the budget", **last}]
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    median, p95, p99, worst = np.quantile(values, [0.5, 0.95, 0.99, 1.0]).round(3).tolist()
-    return {"median_ms": median, "p95_ms": p95, "p99_ms": p99, "max_ms": worst}
+    over = times_ms([value - BUDGETS_MS[look_ahead_ms] for value in whole[WARM_UP:]])
+    left = {name: -value for name, value in over.items()}
+    return [*rows, {"way": way, "name": "left of the budget", **left}]
 
 
 def _in_browser(seconds: float) -> dict[str, Any]:

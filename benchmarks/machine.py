@@ -9,12 +9,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from engine.conventions import FRAME_RATE
+
 ROOT: Final = Path(__file__).parents[1]
+FRAME_MS: Final = 1000.0 / FRAME_RATE
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and system, and how many jobs wanted a core in the minute before: with more than there are cores,
-    times of the wall say little."""
+    """Processor, cores and system, and how many jobs wanted a core in the minute before this call.
+
+    It comes after measuring, so the benchmark's own work is in that: with much more than it uses itself and no free cores,
+    times of the wall say little.
+    """
     cpu = next(
         (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
@@ -31,6 +37,13 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()
     except OSError:  # no git here
         return ""
+
+
+def times_ms(values: Sequence[float], digits: int = 3) -> dict[str, float]:
+    """Median, 95th and 99th percentile and worst of milliseconds."""
+    found = np.quantile(values, [0.5, 0.95, 0.99, 1.0]).tolist()
+    names = "median_ms", "p95_ms", "p99_ms", "max_ms"
+    return {name: round(value, digits) for name, value in zip(names, found, strict=True)}
 
 
 def spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.charts import Bars, Lines, charts
+from benchmarks.charts import BAR, RANGE, Bars, Lines, charts
 from engine.errors import UnavailableError
 
 
@@ -46,8 +46,8 @@ def write_plots(results: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
 def _bars(axis: Any, chart: Bars) -> None:
     names = [name for name, _, _ in chart.bars]
     places = range(len(names))
-    axis.barh(places, [max(value, reach) for _, value, reach in chart.bars], height=0.3, color="#9cc2f2")
-    axis.barh(places, [value for _, value, _ in chart.bars], height=0.66, color="#3b7dd8")
+    axis.barh(places, [max(value, reach) for _, value, reach in chart.bars], height=0.3, color=RANGE)
+    axis.barh(places, [value for _, value, _ in chart.bars], height=0.66, color=BAR)
     for place, (_, value, reach) in zip(places, chart.bars, strict=True):
         axis.annotate(
             f"{value:.3g}", (max(value, reach), place), xytext=(4, 0), textcoords="offset points", va="center"
@@ -59,7 +59,7 @@ def _bars(axis: Any, chart: Bars) -> None:
 
 def _lines(axis: Any, chart: Lines) -> None:
     xs = [x for x, _ in chart.points]
-    axis.plot(xs, [y for _, y in chart.points], "o-", color="#3b7dd8", label="measured")
+    axis.plot(xs, [y for _, y in chart.points], "o-", color=BAR, label="measured")
     first_x, first_y = chart.points[0]
     axis.plot([0, xs[-1]], [0, first_y * xs[-1] / first_x], "--", color="0.6", label="linear in the first")
     axis.set_xlim(0)

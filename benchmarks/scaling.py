@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.machine import commit, machine
 from benchmarks.stages import SPEECH, WARM_UP, versions
@@ -40,11 +41,12 @@ def measure(
         for size in {size for size, _ in points}
     }
     many = [[engines[size].session(avatar, seed=seed) for seed in range(count)] for size, count in points]
+    speech = load_audio(SPEECH.read_bytes()).analysis
     costs: list[list[float]] = [[] for _ in points]
     for turn in range(ROUNDS):  # all points take turns, so that a busy spell falls on each of them
         for place, (_, count) in enumerate(points):
             frames = max(1, round(seconds * FRAME_RATE / count / ROUNDS))
-            costs[place] += _cost_ms(many[place], frames, WARM_UP if turn == 0 else 1)
+            costs[place] += _cost_ms(many[place], speech, frames, WARM_UP if turn == 0 else 1)
             progress((turn * len(points) + place + 1) / (ROUNDS * len(points)))
     rows = []
     for (size, count), cost in zip(points, costs, strict=True):
@@ -67,6 +69,7 @@ def measure(
         "versions": versions(),
         "settings": {
             "seconds": seconds,
+            "session_size": session_size,
             "quality": "geometric",
             "kernels": backend(),
             "threads": 1,
@@ -78,11 +81,11 @@ def measure(
 
 def missed_bars(result: dict[str, Any]) -> list[str]:
     """Which costs grow faster than pixels or sessions, in words."""
-    rows = result["scaling"]
+    rows, session_size = result["scaling"], result["settings"]["session_size"]
     missed = []
     for unit, chosen in (
         ("pixels", [(row["size"] ** 2, row) for row in rows if row["sessions"] == 1]),
-        ("sessions", [(row["sessions"], row) for row in rows if row["size"] == _session_size(rows)]),
+        ("sessions", [(row["sessions"], row) for row in rows if row["size"] == session_size]),
     ):
         least, first = min(chosen, key=lambda pair: pair[0])
         for amount, row in chosen:
@@ -94,14 +97,8 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
     return missed
 
 
-def _session_size(rows: list[dict[str, Any]]) -> int:
-    """The size whose sessions were counted."""
-    return int(max(rows, key=lambda row: (row["sessions"], row["size"] == 512))["size"])
-
-
-def _cost_ms(sessions: list[Session], frames: int, warm_up: int) -> list[float]:
+def _cost_ms(sessions: list[Session], speech: NDArray[np.float32], frames: int, warm_up: int) -> list[float]:
     """Processor milliseconds of one frame of every session, after some that do not count."""
-    speech = load_audio(SPEECH.read_bytes()).analysis
     count = len(speech) // FRAME_SAMPLES
     cost = []
     for number in range(warm_up + frames):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import commit, machine
+from benchmarks.machine import FRAME_MS, commit, machine, times_ms
 from benchmarks.motion_parts import PARTS, timed_parts
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES
@@ -26,7 +26,6 @@ SPEECH: Final = Path(__file__).parents[1] / "engine" / "assets" / "speech" / "lo
 WARM_UP: Final = 25
 CLOCKS: Final = {"wall": time.perf_counter_ns, "cpu": time.process_time_ns}
 PARTS_FRAMES: Final = 225
-FRAME_MS: Final = 1000.0 / FRAME_RATE
 VERSIONS: Final = ("vividlive", "torch", "numpy", "av", "opencv-python-headless")
 
 FRAME_BARS_MS: Final = {"median_ms": 15.0, "p99_ms": 25.0}
@@ -41,6 +40,7 @@ def measure(
     look_ahead_ms: int = 80,
     quality: Quality = "geometric",
     runtime: RuntimeName = "auto",
+    weights: Path | None = None,
     clock: str = "wall",
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def measure(
     (H.264) is listed beside it, because in a call another process does it. ``parts`` is what "motion" consists of,
     measured in a pass of its own.
 
-    clock: "wall", or "cpu" for processor time, which other work on the machine changes less.
+    weights: the networks'. clock: "wall", or "cpu" for processor time, which other work on the machine changes less.
 
     Raises:
         SettingError: another clock.
@@ -60,7 +60,14 @@ def measure(
         raise SettingError(f"expected a clock of {' or '.join(CLOCKS)}, got {clock!r}")
     now = CLOCKS[clock]
     engine = Engine(
-        EngineSettings(size=size, quality=quality, runtime=runtime, badge=True, look_ahead_ms=look_ahead_ms)
+        EngineSettings(
+            size=size,
+            quality=quality,
+            runtime=runtime,
+            weights=weights,
+            badge=True,
+            look_ahead_ms=look_ahead_ms,
+        )
     )
     session = engine.session(avatar, seed=0, timer=StageTimer(now))
     encoder = VideoEncoder(size)
@@ -129,16 +136,9 @@ def _parts(stage: MotionStage, speech: NDArray[np.float32], clock: Clock) -> dic
     return times
 
 
-def summary(times_ms: list[float]) -> dict[str, float]:
+def summary(taken_ms: list[float]) -> dict[str, float]:
     """Median, 95th and 99th percentile and worst of times, and the median's share of a frame's 40 ms."""
-    median, p95, p99, worst = np.quantile(times_ms, [0.5, 0.95, 0.99, 1.0])
-    return {
-        "median_ms": round(float(median), 3),
-        "p95_ms": round(float(p95), 3),
-        "p99_ms": round(float(p99), 3),
-        "max_ms": round(float(worst), 3),
-        "share_of_frame": round(float(median) / FRAME_MS, 4),
-    }
+    return {**times_ms(taken_ms), "share_of_frame": round(float(np.median(taken_ms)) / FRAME_MS, 4)}
 
 
 def missed_bars(result: dict[str, Any]) -> list[str]:

@@ -61,20 +61,20 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
     sizes = [result["settings"].get("size") for result in (before, after)]
     if sizes[0] != sizes[1]:
         raise InputError(f"expected two results for one frame size, got {sizes[0]} and {sizes[1]}")
-    known = {name_of(row): row for row in rows_of(before)}
+    known = {_name_of(row): row for row in rows_of(before)}
     lines = []
     for row in rows_of(after):
         for name, value in row.items():
-            old = known.get(name_of(row), {}).get(name)
+            old = known.get(_name_of(row), {}).get(name)
             if isinstance(value, int | float) and isinstance(old, int | float) and name not in COUNTS:
                 ratio = round(value / old, 3) if old else None
                 lines.append(
-                    {"row": name_of(row), "value": name, "before": old, "after": value, "ratio": ratio}
+                    {"row": _name_of(row), "value": name, "before": old, "after": value, "ratio": ratio}
                 )
     return lines
 
 
-def name_of(row: dict[str, Any]) -> str:
+def _name_of(row: dict[str, Any]) -> str:
     named = [str(row[key]) for key in ("way", "evaluation", "kernel", "batch", "name") if key in row]
     return " ".join(named) or str(row.get("sessions"))
 

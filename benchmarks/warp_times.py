@@ -1,6 +1,7 @@
 """The learned renderer's warps on a real frame, beside the reading alone in OpenCV and in torch."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import cv2
@@ -8,91 +9,72 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.candidate import Candidate, WrongAnswerError
+from benchmarks.candidate import Group, Way
 from kernels.build import Backend
-from kernels.warp import Box, reference, refine, warp_features, warp_image
+from kernels.warp import reference, refine, warp_features, warp_image
+from kernels.warp.cases import PORTABLE_LEVELS_OFF, PORTABLE_SHARE_OFF
+from kernels.warp.reference import Box
 
 CHANNELS: Final = 64
 """Of the features."""
 
 
-def warps(frame: NDArray[np.uint32], backends: Sequence[Backend]) -> dict[str, list[Candidate]]:
-    """What there is to time of each warp, checked: a box of 3/4 of the frame's side, networks at half of its side.
-
-    Raises:
-        WrongAnswerError: the compiled kernels differ from their definitions.
-    """
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+def warps(frame: NDArray[np.uint32], backends: Sequence[Backend]) -> list[Group]:
+    """What there is to time of each warp: a box of 3/4 of the frame's side, networks at half of its side."""
     size = len(frame)
     box = size // 8, size // 8, size * 3 // 4
-    return {
-        "refine": _refine(frame, box, size // 2, backends),
-        "warp_image": _warp_image(frame, box, size // 2, backends),
-        "warp_features": _warp_features(size // 4, backends),
-    }
+    return [
+        _refine(frame, box, size // 2, backends),
+        _warp_image(frame, box, size // 2, backends),
+        _warp_features(size // 4, backends),
+    ]
 
 
-def _refine(frame: NDArray[np.uint32], box: Box, n: int, backends: Sequence[Backend]) -> list[Candidate]:
+def _refine(frame: NDArray[np.uint32], box: Box, n: int, backends: Sequence[Backend]) -> Group:
     maps = np.concatenate([_swirl(n), 9 * _swirl(n), _swirl(n)])[:5].copy()
     out, want = np.zeros_like(frame), np.zeros_like(frame)
     reference.refine(frame, box, maps, want)
-    moved = maps.nbytes + frame.nbytes + out.nbytes
-    made = _own("refine", backends, lambda chosen: refine(frame, box, maps, out, chosen), out, want, moved)
-    return made + _frame_readers(frame, _positions(maps[:2], box, box[2]), moved)
+    found = _own(partial(refine, frame, box, maps, out), out, backends, PORTABLE_LEVELS_OFF)
+    found += _frame_readers(frame, _positions(maps[:2], box, box[2]))
+    return Group("refine", (want,), found, maps.nbytes + frame.nbytes + out.nbytes)
 
 
-def _warp_image(frame: NDArray[np.uint32], box: Box, n: int, backends: Sequence[Backend]) -> list[Candidate]:
+def _warp_image(frame: NDArray[np.uint32], box: Box, n: int, backends: Sequence[Backend]) -> Group:
     flow = _swirl(n)
     out, want = np.zeros((3, n, n), np.float32), np.zeros((3, n, n), np.float32)
     reference.warp_image(frame, box, flow, want)
-    moved = flow.nbytes + box[2] ** 2 * 4 + out.nbytes
-    made = _own(
-        "warp_image", backends, lambda chosen: warp_image(frame, box, flow, out, chosen), out, want, moved
-    )
+    found = _own(partial(warp_image, frame, box, flow, out), out, backends, PORTABLE_LEVELS_OFF / 255)
     samples = -(-box[2] // n)
-    return made + _frame_readers(frame, _positions(flow, box, n * samples), moved)
+    found += _frame_readers(frame, _positions(flow, box, n * samples))
+    return Group("warp_image", (want,), found, flow.nbytes + box[2] ** 2 * 4 + out.nbytes)
 
 
-def _warp_features(n: int, backends: Sequence[Backend]) -> list[Candidate]:
+def _warp_features(n: int, backends: Sequence[Backend]) -> Group:
     features = np.random.default_rng(0).normal(size=(n, n, CHANNELS)).astype(np.float32)
     flow, occlusion = _swirl(n), np.linspace(0, 1, n * n, dtype=np.float32).reshape(n, n)
     out, want = np.zeros_like(features), np.zeros_like(features)
     reference.warp_features(features, flow, occlusion, want)
-    moved = features.nbytes + flow.nbytes + occlusion.nbytes + out.nbytes
-    made = _own(
-        "warp_features",
-        backends,
-        lambda chosen: warp_features(features, flow, occlusion, out, chosen),
-        out,
-        want,
-        moved,
-    )
+    off = PORTABLE_SHARE_OFF * float(np.ptp(features))
+    found = _own(partial(warp_features, features, flow, occlusion, out), out, backends, off)
     positions = np.stack(np.meshgrid(np.arange(n), np.arange(n))).astype(np.float32) + flow
-    return made + _readers(features, positions, moved)
+    moved = features.nbytes + flow.nbytes + occlusion.nbytes + out.nbytes
+    return Group("warp_features", (want,), found + _readers(features, positions), moved)
 
 
 def _own(
-    kernel: str,
-    backends: Sequence[Backend],
-    run: Callable[[Backend], None],
-    out: NDArray[Any],
-    want: NDArray[Any],
-    moved: int,
-) -> list[Candidate]:
-    """The project's own paths, of which the compiled one must write ``want`` into ``out``."""
-    if "cpu" in backends:
-        run("cpu")
-        if not np.array_equal(out, want):
-            raise WrongAnswerError(f"{kernel} differs from its definition")
-    return [Candidate(name, lambda name=name: run(name), moved) for name in backends]  # type: ignore[misc]
+    run: Callable[[Backend], None], out: NDArray[Any], backends: Sequence[Backend], portable_off: float
+) -> list[Way]:
+    """The project's own paths."""
+    return [
+        Way(name, partial(run, name), (out,), portable_off if name == "portable" else 0) for name in backends
+    ]
 
 
-def _frame_readers(frame: NDArray[np.uint32], positions: NDArray[np.float32], moved: int) -> list[Candidate]:
-    return _readers(frame.view(np.uint8).reshape(*frame.shape, 4), positions, moved)
+def _frame_readers(frame: NDArray[np.uint32], positions: NDArray[np.float32]) -> list[Way]:
+    return _readers(frame.view(np.uint8).reshape(*frame.shape, 4), positions)
 
 
-def _readers(image: NDArray[Any], positions: NDArray[np.float32], moved: int) -> list[Candidate]:
+def _readers(image: NDArray[Any], positions: NDArray[np.float32]) -> list[Way]:
     """The lookup alone, at positions that are there already: OpenCV in the image's type, torch in float32."""
     height, width = image.shape[:2]
     x, y = positions
@@ -111,8 +93,8 @@ def _readers(image: NDArray[Any], positions: NDArray[np.float32], moved: int) ->
             )
 
     return [
-        Candidate("OpenCV remap alone", remap, moved),
-        Candidate("torch grid_sample alone", sample, moved),
+        Way("OpenCV remap alone", remap, off=None),
+        Way("torch grid_sample alone", sample, off=None),
     ]
 
 

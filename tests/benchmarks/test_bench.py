@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import kernel_times, latency, motion, quality, quick, scaling, sessions, stages
-from benchmarks.candidate import WrongAnswerError
+from benchmarks.candidate import Group, Way, WrongAnswerError, check
 from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
 from benchmarks.plots import write_plots
@@ -15,7 +15,6 @@ from benchmarks.tables import bars, compared, rows_of
 from engine.avatar.avatar import Avatar
 from engine.errors import InputError, SettingError
 from engine.training.evaluate.report import Bar, Report
-from kernels.build import backend
 from tests.engine.render.made_up import mouth_avatar
 
 
@@ -92,8 +91,6 @@ def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: 
     } | warps
     assert sum(row["name"] == "torch grid_sample alone" for row in measured["kernels"]) == len(warps)
     assert all(row["median_ms"] > 0 for row in measured["kernels"])
-    if backend() != "cpu":
-        pytest.skip("no compiled kernels here: nothing is held against the definitions")
 
     def wrong(image: np.ndarray, out: np.ndarray) -> None:
         out[:] = 0
@@ -105,6 +102,23 @@ def test_kernels_are_checked_before_they_are_timed(avatar: Avatar, monkeypatch: 
     monkeypatch.setattr("benchmarks.warp_times.reference.warp_features", lambda *arguments: None)
     with pytest.raises(WrongAnswerError, match="warp_features"):
         kernel_times.measure(avatar, size=64, repeats=2)
+
+
+def test_a_way_is_held_against_the_definition_as_far_as_it_says() -> None:
+    want = np.full((2, 3), 0xFF102030, np.uint32)
+    out = np.zeros_like(want)
+    group = Group("drawing", (want,), [], want.nbytes)
+    off = want + np.uint32(0x000300)
+    check(group, Way("exact", lambda: np.copyto(out, want), (out,)))
+    check(group, Way("near", lambda: np.copyto(out, off), (out,), off=3))
+    check(group, Way("other work", lambda: None, off=None))
+    for way in (
+        Way("too far", lambda: np.copyto(out, off), (out,), off=2),
+        Way("not exact", lambda: np.copyto(out, off), (out,)),
+        Way("nothing", lambda: None, (want.copy(),)),
+    ):
+        with pytest.raises(WrongAnswerError, match=f"drawing by {way.name} differs"):
+            check(group, way)
 
 
 def test_motion_is_timed_in_every_runtime_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +168,7 @@ def scaled(costs: dict[tuple[int, int], float]) -> dict[str, Any]:
         "benchmark": "scaling",
         "machine": about,
         "commit": "abc",
-        "settings": {},
+        "settings": {"session_size": 512},
         "scaling": rows,
     }
 

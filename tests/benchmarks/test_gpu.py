@@ -13,6 +13,7 @@ from benchmarks.gpu import Pack, measure, missed_bars
 from benchmarks.gpu_pack import make_pack
 from benchmarks.tables import rows_of
 from kernels.composite import reference as composite_reference
+from kernels.warp import reference as warp_reference
 from tests.engine.render.made_up import mouth_avatar
 from tests.kernels.emulated import EmulatedLauncher
 from tests.kernels.test_rasterise import skip_without
@@ -78,15 +79,19 @@ def test_a_wrong_frame_is_not_timed(pack: Pack, emulated: EmulatedLauncher) -> N
 
 
 def test_the_session_checks_every_kernel(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("rasterise", "composite", "colour"):
+    for module in ("rasterise", "composite", "colour", "warp"):
         monkeypatch.setattr(f"kernels.{module}.cuda.launcher", lambda: emulated)
     monkeypatch.setattr(gpu_session, "launcher", lambda: emulated)
-    for check in (gpu_session.check_rasterise, gpu_session.check_composite, gpu_session.check_colour):
+    checks = gpu_session.check_rasterise, gpu_session.check_composite, gpu_session.check_colour
+    for check in (*checks, gpu_session.check_warp):
         assert check("cpu") > 3
     assert gpu_session.check_layers("cpu") == 9
     monkeypatch.setattr(composite_reference, "SMOOTH_TEXELS", np.float32(400))
     with pytest.raises(AssertionError, match="of the values differ"):
         gpu_session.check_composite("cpu")
+    monkeypatch.setattr(warp_reference, "HALF", np.float32(0.4))
+    with pytest.raises(AssertionError, match="of the values differ"):
+        gpu_session.check_warp("cpu")
 
 
 def test_a_machine_with_torch_and_numpy_alone_can_run_it() -> None:
