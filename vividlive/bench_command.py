@@ -7,13 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import InputError, SettingError, UnavailableError
+from vividlive.options import JsonOption, WeightsOption
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
 bench = typer.Typer(help="Measure how fast this machine is.", invoke_without_command=True)
 
-JsonOption = Annotated[
-    str | None, typer.Option("--json", help="Write the result as JSON to PATH, or - for stdout.")
-]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes, less exact.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit with 3 when a bar is missed.")]
 SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
@@ -35,16 +33,21 @@ def everything(
     json_path: JsonOption = None,
 ) -> None:
     """Measure how fast this machine is: a command for each benchmark, or --quick for a first answer."""
+    given = json_path is not None or out is not None or avatar is not None
     if context.invoked_subcommand is not None:
+        if quick or given:
+            raise SettingError(f"expected options after the benchmark's name, {context.invoked_subcommand}")
         return
     if not quick:
+        if given:
+            raise SettingError("expected --quick or a benchmark's name with these options: add one")
         stdout.print(context.get_help(), markup=False, highlight=False)
         return
     from benchmarks import quick as benchmark
     from benchmarks.html_report import report as page
     from benchmarks.tables import bars, tables
 
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     with progress_bar("quick") as progress:
         results = benchmark.measure(subject, progress=progress)
     if json_path is not None:
@@ -68,6 +71,7 @@ def stages(
     runtime: Annotated[
         str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
     ] = "auto",
+    weights: WeightsOption = None,
     backend: Annotated[str, typer.Option(help="cpu, or cuda for batches of frames on a GPU.")] = "cpu",
     clock: Annotated[
         str, typer.Option(help="wall, or cpu: processor time, for machines that do other work too.")
@@ -80,11 +84,12 @@ def stages(
     if backend not in ("cpu", "cuda"):
         raise SettingError(f"expected a backend of cpu or cuda, got {backend!r}")
     if backend == "cuda":
+        _refuse_without_effect(look_ahead_ms, quality, runtime, weights, clock)
         _stages_on_gpu(size, avatar, quick, check, json_path)
         return
     from benchmarks import stages as benchmark
 
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     with progress_bar("stages") as progress:
         result = benchmark.measure(
             subject,
@@ -93,10 +98,27 @@ def stages(
             look_ahead_ms=look_ahead_ms,
             quality=quality,  # type: ignore[arg-type]  # the engine checks it
             runtime=runtime,  # type: ignore[arg-type]
+            weights=weights,
             clock=clock,
             progress=progress,
         )
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+
+
+def _refuse_without_effect(
+    look_ahead_ms: int, quality: str, runtime: str, weights: Path | None, clock: str
+) -> None:
+    """Batches on a GPU are drawn geometrically from made-up motions."""
+    given = {
+        "--look-ahead-ms": look_ahead_ms != 80,
+        "--quality": quality != "geometric",
+        "--runtime": runtime != "auto",
+        "--weights": weights is not None,
+        "--clock": clock != "wall",
+    }
+    if any(given.values()):
+        named = ", ".join(name for name, differs in given.items() if differs)
+        raise SettingError(f"expected --backend cuda without {named}, which it does not heed: leave that out")
 
 
 def _stages_on_gpu(size: int, avatar: Path | None, quick: bool, check: bool, json_path: str | None) -> None:
@@ -108,7 +130,7 @@ def _stages_on_gpu(size: int, avatar: Path | None, quick: bool, check: bool, jso
         launcher()
     except CudaUnavailableError as error:
         raise UnavailableError(str(error)) from error
-    pack = make_pack(_avatar(avatar), size)
+    pack = make_pack(_subject(avatar), size)
     with progress_bar("stages") as progress:
         result = benchmark.measure(pack, frames=50 if quick else 500, progress=progress)
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
@@ -128,7 +150,7 @@ def latency(
     """Split the time from a sample of sound to the packet that shows it into pieces, for both look-aheads."""
     from benchmarks import latency as benchmark
 
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     with progress_bar("latency") as progress:
         result = benchmark.measure(
             subject, size=size, seconds=5.0 if quick else 30.0, browser=browser, progress=progress
@@ -149,7 +171,7 @@ def scaling(
 
     if most < 1:
         raise SettingError(f"expected at least one session, got {most}")
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     counts = sorted({1, most, *(2**k for k in range(most.bit_length()))})
     with progress_bar("scaling") as progress:
         result = benchmark.measure(
@@ -185,7 +207,7 @@ def kernels(
     """Time each kernel on a real frame, after checking that it computes its definition."""
     from benchmarks import kernel_times as benchmark
 
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     with progress_bar("kernels") as progress:
         result = benchmark.measure(subject, size=size, repeats=30 if quick else 200, progress=progress)
     _finish(result, json_path, [])
@@ -202,7 +224,7 @@ def sessions(
     """Count how many avatars hold 25 frames a second with under 1 % misses, encoding included."""
     from benchmarks import sessions as benchmark
 
-    subject = _avatar(avatar)
+    subject = _subject(avatar)
     with progress_bar("sessions") as progress:
         result = benchmark.measure(
             subject, size=size, seconds=5.0 if quick else 20.0, most=4 if quick else 8, progress=progress
@@ -283,15 +305,10 @@ def report(
             stdout.print(str(path), markup=False)
 
 
-def _avatar(bundle: Path | None) -> Any:
-    from engine.avatar.avatar import Avatar
+def _subject(bundle: Path | None) -> Any:
+    from benchmarks.subject import bundled_avatar
 
-    if bundle is not None:
-        return Avatar.load(bundle)
-    from benchmarks.live_page import PORTRAITS
-    from engine.avatar.create import create_avatar
-
-    return create_avatar(next(PORTRAITS.glob("grace_hopper.*")), rights="public-domain")
+    return bundled_avatar(bundle)
 
 
 def _finish(result: dict[str, Any], json_path: str | None, missed: list[str]) -> None:

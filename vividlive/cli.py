@@ -13,7 +13,7 @@ import typer
 from engine.errors import SettingError, VividliveError
 from vividlive.bench_command import bench
 from vividlive.evaluate_command import evaluate
-from vividlive.options import JsonOption, LookAheadOption
+from vividlive.options import JsonOption, LookAheadOption, WeightsOption
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
 from vividlive.terminal import (
@@ -91,9 +91,7 @@ def render(
     runtime: Annotated[
         str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
     ] = "auto",
-    weights: Annotated[
-        Path | None, typer.Option(help="The networks' weights, if not those that ship.")
-    ] = None,
+    weights: WeightsOption = None,
     look_ahead_ms: LookAheadOption = 80,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = False,
     rights: RightsOption = RightsChoice.unstated,

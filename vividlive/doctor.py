@@ -61,7 +61,7 @@ def _networks() -> str:
     from engine.render.neural.runtime import WEIGHTS, chosen_runtime
 
     if not WEIGHTS.is_file():
-        return f"weights are missing: {WEIGHTS}"
+        return f"no weights at {WEIGHTS}: train some with `vividlive train renderer` and give --weights"
     return f"{chosen_runtime('auto')}, one thread of the CPU; used with --quality neural"
 
 

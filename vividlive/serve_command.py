@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from vividlive.options import WeightsOption
+
 
 def serve(
     host: Annotated[
@@ -23,9 +25,7 @@ def serve(
     quality: Annotated[
         str | None, typer.Option(help="auto, geometric or neural (refined by networks).", show_default=False)
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="The networks' weights, if not those that ship.", show_default=False)
-    ] = None,
+    weights: WeightsOption = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="How many avatars live at a time; 2.")] = None,
     max_viewers: Annotated[int | None, typer.Option(help="How many see them, all together; 32.")] = None,
