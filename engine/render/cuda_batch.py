@@ -3,7 +3,9 @@
 Needs torch, NumPy and a launcher of the kernels alone. A frame of a batch: the numbers (``cuda_drive.CONTROLS``) are copied to
 the device; torch drives the meshes; two kernels a layer draw them; one makes I420; the batch is copied to pinned memory,
 and an event says when it is there. From the third frame of a batch size on all but the two copies is one CUDA graph.
-Nothing inside waits for the device or allocates on it.
+Nothing inside waits for the device or copies from it. torch takes memory for what it computes on the way (``drive``): from
+its cache in the first two frames, and once, while a graph is recorded, from a pool that the graphs of all sizes share; a
+replay allocates nothing.
 """
 
 from collections.abc import Sequence
@@ -82,7 +84,8 @@ class Pending:
 class CudaBatch:
     """Draws the first B of its faces at once; not for use from two threads.
 
-    device: "cpu" is for tests, with a launcher that runs there. painter, driven: what draws, and what it draws.
+    device: "cpu" is for tests, with a launcher that runs there, and "meta" for counting, with one that does nothing.
+    painter, driven: what draws, and what it draws.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class CudaBatch:
         device: str = "cuda",
     ) -> None:
         self.rows, self.size, self._room = len(faces), faces[0].size, room
-        self._device, self._on_gpu = device, device != "cpu"
+        self._device, self._on_gpu = device, torch.device(device).type == "cuda"
         limits = Limits(room.vertices, room.triangles, room.layers, 1 + room.outlines, room.sets)
         self.painter = CudaPainter(self.rows, self.size, limits, launcher, device)
         self.driven = new_driven(self.rows, room.sets, room.vertices, room.outlines, self.size, device)
@@ -110,12 +113,17 @@ class CudaBatch:
         self._turn = 0
         self._drawn: dict[int, int] = {}
         self._graphs: dict[int, Any] = {}
+        # Graphs may share it, as they run one after the other and leave nothing in it.
+        self._pool: Any = torch.cuda.graph_pool_handle() if self._on_gpu else None
         self._marks: dict[int, DeviceMarks] = {}
         self._last: tuple[int, Any] | None = None
 
     @property
     def bytes_per_session(self) -> int:
-        """Device memory of one row: its face and its buffers, without what torch and CUDA need for themselves."""
+        """Device memory of one row: its face and its buffers, without what torch and CUDA need for themselves.
+
+        Nor what torch takes on the way: ``python -m benchmarks.floor`` counts that.
+        """
         tensors = (*self._tensors.values(), *vars(self.driven).values(), self._control)
         shared = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return int(shared) // self.rows + self.painter.bytes_per_row
@@ -168,7 +176,7 @@ class CudaBatch:
         if self._on_gpu and count not in self._graphs and self._drawn.get(count, 0) >= WARM_UP:
             torch.cuda.synchronize()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, pool=self._pool):
                 self._draw(count)
             self._graphs[count] = graph
         if count in self._graphs:
