@@ -42,6 +42,9 @@ MOST_CREATION_S: Final = 3.0
 def evaluate_head(paths: Path | list[Path], *, progress: Progress | None = None) -> Report:
     """Make an avatar of every portrait (of clips: the first frame) and hold it against the bars.
 
+    Every portrait has to meet every bar, but for landmarks, whose median over the portraits counts; the notes name
+    portraits whose own median is above that bar.
+
     Columns: "face_db", "mouth_db": the photo's own expression drawn again, against the photo. "landmark_px": median
     distance of found to commanded landmarks over all test expressions, pixels of 512; "worst_pose": where that median
     is largest. "lips", "lids": the widest gap that should be shut, by the mesh and as seen, pixels. "yaw", "jaw":
@@ -64,7 +67,7 @@ def evaluate_head(paths: Path | list[Path], *, progress: Progress | None = None)
             progress((number + 1) / len(portraits))
     if not rows:
         raise PhotoError(f"expected a photo that can become an avatar; {refused[0]}")
-    return Report("head", tuple(rows), _bars(rows), tuple(refused))
+    return Report("head", tuple(rows), _bars(rows), (*refused, *_astray(rows)))
 
 
 def measure_head(photo: Image, landmarker: FaceLandmarker) -> dict[str, Value]:
@@ -107,10 +110,12 @@ def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
         values = [float(row[column]) for row in rows for column in columns]  # type: ignore[arg-type]
         return min(values) if low else max(values)
 
+    # The landmarker itself errs by more on single portraits (docs/design/avatar.md), so all count together here.
+    landmarks = float(np.median([float(row["landmark_px"]) for row in rows]))  # type: ignore[arg-type]
     return (
         Bar("face PSNR, dB", worst("face_db", low=True), least=LEAST_FACE_DB),
         Bar("mouth PSNR, dB", worst("mouth_db", low=True), least=LEAST_MOUTH_DB),
-        Bar("landmarks, px", worst("landmark_px"), most=MOST_LANDMARK_PX),
+        Bar("landmarks, median over portraits, px", landmarks, most=MOST_LANDMARK_PX),
         Bar("expressions without a face", worst("lost"), most=0),
         Bar("lips that should meet, px", worst("lips_px", "lips_seen_px"), most=MOST_GAP_PX),
         Bar("lids that should meet, px", worst("lids_px", "lids_seen_px"), most=MOST_GAP_PX),
@@ -118,6 +123,12 @@ def _bars(rows: list[dict[str, Value]]) -> tuple[Bar, ...]:
         Bar("popping blocks", worst("pops"), most=0),
         Bar("creation, s", worst("made_s"), most=MOST_CREATION_S),
     )
+
+
+def _astray(rows: list[dict[str, Value]]) -> list[str]:
+    """The portraits whose landmarks are found farther from the mesh than the bar on all of them allows."""
+    far = [row for row in rows if float(row["landmark_px"]) > MOST_LANDMARK_PX]  # type: ignore[arg-type]
+    return [f"{row['portrait']}: landmarks lie {row['landmark_px']:.2f} px off in the median" for row in far]
 
 
 @dataclass(frozen=True)
