@@ -6,6 +6,7 @@ VividliveError
 │   ├── AudioError        a recording or a chunk of samples
 │   ├── BundleError       a saved avatar
 │   └── SettingError      an option out of its range
+├── DeviceLostError       a GPU that failed in the midst of its work
 └── UnavailableError      something this machine or this version does not have
 
 A message says in one line what was expected, what came, and what to do.
@@ -34,6 +35,10 @@ class BundleError(InputError):
 
 class SettingError(InputError):
     """A setting is outside its range."""
+
+
+class DeviceLostError(VividliveError):
+    """A GPU failed or its memory is full; what drew on it draws nothing more."""
 
 
 class UnavailableError(VividliveError):

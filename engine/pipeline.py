@@ -1,17 +1,17 @@
-"""One session of a talking portrait: push audio, clear, iterate frames."""
+"""Sessions of a talking portrait: push audio, clear, iterate frames."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.conventions import DEFAULT_FRAME_SIZE, FRAME_SAMPLES, FRAME_SIZES, LOOK_AHEADS_MS
-from engine.errors import SettingError
+from engine.errors import SettingError, UnavailableError
 from engine.motion.manner import own_manner
 from engine.motion.stage import WEIGHTS as MOTION_WEIGHTS
 from engine.motion.stage import MotionStage, MotionStyle
@@ -25,8 +25,14 @@ from engine.speech.samples import check_samples
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
 
+if TYPE_CHECKING:
+    from engine.render.cuda_rows import CudaRows  # imports torch
+
 Quality = Literal["auto", "geometric", "neural"]
 QUALITIES: Final = get_args(Quality)
+
+Device = Literal["cpu", "cuda"]
+DEVICES: Final = get_args(Device)
 
 Renderer = GeometricRenderer | NeuralRenderer
 
@@ -42,6 +48,7 @@ class EngineSettings:
     quality: "geometric", or "neural": refined by networks. "auto" is what looks best: geometric, as long as people do
         not prefer these networks' frames.
     runtime: what runs the networks, see ``engine.render.neural.runtime``. weights: theirs, by default its ``WEIGHTS``.
+    device: where frames are drawn. "cuda" draws those of many sessions together (``Engine.draw``).
     badge: whether frames carry the "AI-generated" badge.
     look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
     """
@@ -50,6 +57,7 @@ class EngineSettings:
     quality: Quality = "auto"
     runtime: RuntimeName = "auto"
     weights: Path | None = None
+    device: Device = "cpu"
     badge: bool = False
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
 
@@ -64,6 +72,10 @@ class EngineSettings:
             )
         if self.quality not in QUALITIES:
             raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
+        if self.device not in DEVICES:
+            raise SettingError(f"expected a device of {', '.join(DEVICES)}, got {self.device!r}")
+        if self.device == "cuda" and self.quality == "neural":
+            raise SettingError('expected device "cpu" with quality "neural": a GPU draws geometric frames')
         if self.runtime not in RUNTIMES:
             raise SettingError(f"expected a runtime of {', '.join(RUNTIMES)}, got {self.runtime!r}")
 
@@ -75,7 +87,8 @@ class Frame:
     Convention:
         number: frame number since the session began.
         first_sample, samples: float32 [640] at 16 kHz, the sound that this picture shows, and its number.
-        rgbx: uint32 [size, size], R in the lowest byte, top-left origin.
+        rgbx: uint32 [size, size], R in the lowest byte, top-left origin; None where a GPU drew, which hands over
+            ``i420`` alone.
         i420: uint8 [size * 3 // 2, size], the same picture as planar I420.
         stage_ms: milliseconds that each stage took for this frame.
         motion: the values that were drawn.
@@ -84,24 +97,35 @@ class Frame:
     number: int
     first_sample: int
     samples: NDArray[np.float32]
-    rgbx: NDArray[np.uint32]
+    rgbx: NDArray[np.uint32] | None
     i420: NDArray[np.uint8]
     stage_ms: dict[str, float]
     motion: Motion
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
-        """The picture as uint8 [size, size, 3], RGB."""
+        """The picture as uint8 [size, size, 3], RGB.
+
+        Raises:
+            UnavailableError: a GPU drew it.
+        """
+        if self.rgbx is None:
+            raise UnavailableError(
+                'expected a frame of an engine with device="cpu": a GPU hands over I420 alone'
+            )
         return rgb_of(self.rgbx)
 
 
 class Engine:
-    """Weights and settings that all sessions share; it never changes after it is made.
+    """Weights and settings that all sessions share, and on a GPU the batch that draws them.
+
+    With ``device="cpu"`` it never changes after it is made, and sessions may run on threads of their own; with "cuda" one
+    thread draws.
 
     networks: what refines frames at the neural quality, else None.
 
     Raises:
-        UnavailableError: the neural quality's weights or runtime are missing.
+        UnavailableError: the neural quality's weights or runtime, the GPU or what it needs are missing.
     """
 
     def __init__(self, settings: EngineSettings | None = None) -> None:
@@ -110,11 +134,17 @@ class Engine:
         self.networks: NeuralRuntime | None = None
         if self.settings.quality == "neural":
             self.networks = open_runtime(self.settings.runtime, weights=self.settings.weights or WEIGHTS)
+        self._rows = _cuda_rows(self.settings) if self.settings.device == "cuda" else None
 
     @property
     def look_ahead_samples(self) -> int:
         """Samples at 16 kHz after a frame's own that must be pushed before the frame is ready."""
         return self.motion.look_ahead_samples
+
+    @property
+    def at_once(self) -> int:
+        """How many frames, each of another session, it is worth to ask ``draw`` for at once."""
+        return 1 if self._rows is None else self._rows.most
 
     def prepare(self, avatar: Avatar) -> Renderer:
         """Make an avatar ready to be drawn by one session.
@@ -134,6 +164,38 @@ class Engine:
         timer: by default one of the wall's time.
         """
         return Session(self, avatar, seed, timer)
+
+    def draw(
+        self,
+        sessions: Sequence["Session"],
+        motions: Sequence[Motion],
+        *,
+        supersample: bool = True,
+        neural: bool = True,
+    ) -> list[Frame]:
+        """Draw the next frame of each of several sessions of this engine, on a GPU as one batch.
+
+        supersample, neural: as for ``Session.render``. The device's stages in ``Frame.stage_ms`` are the batch's.
+
+        Raises:
+            DeviceLostError: the GPU failed; this engine draws nothing more.
+        """
+        if self._rows is None:
+            return [
+                session._draw(motion, supersample, neural)
+                for session, motion in zip(sessions, motions, strict=True)
+            ]
+        wanted = [(session, session._face, motion) for session, motion in zip(sessions, motions, strict=True)]
+        pictures, device_ms = self._rows.draw(wanted, supersample)
+        return [
+            session._frame(motion, None, picture, device_ms)
+            for (session, _, motion), picture in zip(wanted, pictures, strict=True)
+        ]
+
+    def release(self, session: "Session") -> None:
+        """Give back what a GPU keeps of a session; ``Session.close`` does so, too."""
+        if self._rows is not None:
+            self._rows.free(session)
 
 
 class Session:
@@ -208,6 +270,25 @@ class Session:
     def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> Frame:
         """Draw one frame. ``supersample=False`` saves time on mouth and eyes at some loss of quality;
         ``neural=False`` does without the networks, which fade out over some frames."""
+        (frame,) = self._engine.draw([self], [motion], supersample=supersample, neural=neural)
+        return frame
+
+    def close(self) -> None:
+        """Give back what a GPU keeps of this session."""
+        self._engine.release(self)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame that is ready, oldest first."""
+        for motion in self.motions():
+            yield self.render(motion)
+
+    @property
+    def _face(self) -> GeometricRenderer:
+        assert isinstance(self._renderer, GeometricRenderer)
+        return self._renderer
+
+    def _draw(self, motion: Motion, supersample: bool, neural: bool) -> Frame:
+        """``render`` on the CPU."""
         size = self._engine.settings.size
         if isinstance(self._renderer, NeuralRenderer):
             toward = 1.0 if neural else 0.0
@@ -220,13 +301,17 @@ class Session:
         with self._timer.stage("colour"):
             i420 = np.empty((size * 3 // 2, size), np.uint8)
             rgbx_to_i420(rgbx, i420)
-        samples = self._show(motion)
-        return Frame(motion.number, motion.first_sample, samples, rgbx, i420, self._timer.take(), motion)
+        return self._frame(motion, rgbx, i420, {})
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield every frame that is ready, oldest first."""
-        for motion in self.motions():
-            yield self.render(motion)
+    def _frame(
+        self,
+        motion: Motion,
+        rgbx: NDArray[np.uint32] | None,
+        i420: NDArray[np.uint8],
+        device_ms: dict[str, float],
+    ) -> Frame:
+        stage_ms = self._timer.take() | device_ms
+        return Frame(motion.number, motion.first_sample, self._show(motion), rgbx, i420, stage_ms, motion)
 
     def _next_motion(self) -> Motion | None:
         """Let the motion stage hear one frame's samples at a time until it has a motion."""
@@ -253,3 +338,9 @@ class Session:
         self._sound = self._sound[start + FRAME_SAMPLES :]
         self._sound_start = motion.first_sample + FRAME_SAMPLES
         return shown
+
+
+def _cuda_rows(settings: EngineSettings) -> "CudaRows":
+    from engine.render.cuda_rows import CudaRows
+
+    return CudaRows(settings.badge)

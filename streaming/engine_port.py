@@ -1,7 +1,7 @@
 """The engine as the worker sees it; tests put a drawn test picture in its place."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -29,31 +29,38 @@ class SessionLike(Protocol):
     def push_audio(self, samples: NDArray[np.float32]) -> None: ...
     def clear(self) -> int: ...
     def motions(self) -> Iterator[Motion]: ...
-    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> FrameLike: ...
     def set_style(self, style: Any) -> None: ...
     def set_listening(self, heard: bool) -> None: ...
     def set_avatar(self, prepared: Any) -> None: ...
+    def close(self) -> None: ...
 
 
 class EnginePort(Protocol):
     """An engine that opens sessions for avatars on disk.
 
     ``load_avatar`` and ``prepare``, which makes an avatar ready to be drawn by one session, are slow and may be called
-    on another thread than the rest.
+    on another thread than the rest. ``draw`` makes one frame for each of at most ``at_once`` sessions; a
+    ``DeviceLostError`` of it means that this engine draws nothing more.
     """
+
+    @property
+    def at_once(self) -> int: ...
 
     def load_avatar(self, path: str) -> Any: ...
     def prepare(self, avatar: Any) -> Any: ...
     def session(self, prepared: Any, seed: int) -> SessionLike: ...
     def style(self, expressiveness: float, head_motion: float) -> Any: ...
+    def draw(
+        self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool
+    ) -> Sequence[FrameLike]: ...
 
 
 @dataclass(frozen=True)
 class EngineOptions:
     """How the worker's engine is made. ``factory`` is "module:function", called with these options.
 
-    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``. quality, weights: of the frames, as in
-    ``EngineSettings``.
+    look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``. quality, weights, device: of the frames,
+    as in ``EngineSettings``.
     """
 
     factory: str = "streaming.engine_port:real_engine"
@@ -62,6 +69,7 @@ class EngineOptions:
     look_ahead_ms: int = LOOK_AHEADS_MS[0]
     quality: Literal["auto", "geometric", "neural"] = "auto"
     weights: Path | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 def load_object(path: str) -> Callable[..., Any]:
@@ -90,10 +98,16 @@ class RealEngine:
                 size=options.size,
                 quality=options.quality,
                 weights=options.weights,
+                device=options.device,
                 badge=options.badge,
                 look_ahead_ms=options.look_ahead_ms,
             )
         )
+
+    @property
+    def at_once(self) -> int:
+        """How many sessions it is worth to draw at once."""
+        return self._engine.at_once
 
     def load_avatar(self, path: str) -> Any:
         """Read an avatar bundle."""
@@ -114,6 +128,12 @@ class RealEngine:
         from engine.motion.stage import MotionStyle
 
         return MotionStyle(expressiveness=expressiveness, head_motion=head_motion)
+
+    def draw(
+        self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool
+    ) -> Sequence[FrameLike]:
+        """One frame for each session."""
+        return self._engine.draw(sessions, motions, supersample=supersample, neural=neural)
 
 
 def real_engine(options: EngineOptions) -> EnginePort:

@@ -53,7 +53,7 @@ def _number(given: Any) -> Any:
 class ServeSettings(BaseModel):
     """Settings of ``serve``; unknown keys are refused.
 
-    quality, weights: of the frames, see ``engine.pipeline.EngineSettings``.
+    quality, weights, device: of the frames, see ``engine.pipeline.EngineSettings``.
     latency_ms: from the arrival of the first sample that a frame shows to that frame leaving. None is
         ``DEFAULT_LATENCY_MS``, or what this machine needs if that is more; a number is kept or refused.
     av_offset_ms: how much sooner sound leaves than its picture, because the browser plays it later; steered by
@@ -86,6 +86,7 @@ class ServeSettings(BaseModel):
     size: Annotated[Literal[256, 512, 768], BeforeValidator(_number)] = 512
     quality: Literal["auto", "geometric", "neural"] = "auto"
     weights: Path | None = None
+    device: Literal["cpu", "cuda"] = "cpu"
     latency_ms: Annotated[float | None, Field(ge=40, le=2000)] = None
     av_offset_ms: Annotated[float, Field(ge=0, le=200)] = 50.0
     max_sessions: Annotated[int, Field(ge=1, le=64)] = 2
@@ -129,6 +130,7 @@ def engine_options(settings: ServeSettings) -> EngineOptions:
         look_ahead_ms=look_ahead_ms(settings.latency_ms),
         quality=settings.quality,
         weights=settings.weights,
+        device=settings.device,
     )
 
 

@@ -1,4 +1,4 @@
-"""The engine worker process: sound in, pictures out, several sessions in turn."""
+"""The engine worker process: sound in, pictures out, several sessions in turn, or together where a GPU draws."""
 
 import gc
 import logging
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
-from engine.errors import VividliveError
+from engine.errors import DeviceLostError, VividliveError
 from streaming.engine_port import EngineOptions, EnginePort, load_object
 from streaming.ladder import Level
 from streaming.loader import AvatarLoader
@@ -43,7 +43,7 @@ from streaming.messages import (
     ToWorker,
 )
 from streaming.shared import SessionMemory
-from streaming.worker_session import WorkerSession
+from streaming.worker_session import Due, WorkerSession
 
 WARM_FRAMES: Final = 25
 ALIVE_S: Final = 0.5
@@ -116,15 +116,9 @@ class Worker:
         """Let every session make one frame; returns whether any did."""
         self._take_avatars()
         busy = False
-        for name, session in list(self._sessions.items()):
-            try:
-                done = session.step(self._clock)
-            except Exception:
-                self._fail(name, "rendering")
-                continue
-            if done is not None:
-                self._send(done)
-                busy = True
+        names = list(self._sessions)
+        for first in range(0, len(names), self._port.at_once):
+            busy |= self._draw(names[first : first + self._port.at_once])
         return busy
 
     def close(self) -> None:
@@ -132,6 +126,42 @@ class Worker:
         for name in (*self._openings, *self._sessions):
             self._close(name)
         self._loader.close()
+
+    def _draw(self, names: list[str]) -> bool:
+        """Draw the frames of these sessions that are due; returns whether there were any.
+
+        One whose frame fails is ended. Where sessions are drawn together, those of one batch are ended.
+
+        Raises:
+            DeviceLostError: no session can be drawn by this process any more.
+        """
+        due: dict[str, Due] = {}
+        for name in names:
+            try:
+                next_frame = self._sessions[name].due(self._clock())
+            except Exception:
+                self._fail(name, "rendering")
+                continue
+            if next_frame is not None:
+                due[name] = next_frame
+        if not due:
+            return False
+        sessions = [self._sessions[name] for name in due]
+        try:
+            frames = self._port.draw(
+                [session.drawn for session in sessions],
+                [frame.motion for frame in due.values()],
+                supersample=all(session.level.supersample for session in sessions),
+                neural=all(session.level.neural for session in sessions),
+            )
+            for session, frame in zip(sessions, frames, strict=True):
+                self._send(session.show(due[session.name], frame, self._clock))
+        except DeviceLostError:
+            raise
+        except Exception:
+            for name in due:
+                self._fail(name, "rendering")
+        return True
 
     def _handle(self, message: ToSession) -> None:
         session = self._sessions[message.session]
@@ -195,7 +225,7 @@ class Worker:
         self._swaps.pop(name, None)
         session = self._sessions.pop(name, None)
         if session is not None:
-            session.memory.close()
+            session.close()
 
 
 def warm_up(port: EnginePort, loader: AvatarLoader, avatar_path: str) -> float:
@@ -208,9 +238,10 @@ def warm_up(port: EnginePort, loader: AvatarLoader, avatar_path: str) -> float:
     times = []
     start = time.perf_counter()
     for motion in session.motions():
-        session.render(motion)
+        port.draw([session], [motion], supersample=True, neural=True)
         times.append((time.perf_counter() - start) * 1e3)
         start = time.perf_counter()
+    session.close()
     return min(times)
 
 
@@ -239,6 +270,8 @@ def worker_main(
         _run(worker, connection)
     except (EOFError, OSError):
         logger.info("the media process is gone")
+    except DeviceLostError as error:
+        logger.error("%s: this worker ends, another one takes its place", error)
     finally:
         worker.close()
 

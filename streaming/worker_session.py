@@ -1,7 +1,7 @@
 """One session within the engine worker: its sound, its place in time, and the next frame to draw."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from engine.conventions import ARKIT_NAMES, FRAME_SAMPLES
 from engine.motion.face_drive import FaceDrive, FaceMotion
 from engine.motion.values import Motion
 from streaming.clock import MediaClock
-from streaming.engine_port import EnginePort
+from streaming.engine_port import EnginePort, FrameLike
 from streaming.ladder import Level
 from streaming.messages import FrameDone, OpenSession, carriage, pack_motion, unpack_carriage, unpack_motion
 from streaming.shared import SessionMemory
@@ -21,6 +21,15 @@ FROZEN_S: Final = 0.5
 
 SETTLE_FRAMES: Final = 25
 """Frames in which a head that goes on from another worker's pose finds its own way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Due:
+    """A frame that is to be drawn now, and the slot that its picture goes into."""
+
+    number: int
+    motion: Motion
+    slot: int
 
 
 class WorkerSession:
@@ -45,7 +54,8 @@ class WorkerSession:
         self._first_frame = opening.first_frame
         self._heard = opening.first_frame * FRAME_SAMPLES
         self._end = self._heard
-        self._session = port.session(prepared, opening.seed)
+        self.drawn = port.session(prepared, opening.seed)
+        """The engine's session, for ``EnginePort.draw``."""
         self.set_style(opening.expressiveness, opening.head_motion)
         self.set_listening(opening.listening)
         self._new_face = True
@@ -57,11 +67,11 @@ class WorkerSession:
 
     def set_style(self, expressiveness: float, head_motion: float) -> None:
         """Change the style from the next motion on."""
-        self._session.set_style(self._port.style(expressiveness, head_motion))
+        self.drawn.set_style(self._port.style(expressiveness, head_motion))
 
     def set_listening(self, heard: bool) -> None:
         """The other side of the conversation begins, or ends, to speak."""
-        self._session.set_listening(heard)
+        self.drawn.set_listening(heard)
 
     def face(self, time_s: float, values: bytes) -> None:
         """A tracked face showed this at a monotonic time; see ``streaming.messages.Face``."""
@@ -70,7 +80,7 @@ class WorkerSession:
 
     def set_avatar(self, prepared: Any) -> None:
         """Draw another avatar from the next frame on, whatever the ladder would skip."""
-        self._session.set_avatar(prepared)
+        self.drawn.set_avatar(prepared)
         self._new_face = True
 
     def hear(self, end: int) -> None:
@@ -80,19 +90,18 @@ class WorkerSession:
     def clear(self, generation: int) -> None:
         """Barge-in: what was queued becomes silence, so that numbers run on."""
         self._take_audio()
-        dropped = self._session.clear()
-        self._session.push_audio(np.zeros(dropped, np.float32))
+        dropped = self.drawn.clear()
+        self.drawn.push_audio(np.zeros(dropped, np.float32))
         self._pending = None
         self._motions = iter(())
         self.generation = generation
 
-    def step(self, clock: Callable[[], float]) -> FrameDone | None:
-        """Make the next frame that can still be in time, if there is one.
+    def due(self, now_s: float) -> Due | None:
+        """The next frame that can still be in time, if there is one.
 
         On a machine that is too slow for that, a late one now and then: better than a picture that stands still.
         """
         self._take_audio()
-        now_s = clock()
         while (motion := self._next_motion()) is not None:
             number = motion.number + self._first_frame
             late = self.clock.frame_due(number, self._budget_s) < now_s
@@ -110,31 +119,38 @@ class WorkerSession:
             self._new_face = False
             moment_s = self.clock.time_of(number * FRAME_SAMPLES + FRAME_SAMPLES // 2)
             motion = self._settle(self._face.drive(motion, moment_s), number)
-            level = self.level
-            frame = self._session.render(motion, supersample=level.supersample, neural=level.neural)
-            self.memory.fill(slot, frame.i420)
-            return FrameDone(
-                self.name,
-                number,
-                slot,
-                self.generation,
-                clock(),
-                frame.stage_ms,
-                motion.speaking,
-                pack_motion(motion),
-            )
+            return Due(number, motion, slot)
         return None
+
+    def show(self, due: Due, frame: FrameLike, clock: Callable[[], float]) -> FrameDone:
+        """Hand the picture over that was drawn."""
+        self.memory.fill(due.slot, frame.i420)
+        return FrameDone(
+            self.name,
+            due.number,
+            due.slot,
+            self.generation,
+            clock(),
+            frame.stage_ms,
+            due.motion.speaking,
+            pack_motion(due.motion),
+        )
+
+    def close(self) -> None:
+        """End the session."""
+        self.drawn.close()
+        self.memory.close()
 
     def _take_audio(self) -> None:
         if self._end > self._heard:
-            self._session.push_audio(self.memory.read_audio(self._heard, self._end))
+            self.drawn.push_audio(self.memory.read_audio(self._heard, self._end))
             self._heard = self._end
 
     def _next_motion(self) -> Motion | None:
         if self._pending is None:
             self._pending = next(self._motions, None)
         if self._pending is None:
-            self._motions = self._session.motions()
+            self._motions = self.drawn.motions()
             self._pending = next(self._motions, None)
         return self._pending
 

@@ -76,7 +76,7 @@ def _gpu() -> str:
         launcher()
     except CudaUnavailableError as error:
         return f"{torch.cuda.get_device_name()}: {error}"
-    return f"{torch.cuda.get_device_name()}: draws batches (engine.render.cuda); calls are drawn on the CPU"
+    return f"{torch.cuda.get_device_name()}: draws calls with `serve --device cuda`"
 
 
 def _encoder(name: str) -> str:

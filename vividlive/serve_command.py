@@ -26,6 +26,12 @@ def serve(
         str | None, typer.Option(help="auto, geometric or neural (refined by networks).", show_default=False)
     ] = None,
     weights: WeightsOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="cpu, or cuda: one GPU draws the frames of all sessions together.", show_default=False
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="How many avatars live at a time; 2.")] = None,
     max_viewers: Annotated[int | None, typer.Option(help="How many see them, all together; 32.")] = None,
@@ -69,6 +75,7 @@ def serve(
             "size": size,
             "quality": quality,
             "weights": weights,
+            "device": device,
             "max_sessions": max_sessions,
             "max_viewers": max_viewers,
             "idle_timeout_s": idle_timeout_s,

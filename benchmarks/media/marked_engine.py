@@ -5,7 +5,7 @@ a silence, at which millisecond of it, how far the mouth is open, and which avat
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from zlib import crc32
@@ -65,24 +65,25 @@ class MarkedSession:
     """A session of the shipped engine whose pictures carry marks."""
 
     def __init__(self, session: SessionLike, avatar: int) -> None:
-        self._session = session
+        self.drawn = session
+        """The session without marks."""
         self._avatar = avatar
         self._onsets = Onsets()
 
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         self._onsets.add(samples)
-        self._session.push_audio(samples)
+        self.drawn.push_audio(samples)
 
     def clear(self) -> int:
-        dropped = self._session.clear()
+        dropped = self.drawn.clear()
         self._onsets.forget(dropped)
         return dropped
 
     def motions(self) -> Iterator[Motion]:
-        return self._session.motions()
+        return self.drawn.motions()
 
-    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> Any:
-        frame: Any = self._session.render(motion, supersample=supersample, neural=neural)
+    def marked(self, frame: Any, motion: Motion) -> Any:
+        """The frame with its marks."""
         onset = self._onsets.within(motion.number * FRAME_SAMPLES, FRAME_SAMPLES)
         opening = float(motion.blendshapes[JAW_OPEN] - motion.blendshapes[MOUTH_CLOSE])
         i420 = frame.i420.copy()
@@ -90,17 +91,17 @@ class MarkedSession:
         return replace(frame, i420=i420)
 
     def set_style(self, style: Any) -> None:
-        self._session.set_style(style)
+        self.drawn.set_style(style)
 
     def set_listening(self, heard: bool) -> None:
-        self._session.set_listening(heard)
+        self.drawn.set_listening(heard)
 
     def set_avatar(self, avatar: Any) -> None:
         self._avatar, prepared = avatar
-        self._session.set_avatar(prepared)
+        self.drawn.set_avatar(prepared)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
+        return getattr(self.drawn, name)
 
 
 class MarkedEngine:
@@ -108,6 +109,10 @@ class MarkedEngine:
 
     def __init__(self, port: EnginePort) -> None:
         self._port = port
+
+    @property
+    def at_once(self) -> int:
+        return self._port.at_once
 
     def load_avatar(self, path: str) -> Any:
         return crc32(path.encode()) % 8, self._port.load_avatar(path)
@@ -122,6 +127,13 @@ class MarkedEngine:
 
     def style(self, expressiveness: float, head_motion: float) -> Any:
         return self._port.style(expressiveness, head_motion)
+
+    def draw(
+        self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool
+    ) -> Sequence[Any]:
+        drawn = [session.drawn for session in sessions]
+        frames = self._port.draw(drawn, motions, supersample=supersample, neural=neural)
+        return [session.marked(*pair) for session, *pair in zip(sessions, frames, motions, strict=True)]
 
 
 def marked_engine(options: EngineOptions) -> EnginePort:

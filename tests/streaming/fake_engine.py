@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
-from engine.errors import BundleError, PhotoError
+from engine.errors import BundleError, DeviceLostError, PhotoError
 from engine.motion.values import Motion, rest
 from streaming.creation import CreationRequest, Progress, RefusedError, write_jpeg
 from streaming.engine_port import EngineOptions, SessionLike
@@ -68,7 +68,12 @@ class FakeSession:
             start += FRAME_SAMPLES
             yield replace(motion, blendshapes=blendshapes, speaking=level > 0.01)
 
-    def render(self, motion: Motion, *, supersample: bool = True, neural: bool = True) -> FakeFrame:
+    def fail(self) -> None:
+        """Raise the avatar's fault."""
+        if fault := self._avatar.get("fault"):
+            raise DeviceLostError("the GPU failed") if fault == "device" else RuntimeError(fault)
+
+    def draw(self, motion: Motion) -> FakeFrame:
         picture = draw(self._size, motion.number, float(motion.blendshapes[JAW]), self._avatar["chroma"])
         return FakeFrame(picture, {"draw": 0.1})
 
@@ -81,12 +86,17 @@ class FakeSession:
     def set_avatar(self, avatar: Any) -> None:
         self._avatar = avatar
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
 
 class FakeEngine:
-    """The engine port for tests; avatars are JSON files with a "chroma"."""
+    """The engine port for tests; avatars are JSON files with a "chroma". One with a "fault" fails when it is drawn."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._size = options.size
+        self.at_once = 1
+        self.drawn_together: list[int] = []
 
     def load_avatar(self, path: str) -> Any:
         try:
@@ -103,6 +113,15 @@ class FakeEngine:
 
     def style(self, expressiveness: float, head_motion: float) -> Any:
         return {"expressiveness": expressiveness, "head_motion": head_motion}
+
+    def draw(
+        self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool
+    ) -> Sequence[FakeFrame]:
+        assert 0 < len(sessions) <= self.at_once
+        self.drawn_together.append(len(sessions))
+        for session in sessions:
+            session.fail()
+        return [session.draw(motion) for session, motion in zip(sessions, motions, strict=True)]
 
 
 class InlineExecutor(Executor):

@@ -231,3 +231,15 @@ async def test_two_hundred_sessions_leave_nothing_behind(single: Bench) -> None:
         await use(number)
     await until(lambda: held() == before)
     assert single.failures == []
+
+
+async def test_a_worker_whose_device_is_lost_makes_way_for_the_standby(bench: Bench, tmp_path: Path) -> None:
+    lost = tmp_path / "lost.avatar"
+    lost.write_text(json.dumps({"chroma": 100, "fault": "device"}))
+    memory = SessionMemory(SIZE)
+    second = bench.worker.standby_pid
+    bench.open("s", memory, lost)
+    bench.speak("s")
+    await until(lambda: bench.ready == 2)
+    assert bench.worker.pid == second and bench.failures == []
+    memory.close()

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from engine.errors import DeviceLostError
 from engine.motion.values import Motion
 from streaming.engine_port import EngineOptions
 from streaming.ladder import Level
@@ -50,10 +51,10 @@ class Bench:
         self.memory = SessionMemory(SIZE)
         self.avatar = folder / "a.avatar"
         self.avatar.write_text(json.dumps({"chroma": 100}))
-        engine = FakeEngine(EngineOptions(size=SIZE))
+        self.engine = FakeEngine(EngineOptions(size=SIZE))
         self.executor = InlineExecutor()
-        loader = AvatarLoader(engine, self.executor)
-        self.worker = Worker(engine, loader, SIZE, self.said.append, lambda: self.now_s)
+        loader = AvatarLoader(self.engine, self.executor)
+        self.worker = Worker(self.engine, loader, SIZE, self.said.append, lambda: self.now_s)
         self.end = 0
 
     def open(self, name: str = "s", first_frame: int = 0, shown: bytes = b"") -> None:
@@ -402,3 +403,57 @@ def test_a_head_goes_on_from_where_it_was_last_seen(bench: Bench) -> None:
     steps = np.abs(np.diff(poses, axis=0)).max(axis=0)
     assert (steps < np.abs(seen) / 12).all()  # of a jump, no frame takes more than a twelfth
     assert not poses[-1].any()  # the fake engine's own head is at rest
+
+
+@pytest.fixture
+def three(bench: Bench, tmp_path: Path) -> Iterator[dict[str, SessionMemory]]:
+    """Sessions "a", "b" and "c" whose first frame is due; the avatar of "b" is its own file."""
+    memories = {name: SessionMemory(SIZE) for name in "abc"}
+    (tmp_path / "b.avatar").write_text(json.dumps({"chroma": 200}))
+    for name, memory in memories.items():
+        avatar = str(tmp_path / "b.avatar") if name == "b" else str(bench.avatar)
+        bench.worker.handle(OpenSession(name, memory.name, avatar, 0, 0, 0.0, 0.16, 0, 1.0, 1.0, 0))
+        bench.worker.handle(Audio(name, FRAME_SAMPLES + LOOK_AHEAD_SAMPLES))
+    yield memories
+    bench.worker.close()
+    for memory in memories.values():
+        memory.close()
+
+
+@pytest.mark.parametrize(("at_once", "groups"), [(1, [1, 1, 1]), (2, [2, 1]), (64, [3])])
+def test_sessions_are_drawn_together_as_the_engine_can(
+    bench: Bench, three: dict[str, SessionMemory], at_once: int, groups: list[int]
+) -> None:
+    bench.engine.at_once = at_once
+    done = bench.work()
+    assert bench.engine.drawn_together == groups
+    assert [frame.session for frame in done] == ["a", "b", "c"]
+    assert [three[frame.session].picture(frame.slot)[SIZE, 0] for frame in done] == [100, 200, 100]
+    bench.worker.handle(Audio("c", 2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES))
+    assert [(frame.session, frame.number) for frame in bench.work()] == [("c", 1)]
+
+
+@pytest.mark.parametrize(("at_once", "ended"), [(1, ["b"]), (64, ["a", "b", "c"])])
+@pytest.mark.usefixtures("three")
+def test_a_frame_that_fails_ends_its_session_and_those_drawn_with_it(
+    bench: Bench, tmp_path: Path, at_once: int, ended: list[str]
+) -> None:
+    bench.engine.at_once = at_once
+    (tmp_path / "b.avatar").write_text(json.dumps({"chroma": 200, "fault": "no such face"}))
+    bench.worker.handle(ForgetAvatar(str(tmp_path / "b.avatar")))
+    bench.worker.handle(SetAvatar("b", str(tmp_path / "b.avatar")))
+    done = bench.work()
+    failed = [message for message in bench.said if isinstance(message, SessionFailed)]
+    assert [message.session for message in failed] == ended and all(message.fatal for message in failed)
+    assert {frame.session for frame in done} == set("abc") - set(ended)
+
+
+@pytest.mark.usefixtures("three")
+def test_a_device_that_is_lost_ends_the_worker_not_its_sessions(bench: Bench, tmp_path: Path) -> None:
+    """Another worker goes on with them."""
+    bench.engine.at_once = 64
+    (tmp_path / "d.avatar").write_text(json.dumps({"chroma": 200, "fault": "device"}))
+    bench.worker.handle(SetAvatar("b", str(tmp_path / "d.avatar")))
+    with pytest.raises(DeviceLostError):
+        bench.worker.step()
+    assert not any(isinstance(message, SessionFailed) for message in bench.said)
