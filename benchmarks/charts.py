@@ -33,7 +33,7 @@ class Lines:
 def charts(result: dict[str, Any]) -> list[Bars | Lines]:
     """The charts of one result; none where a table says it all."""
     kind, rows = result["benchmark"], rows_of(result)
-    if kind == "quality" or not rows:
+    if kind in ("quality", "floor") or not rows:
         return []
     if kind == "sessions":
         bars = [(f"{row['sessions']} sessions", round(100 * row["missed_share"], 2), 0.0) for row in rows]

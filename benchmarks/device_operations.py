@@ -3,6 +3,7 @@
 Counts on the "meta" device, which computes nothing and refuses to tell a value, are those of a GPU.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from kernels.cuda import Size
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,17 @@ class Operations(TorchDispatchMode):
         size = sum(storage.nbytes() for storage in fresh)
         self.all.append(Operation(str(func), size, bool(fresh) or func._schema.is_mutable, devices))
         return made
+
+
+class CountingLauncher:
+    """Launches nothing, and notes in ``launched`` what it was to launch."""
+
+    def __init__(self) -> None:
+        self.launched: list[str] = []
+
+    def launch(self, entry: str, grid: Size, block: Size, arguments: Sequence[Any]) -> None:
+        """See ``kernels.cuda.Launcher``."""
+        self.launched.append(entry)
 
 
 def _tensors(tree: Any) -> list[torch.Tensor]:

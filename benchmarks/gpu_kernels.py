@@ -1,6 +1,6 @@
 """Each kernel on a GPU with a real frame's arguments: milliseconds, GB/s and the share of the device's copy bandwidth.
 
-What a kernel must at least read and write counts as bytes: of an atlas four texels a pixel, as on a CPU.
+What a kernel must at least read and write counts as bytes: see ``benchmarks.moved``.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,10 @@ import torch
 
 from benchmarks.gpu import Pack, device_facts, gpu_versions
 from benchmarks.machine import commit, machine
+from benchmarks.moved import colour_bytes, layer_moves
 from engine.render.cuda_batch import CudaBatch
 from kernels.cuda import launcher
-from kernels.frame import RECORD
+from kernels.frame import Scene
 
 COPY_BYTES: Final = 256 << 20
 BATCHES: Final = (1, 64)
@@ -24,20 +25,14 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
     """Depth and paint of the skin, all details, and colour, for one face and for a batch of 64; JSON values."""
     bandwidth = 2 * COPY_BYTES / _copy_ms() / 1e6
     rows: list[dict[str, Any]] = []
+    moved: dict[str, int] = {}
     for count in BATCHES:
         batch = CudaBatch([pack.face] * count, pack.room, launcher())
         batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
         _ = batch.render(count).i420  # drives, so that what follows draws a real frame
         driven, painter = batch.driven, batch.painter
         scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
-        pixels, skin = pack.face.size**2, pack.face.layers[0]
-        vertices = pack.room.vertices
-        record = 4 * RECORD * len(skin.triangles)
-        moved = {
-            # indices, corners and records; keys are written and read once more by paint
-            "skin": 12 * len(skin.triangles) + 24 * vertices + 2 * record + 24 * pixels + 4 * pixels * 6,
-            "colour": 4 * pixels + pixels * 3 // 2,
-        }
+        moved = moved or _moved(batch, pack)
         runs: dict[str, Callable[[], Any]] = {
             "skin": partial(painter.draw, count, *scene, layers=slice(0, 1)),
             "details": partial(painter.draw, count, *scene, layers=slice(1, None)),
@@ -45,11 +40,9 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
         }
         for name, run in runs.items():
             ms = _device_ms(run, repeats)
-            row = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
-            rate = count * moved[name] / ms / 1e6 if name in moved else None
-            row["gb_per_s"] = round(rate, 1) if rate else None
-            row["share_of_copy"] = round(rate / bandwidth, 3) if rate else None
-            rows.append(row)
+            row: dict[str, Any] = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
+            rate = count * moved[name] / ms / 1e6
+            rows.append(row | {"gb_per_s": round(rate, 1), "share_of_copy": round(rate / bandwidth, 3)})
     return {
         "benchmark": "kernels",
         "machine": {**machine(), **device_facts()},
@@ -58,6 +51,19 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
         "settings": {"size": pack.face.size, "repeats": repeats, "device": "cuda"},
         "copy_gb_per_s": round(bandwidth, 1),
         "kernels": rows,
+    }
+
+
+def _moved(batch: CudaBatch, pack: Pack) -> dict[str, int]:
+    """Bytes of each run for the batch's first face."""
+    driven = (batch.driven.positions, batch.driven.attributes, batch.driven.boxes)
+    positions, attributes, boxes = (tensor[0].cpu().numpy() for tensor in driven)
+    scene = Scene(positions, attributes, boxes, int(batch.driven.opacity[0]))
+    skin, *details = (layer_moves(layer, scene, pack.face.scale) for layer in pack.face.layers)
+    return {
+        "skin": skin.depth + skin.paint,
+        "details": sum(layer.depth + layer.paint for layer in details),
+        "colour": colour_bytes(pack.face.size),
     }
 
 

@@ -146,14 +146,13 @@ def _composite(
     found = []
     for name in _backends():
         off = composite_cases.PORTABLE_LEVELS_OFF if name == "portable" else 0
-        label = "portable, on OpenCV" if name == "portable" else name
-        found.append(Way(label, partial(composite, *arguments, 1, name), (out,), off))
+        found.append(Way(name, partial(composite, *arguments, 1, name), (out,), off))
     if numba := _numba():
         found.append(Way("numba", partial(numba.composite, *arguments), (out,)))
     channels = atlas.view(np.uint8).reshape(*atlas.shape, 4)
     remap = partial(cv2.remap, channels, planes[0], planes[1], cv2.INTER_LINEAR)
-    found.append(Way("OpenCV remap alone", remap, off=None))
-    found.append(Way("torch lookup alone", _grid_sample(atlas, planes), off=None))
+    found.append(Way("lookup by OpenCV", remap, off=None))
+    found.append(Way("lookup by torch", _grid_sample(atlas, planes), off=None))
     moved = planes.nbytes + triangle.nbytes + background.nbytes + out.nbytes + 4 * out.nbytes
     return Group("composite", (want,), found, moved)  # four texels a pixel
 
@@ -187,17 +186,18 @@ def _colour(renderer: GeometricRenderer) -> Group:
 def _frame(renderer: GeometricRenderer) -> Group:
     """All layers of a neutral face: one operation after the other, and in one kernel."""
     scene, out = renderer.scene(rest(0)), np.zeros_like(renderer.background)
-    compiled = backend() == "cpu"
+    want = np.zeros_like(out)
     stack = renderer.layers, renderer.background, renderer.scale
-    apart, want = PortablePainter(*stack, backend()), np.zeros_like(out)
     frame_reference.paint(*stack, scene, want)
-    # Without a compiler, boxes are a little softer: tens of levels off at single pixels of lashes and lips.
-    off = 0 if compiled else None
-    found = [Way(f"{backend()}, apart", partial(_paint, apart, scene, out), (out,), off)]
-    if compiled:
+    found = []
+    if backend() == "cpu":
         vertices = len(scene.positions)
         whole = CpuPainter(renderer.layers, renderer.background, vertices, renderer.scale)
-        found.insert(0, Way("cpu, at once", partial(_paint, whole, scene, out), (out,)))
+        found.append(Way("cpu, at once", partial(_paint, whole, scene, out), (out,)))
+    for name in _backends():
+        apart = partial(_paint, PortablePainter(*stack, name), scene, out)
+        # Without a compiler, boxes are a little softer: tens of levels off at single pixels of lashes and lips.
+        found.append(Way(f"{name}, apart", apart, (out,), None if name == "portable" else 0))
     skin = renderer.layers[0].triangles
     return Group("frame", (want,), found, skin.nbytes + scene.positions.nbytes + 8 * out.nbytes)
 

@@ -7,9 +7,12 @@ from rich.table import Table
 
 from engine.errors import InputError
 
-KINDS: Final = ("stages", "latency", "kernels", "sessions", "scaling", "motion", "quality", "gpu")
+KINDS: Final = ("stages", "latency", "kernels", "sessions", "scaling", "motion", "quality", "floor", "gpu")
 COUNTS: Final = ("sessions", "streams", "size", "batch", "of")
 """Columns that are no measurements."""
+
+HEADINGS: Final = {"gb_per_s": "GB/s", "share_of_copy": "of a copy", "mb": "MB"}
+"""Where the column's name is too long for a narrow table."""
 
 
 def tables(result: dict[str, Any]) -> Table:
@@ -21,7 +24,7 @@ def tables(result: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in rows[0]:
         is_text = isinstance(rows[0][name], str)
-        heading = name.replace("_ms", " ms").replace("_", " ")
+        heading = HEADINGS.get(name, name.replace("_", " "))
         width = max(len(str(row[name])) for row in rows)
         table.add_column(heading, justify="left" if is_text else "right", min_width=width)
     for row in rows:

@@ -93,8 +93,8 @@ def _readers(image: NDArray[Any], positions: NDArray[np.float32]) -> list[Way]:
             )
 
     return [
-        Way("OpenCV remap alone", remap, off=None),
-        Way("torch grid_sample alone", sample, off=None),
+        Way("lookup by OpenCV", remap, off=None),
+        Way("lookup by torch", sample, off=None),
     ]
 
 

@@ -214,6 +214,24 @@ def kernels(
 
 
 @bench.command()
+def floor(
+    size: SizeOption = 512,
+    avatar: AvatarOption = None,
+    json_path: JsonOption = None,
+) -> None:
+    """Count what a frame on a GPU must move, and what that takes at the memory's speed; needs no GPU."""
+    from benchmarks import floor as benchmark
+
+    subject = _subject(avatar)
+    with progress_bar("floor") as progress:
+        result = benchmark.measure(subject, size=size, progress=progress)
+    _finish(result, json_path, [])
+    if json_path != "-":
+        for name, value in result["counts"].items():
+            stdout.print(f"{name}: {value}", markup=False, highlight=False)
+
+
+@bench.command()
 def sessions(
     size: SizeOption = 512,
     avatar: AvatarOption = None,

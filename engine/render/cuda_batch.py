@@ -108,7 +108,8 @@ class CudaBatch:
             self.painter.set_face(row, face.layers, face.background, face.scale)
         shape = RING, self.rows, self.size * 3 // 2, self.size
         self._told = torch.zeros((RING, self.rows, CONTROL_COUNT), pin_memory=self._on_gpu)
-        self._pictures = torch.zeros(shape, dtype=torch.uint8, pin_memory=self._on_gpu)
+        host = "meta" if device == "meta" else "cpu"
+        self._pictures = torch.zeros(shape, dtype=torch.uint8, device=host, pin_memory=self._on_gpu)
         self._events: list[Any] = [_event() if self._on_gpu else None for _ in range(RING)]
         self._turn = 0
         self._drawn: dict[int, int] = {}
@@ -122,7 +123,7 @@ class CudaBatch:
     def bytes_per_session(self) -> int:
         """Device memory of one row: its face and its buffers, without what torch and CUDA need for themselves.
 
-        Nor what torch takes on the way: ``python -m benchmarks.floor`` counts that.
+        Nor what torch takes on the way: ``vividlive bench floor`` counts that.
         """
         tensors = (*self._tensors.values(), *vars(self.driven).values(), self._control)
         shared = sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_session
+from benchmarks import gpu, gpu_kernels, gpu_session
 from benchmarks.candidate import WrongAnswerError
 from benchmarks.gpu import Pack, measure, missed_bars
 from benchmarks.gpu_pack import make_pack
 from benchmarks.tables import rows_of
+from engine.render.cuda_batch import CudaBatch
 from kernels.composite import reference as composite_reference
 from kernels.warp import reference as warp_reference
 from tests.engine.render.made_up import mouth_avatar
@@ -76,6 +77,16 @@ def test_a_wrong_frame_is_not_timed(pack: Pack, emulated: EmulatedLauncher) -> N
     wrong = Pack(pack.room, pack.face, pack.badge, pack.told, pack.frames[::-1])
     with pytest.raises(WrongAnswerError, match="the GPU's frame 0 differs"):
         measure(wrong, frames=1, batches=(1,), kernels=emulated, device="cpu")
+
+
+def test_a_kernel_moves_what_is_counted_for_its_layers(pack: Pack, emulated: EmulatedLauncher) -> None:
+    batch = CudaBatch([pack.face], pack.room, emulated, device="cpu")
+    batch.next_controls(1)[:] = pack.told[:1]
+    batch.render(1)
+    moved = gpu_kernels._moved(batch, pack)
+    assert moved["colour"] == SIZE * SIZE * 11 // 2
+    # Keys emptied, the background read and the frame written are the least of the skin.
+    assert 24 * SIZE * SIZE < moved["skin"] and 0 < moved["details"]
 
 
 def test_the_session_checks_every_kernel(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,35 +1,24 @@
 """A frame of a batch is fit for a CUDA graph: what it asks of the device, without one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.device_operations import Operations
+from benchmarks.device_operations import CountingLauncher, Operations
 from engine.render import cuda_batch
 from engine.render.badge import badge_parts
-from engine.render.cuda_batch import RING, CudaBatch
+from engine.render.cuda_batch import CudaBatch
 from engine.render.cuda_drive import CONTROL_COUNT
 from engine.render.cuda_face import prepare, room_for
 from engine.render.cuda_marks import DeviceMarks
 from engine.render.geometric import GeometricRenderer
-from kernels.cuda import Size
 from tests.engine.render.made_up import mouth_avatar
 
 ROWS, SIZE = 3, 256
 BADGE = badge_parts(SIZE)
-
-
-class NotedLauncher:
-    """Launches nothing, and notes what it was to launch."""
-
-    def __init__(self) -> None:
-        self.launched: list[str] = []
-
-    def launch(self, entry: str, grid: Size, block: Size, arguments: Sequence[Any]) -> None:
-        self.launched.append(entry)
 
 
 @pytest.fixture
@@ -37,8 +26,7 @@ def batch() -> CudaBatch:
     """Of the device that has no memory: reading a value or copying to the host is an error there."""
     face = GeometricRenderer(mouth_avatar(12), SIZE)
     room = room_for([face])
-    made = CudaBatch([prepare(face, room)] * ROWS, room, NotedLauncher(), BADGE, "meta")
-    made._pictures = torch.zeros((RING, ROWS, SIZE * 3 // 2, SIZE), dtype=torch.uint8, device="meta")
+    made = CudaBatch([prepare(face, room)] * ROWS, room, CountingLauncher(), BADGE, "meta")
     made._marks = {count: DeviceMarks(cuda_batch.STAGES, False) for count in range(1, ROWS + 1)}
     return made
 
@@ -111,7 +99,7 @@ def test_each_size_is_recorded_once_into_one_pool_and_replayed(
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     batch._on_gpu, batch._pool = True, object()
     launcher = batch.painter._launcher
-    assert isinstance(launcher, NotedLauncher)
+    assert isinstance(launcher, CountingLauncher)
     for count in (1, 3):
         for _ in range(cuda_batch.WARM_UP + 1):
             batch._step(count)
