@@ -26,14 +26,14 @@ class Operation:
     devices: frozenset[str]
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within ``with Operations() as seen:`` every operation is noted in ``seen.all``.
 
     most_bytes: the most memory that results took at one time; left_bytes: what is still taken.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.all: list[Operation] = []
         self.most_bytes = 0
         self._taken: list[tuple[StorageWeakRef, int]] = []
@@ -41,7 +41,7 @@ class Operations(TorchDispatchMode):
     @property
     def left_bytes(self) -> int:
         """Memory of results that somebody still holds."""
-        self._taken = [(storage, size) for storage, size in self._taken if not storage.expired()]
+        self._taken = [(storage, size) for storage, size in self._taken if not _is_gone(storage)]
         return sum(size for _, size in self._taken)
 
     def __torch_dispatch__(
@@ -53,7 +53,7 @@ class Operations(TorchDispatchMode):
         known = {storage._cdata for storage in given}
         found = {storage._cdata: storage for storage in map(_storage, _tensors(made))}
         fresh = [storage for address, storage in found.items() if address not in known]
-        self._taken += [(StorageWeakRef(storage), storage.nbytes()) for storage in fresh]
+        self._taken += [(_watched(storage), storage.nbytes()) for storage in fresh]
         self.most_bytes = max(self.most_bytes, self.left_bytes)
         devices = frozenset(str(tensor.device) for tensor in _tensors((args, kwargs, made)))
         size = sum(storage.nbytes() for storage in fresh)
@@ -74,6 +74,14 @@ class CountingLauncher:
 
 def _tensors(tree: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _watched(storage: torch.UntypedStorage) -> StorageWeakRef:
+    return StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+
+
+def _is_gone(storage: StorageWeakRef) -> bool:
+    return bool(storage.expired())  # type: ignore[no-untyped-call]
 
 
 def _storage(tensor: torch.Tensor) -> torch.UntypedStorage:

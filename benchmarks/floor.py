@@ -98,7 +98,8 @@ def _drive_bytes(face: PreparedFace, vertices: int, sets: int) -> int:
 def _one_frame(batch: CudaBatch) -> Operations:
     """What the device is asked for for a frame."""
     batch.next_controls(1)
-    with Operations() as seen:
+    seen = Operations()
+    with seen:
         batch.render(1)
     return seen
 
