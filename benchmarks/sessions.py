@@ -1,6 +1,7 @@
-"""How many avatars hold 25 frames a second: one engine worker, the shared media process, encoding, no browser."""
+"""How many avatars hold 25 frames a second: engine workers, the shared media process, encoding, no browser."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from streaming.messages import FrameDone, FromWorker
 from streaming.metrics import Metrics
 from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
-from streaming.supervisor import EngineWorker
+from streaming.workers import EngineWorkers
 
 SETTLE_S: Final = 3.0
 MISSES_BAR: Final = 0.01
@@ -31,6 +32,7 @@ def measure(
     size: int = 512,
     seconds: float = 20.0,
     most: int = 8,
+    workers: int = 1,
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
     """Add sessions one at a time until over 1 % of the frames are missed; JSON values.
@@ -40,7 +42,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="vividlive-sessions-") as folder:
         bundle = Path(folder) / "avatar.avatar"
         avatar.save(bundle)
-        counts = asyncio.run(_measure(bundle, size, seconds, most, progress))
+        counts = asyncio.run(_measure(bundle, size, seconds, most, workers, progress))
     held = max((count["sessions"] for count in counts if count["missed_share"] < MISSES_BAR), default=0)
     return {
         "benchmark": "sessions",
@@ -51,7 +53,7 @@ def measure(
             "size": size,
             "seconds": seconds,
             "quality": "geometric",
-            "workers": 1,
+            "workers": workers,
             "encode": "h264",
         },
         "sessions": counts,
@@ -67,7 +69,7 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
 
 
 async def _measure(
-    bundle: Path, size: int, seconds: float, most: int, progress: Callable[[float], None]
+    bundle: Path, size: int, seconds: float, most: int, workers: int, progress: Callable[[float], None]
 ) -> list[dict[str, Any]]:
     settings = ServeSettings.model_validate({"size": size, "max_sessions": most})
     sessions: dict[str, AvatarSession] = {}
@@ -76,18 +78,18 @@ async def _measure(
         if isinstance(message, FrameDone) and message.session in sessions:
             sessions[message.session].frame_done(message)
 
-    worker = EngineWorker(
-        EngineOptions(size=size), lambda: str(bundle), on_message, on_ready=lambda: None, standby=False
+    engines = EngineWorkers(
+        EngineOptions(size=size), workers, lambda: str(bundle), on_message, lambda names: None, standby=False
     )
     speech = load_audio(SPEECH.read_bytes()).output
     counts = []
-    await worker.start()
+    await engines.start()
     try:
-        with ThreadPoolExecutor(2) as executor:
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as executor:
             for number in range(1, most + 1):
                 name = f"session-{number}"
                 session = AvatarSession(
-                    name, settings, Metrics(), executor, worker.send, ("bench", str(bundle)), number, 160.0
+                    name, settings, Metrics(), executor, engines.send, ("bench", str(bundle)), number, 160.0
                 )
                 sessions[name] = session
                 session.start()
@@ -118,7 +120,7 @@ async def _measure(
                 if task.get_name().startswith("read-"):
                     task.cancel()
     finally:
-        await worker.stop()
+        await engines.stop()
     return counts
 
 

@@ -142,7 +142,7 @@ def _add_state(app: FastAPI, server: Server, files: PageFiles) -> None:
     @app.get("/healthz")
     async def health() -> JSONResponse:
         """Whether calls can be taken."""
-        up = server.worker.running
+        up = server.workers.running > 0
         state = {
             "status": "ok" if up else "unavailable",
             "worker": "running" if up else "starting",

@@ -23,11 +23,9 @@ class Metrics:
         milliseconds = (1, 2, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 200, 300, 500)
         self.sessions = Gauge("vividlive_sessions", "Avatars that live", registry=registry)
         self.calls = Gauge("vividlive_calls", "WebRTC calls that are open", registry=registry)
-        self.worker_up = Gauge(
-            "vividlive_worker_up", "Whether the engine worker is running", registry=registry
-        )
+        self.workers_up = Gauge("vividlive_workers_up", "Engine workers that draw", registry=registry)
         self.worker_restarts = Counter(
-            "vividlive_worker_restarts", "Times that the engine worker was started again", registry=registry
+            "vividlive_worker_restarts", "Times that an engine worker was started again", registry=registry
         )
         self.sent = Counter("vividlive_frames_sent", "Frames sent, repeated ones included", registry=registry)
         self.repeated = Counter(

@@ -1,8 +1,9 @@
-"""Everything that runs behind the HTTP app: worker, calls, avatars, housekeeping."""
+"""Everything that runs behind the HTTP app: workers, calls, avatars, housekeeping."""
 
 import asyncio
 import gc
 import logging
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -22,7 +23,7 @@ from streaming.recording_store import Recordings
 from streaming.session import AvatarSession
 from streaming.settings import DEFAULT_LATENCY_MS, ServeSettings, engine_options, fitting_latency_ms
 from streaming.stall import watch_for_stalls
-from streaming.supervisor import EngineWorker
+from streaming.workers import EngineWorkers
 
 CONNECT_S: Final = 30.0
 """A peer that has not connected after this is forgotten."""
@@ -50,8 +51,9 @@ class Server:
         self.recordings = Recordings(
             (settings.data_dir or default_data_dir()) / "recordings", settings.upload_lifetime_s
         )
-        self.worker = EngineWorker(
+        self.workers = EngineWorkers(
             engine_options(settings),
+            settings.workers,
             warm_avatar=lambda: str(self.store.bundle(self.store.default)),
             on_message=self._on_message,
             on_ready=self._on_worker_ready,
@@ -61,14 +63,14 @@ class Server:
         self.calls: dict[str, Peer] = {}
         self.faces = FaceTrackers(settings.face_tracker, settings.max_faces)
         self.avatar_jobs = AvatarJobs(settings, self.store, self._spawn)
-        self._executor = ThreadPoolExecutor(2, thread_name_prefix="encode")
+        self._executor = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="encode")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._restarts = 0
         self._left = False
         self._stopping = False
 
     async def start(self) -> None:
-        """Make the default avatar if need be, start the worker, warm everything up.
+        """Make the default avatar if need be, start the workers, warm everything up.
 
         Raises:
             SettingError: the latency budget is below what this machine needs.
@@ -76,11 +78,11 @@ class Server:
         """
         try:
             await self.avatar_jobs.make_default()
-            await self.worker.start()
+            await self.workers.start()
             encode_ms = await asyncio.get_running_loop().run_in_executor(
                 self._executor, _warm_up_encoders, self.settings.size
             )
-            self.latency_ms = fitting_latency_ms(self.settings.latency_ms, self.worker.frame_ms, encode_ms)
+            self.latency_ms = fitting_latency_ms(self.settings.latency_ms, self.workers.frame_ms, encode_ms)
         except BaseException:
             await self.stop()
             raise
@@ -107,7 +109,7 @@ class Server:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.worker.stop()
+        await self.workers.stop()
         self._executor.shutdown()
 
     # Sessions: one avatar each, seen by any number of viewers.
@@ -120,7 +122,7 @@ class Server:
         """
         entry = self.store.get(avatar if avatar is not None else self.store.default)
         self._check_open()
-        if not self.worker.running:
+        if not self.workers.running:
             raise FullError("the engine is starting: try again in a few seconds", "starting")
         self._make_room()
         name = name if name is not None else new_id()
@@ -129,7 +131,7 @@ class Server:
             self.settings,
             self.metrics,
             self._executor,
-            self.worker.send,
+            self.workers.send,
             (entry.id, str(self.store.bundle(entry.id))),
             seed,
             self.latency_ms,
@@ -288,7 +290,7 @@ class Server:
         path = str(self.store.bundle(avatar))
         self.store.delete(avatar)
         self._leave_avatars({avatar})
-        self.worker.send(ForgetAvatar(path))
+        self.workers.send(ForgetAvatar(path))
 
     def _leave_avatars(self, gone: set[str]) -> None:
         default = self.store.default
@@ -313,16 +315,16 @@ class Server:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             now_s = time.monotonic()
-            self.worker.check_alive(now_s)
+            self.workers.check_alive(now_s)
             if self._left:
                 # A connection lies in cycles, with about 1 MB that Python does not see. It takes 6 ms, because what
                 # lived at the start was frozen (streaming.serve).
                 self._left = False
                 gc.collect()
             self.metrics.tasks.set(len(asyncio.all_tasks()))
-            self.metrics.worker_up.set(self.worker.running)
-            self.metrics.worker_restarts.inc(self.worker.restarts - self._restarts)
-            self._restarts = self.worker.restarts
+            self.metrics.workers_up.set(self.workers.running)
+            self.metrics.worker_restarts.inc(self.workers.restarts - self._restarts)
+            self._restarts = self.workers.restarts
             for name, peer in list(self.calls.items()):
                 if not peer.connected and now_s - peer.opened_s > CONNECT_S:
                     logger.info("a peer never connected", extra={"session": peer.session.label})
@@ -344,9 +346,10 @@ class Server:
         self.metrics.stalls.inc()
         self.metrics.stall_ms.observe(milliseconds)
 
-    def _on_worker_ready(self) -> None:
-        for session in self.sessions.values():
-            session.open_session()
+    def _on_worker_ready(self, names: list[str]) -> None:
+        for name in names:
+            if name in self.sessions:
+                self.sessions[name].open_session()
 
     def _on_message(self, message: FromWorker) -> None:
         if not isinstance(message, FrameDone | SessionFailed):

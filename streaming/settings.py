@@ -63,7 +63,8 @@ class ServeSettings(BaseModel):
     max_websockets: how many agents and renderers can be connected at a time.
     max_faces: how many pages can drive their avatar by their own face at a time, each with a process of its own.
     idle_timeout_s: how long a session waits for somebody to come (back) after the last one left.
-    standby: keep a second engine worker warm, which takes over when the first one dies.
+    workers: processes that draw, each on one core; sessions are divided among them.
+    standby: keep a second process warm for each, which takes over when the first one dies.
     upload_lifetime_s: after how long an uploaded avatar is deleted.
     ice_servers: STUN and TURN servers as in RTCConfiguration: {"urls": ..., "username": ..., "credential": ...},
         or as URLs (``streaming.ice``).
@@ -94,6 +95,7 @@ class ServeSettings(BaseModel):
     max_websockets: Annotated[int, Field(ge=1, le=1000)] = 16
     max_faces: Annotated[int, Field(ge=0, le=64)] = 2
     idle_timeout_s: Annotated[float, Field(ge=0, le=3600)] = 15.0
+    workers: Annotated[int, Field(ge=1, le=32)] = 1
     standby: bool = True
     badge: bool = True
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20_000_000

@@ -235,6 +235,7 @@ def floor(
 def sessions(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
     quick: QuickOption = False,
     check: CheckOption = False,
     json_path: JsonOption = None,
@@ -245,7 +246,12 @@ def sessions(
     subject = _subject(avatar)
     with progress_bar("sessions") as progress:
         result = benchmark.measure(
-            subject, size=size, seconds=5.0 if quick else 20.0, most=4 if quick else 8, progress=progress
+            subject,
+            size=size,
+            seconds=5.0 if quick else 20.0,
+            most=4 if quick else 8 * workers,
+            workers=workers,
+            progress=progress,
         )
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
 

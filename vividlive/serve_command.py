@@ -32,6 +32,9 @@ def serve(
             help="cpu, or cuda: one GPU draws the frames of all sessions together.", show_default=False
         ),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that draw, each on one core; 1.", show_default=False)
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="How many avatars live at a time; 2.")] = None,
     max_viewers: Annotated[int | None, typer.Option(help="How many see them, all together; 32.")] = None,
@@ -76,6 +79,7 @@ def serve(
             "quality": quality,
             "weights": weights,
             "device": device,
+            "workers": workers,
             "max_sessions": max_sessions,
             "max_viewers": max_viewers,
             "idle_timeout_s": idle_timeout_s,
