@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.errors import InputError
-from engine.training.lpips_vgg import LpipsVgg
+from engine.training import lpips_vgg
 
 Image = NDArray[np.uint8]
 Double = NDArray[np.float64]
@@ -38,7 +38,7 @@ class VggFeatures:
     name = "VGG16-feature FID"
 
     def __init__(self) -> None:
-        self._network = LpipsVgg()
+        self._network = lpips_vgg.LpipsVgg()
 
     def __call__(self, picture: Image) -> Double:
         """See ``Features``."""
