@@ -12,6 +12,7 @@ from torch.nn import functional
 from engine.render.neural.network import MotionOutput, RendererNet
 from engine.render.neural.sizes import GRID, IMAGE
 from engine.training.lpips_vgg import LpipsVgg
+from engine.training.renderer_cameras import other_camera, same_camera
 from engine.training.renderer_pairs import Person
 
 CROP: Final = 112
@@ -60,21 +61,21 @@ def gather(
     chosen: list[tuple[Person, int]], rng: np.random.Generator | None = None, neighbours: int = 2
 ) -> Pairs:
     """People's moments, for each place chosen its number and the next, or as many as ``neighbours`` says; with ``rng``
-    colours vary and half of the people are mirrored."""
+    taken by other cameras, and half of the people mirrored."""
     columns: dict[str, list[Any]] = {name: [] for name in Pairs.__dataclass_fields__}
     for person, first in chosen:
-        gain, lift, mirrored = np.ones(3), 0.0, False
+        camera, mirrored = same_camera(), False
         if rng is not None:
-            gain = np.exp(rng.normal(0.0, 0.12) + rng.normal(0.0, 0.06, 3))
-            lift, mirrored = float(rng.normal(0.0, 0.03)), bool(rng.random() < 0.5)
+            camera, mirrored = other_camera(rng), bool(rng.random() < 0.5)
+        photo = camera.take(person.photo)
         for record in person.frames[first : first + neighbours]:
             told: dict[str, NDArray[Any]] = {
                 name: np.array(record[name], np.float32) for name in record.dtype.names
             }
-            told |= {"photo": person.photo.astype(np.float32), "reference": person.code.astype(np.float32)}
-            for name in ("photo", "drawn", "truth"):
-                picture = told[name] / 255.0 * gain + lift
-                told[name] = np.clip(picture, 0.0, 1.0).transpose(2, 0, 1)
+            told["reference"] = person.code.astype(np.float32)
+            pictures = {"photo": photo} | {name: camera.take(record[name]) for name in ("drawn", "truth")}
+            for name, picture in pictures.items():
+                told[name] = picture.astype(np.float32).transpose(2, 0, 1) / 255.0
             if mirrored:
                 _mirror(told)
             for name, value in told.items():
