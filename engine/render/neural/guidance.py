@@ -6,7 +6,7 @@ those of the photo subtracted (Sun et al., arXiv 2312.01841).
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.easing import smooth_step
+from engine.avatar.matte import FACE_OVAL
 from engine.errors import InputError
 from engine.render.geometric import GeometricRenderer
 from engine.render.layers import part_triangles
@@ -41,6 +42,11 @@ LIP_WIDTH: Final = 1.2
 
 STILL: Final = 0.25
 """Places that moved by so much against the photo, in cells, are mostly free to change."""
+
+OVAL_SHARE: Final = 0.95
+OVAL_SOFT: Final = 5
+"""What the networks may change ends at the face's outline, shrunk by the first, over the second, cells. Hair, collars and
+what comes to light beside the head differ too much from person to person to be learned from made people."""
 
 EDGE: Final = 6
 """Cells along the view's border over which what the networks change fades out."""
@@ -109,6 +115,7 @@ class Guidance:
         neutral = (avatar.positions - avatar.pivot) / np.float32(avatar.head_width)
         self._attributes = np.ascontiguousarray(np.column_stack([avatar.uv, neutral]), np.float32)
         self._covered = avatar.atlas[: avatar.side, : avatar.side] >> 24 > 127
+        self._face = _face(avatar, float(self._cell))
         self._planes = np.empty((self._attributes.shape[1], GRID, GRID), np.float32)
         self._triangle = np.empty((GRID, GRID), np.int32)
         self._keys = np.empty((GRID, GRID), np.int64)
@@ -129,8 +136,10 @@ class Guidance:
         edges = self._edges_of(positions)
         moved = np.float32(np.abs(edges - self._edges_before).max())
         away = np.maximum(np.hypot(*shift), opening * moved)
-        gate = cv2.blur(1.0 - np.exp(-np.square(away / np.float32(STILL))), (3, 3))
-        return Guide(code, shift, opening[None], _gaussians(edges) - self._lips_before, gate[None] * WINDOW)
+        free = 1.0 - np.exp(-np.square(away / np.float32(STILL)))
+        free *= _read(self._face, np.where(code[3] > 0.0, source, self._place))
+        gate = cv2.blur(free, (3, 3))[None] * WINDOW
+        return Guide(code, shift, opening[None], _gaussians(edges) - self._lips_before, gate)
 
     def _project(self, positions: Float) -> tuple[Float, Float]:
         """The code of each cell [CODE_CHANNELS, GRID, GRID], and where the photo has it [2, GRID, GRID]."""
@@ -150,13 +159,28 @@ class Guidance:
 
     def _covered_at(self, place: Float) -> NDArray[np.bool_]:
         """Whether places of the photo, [2, GRID, GRID] canvas pixels, show the person."""
-        u, v = np.clip(place, 0, len(self._covered) - 1).astype(np.intp)
-        return np.asarray(self._covered[v, u])
+        return _read(self._covered, place)
 
     def _edges_of(self, positions: Float) -> Float:
         """Landmarks of lips and lids in cells, float32 [N, 2]."""
         points = (positions[self._vertex, :2] * self._weight).sum(axis=1)
         return np.asarray((points - self._corner) / self._cell, np.float32)
+
+
+def _read(picture: NDArray[Any], place: Float) -> NDArray[Any]:
+    """What a picture [side, side] holds at places [2, GRID, GRID], its pixels."""
+    u, v = np.clip(place, 0, len(picture) - 1).astype(np.intp)
+    return np.asarray(picture[v, u])
+
+
+def _face(avatar: Avatar, cell: float) -> Float:
+    """1 within the outline of the photo's face, falling to 0 at it, float32 [side, side]; cell: canvas pixels."""
+    oval = avatar.landmarks[FACE_OVAL, :2]
+    middle = oval.mean(axis=0)
+    mask = np.zeros((avatar.side, avatar.side), np.float32)
+    cv2.fillPoly(mask, [np.rint(middle + OVAL_SHARE * (oval - middle)).astype(np.int32)], 1.0)
+    soft = max(round(OVAL_SOFT * cell), 1)
+    return np.asarray(cv2.blur(mask, (soft, soft)), np.float32)
 
 
 def _window() -> Float:

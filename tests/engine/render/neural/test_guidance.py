@@ -59,6 +59,21 @@ def test_an_open_mouth_is_an_opening(hopper: Avatar) -> None:
     assert np.abs(lower).max() > 0.5 > np.abs(upper).mean()
 
 
+def test_only_the_face_is_free_to_change(hopper: Avatar) -> None:
+    """Of a head that moves as a whole, hat, ears and collar move too; free are places within the face's own bounds."""
+    shift = 0.05
+    guide, view = told(hopper, moved(tx=shift))
+    on_grid = GRID / view.side * 256 / hopper.side
+    points = hopper.landmarks[:, :2] + [shift * hopper.head_width, 0.0]
+    cells = points * on_grid - np.array([view.x, view.y]) * (GRID / view.side)
+    low, high = np.floor(cells.min(axis=0)).astype(int) - 3, np.ceil(cells.max(axis=0)).astype(int) + 3
+    beside = guide.gate[0].copy()
+    beside[low[1] : high[1], low[0] : high[0]] = 0.0
+    assert np.hypot(*guide.shift)[beside.shape[0] // 8].max() > 0.5  # the hat moves
+    assert beside.max() < 1e-3
+    assert guide.gate.max() > 0.9
+
+
 def test_sizes_and_ranges(hopper: Avatar) -> None:
     guide, view = told(hopper, moved(yaw=12.0, jawOpen=0.3), size=512)
     assert guide.code.shape == (CODE_CHANNELS, GRID, GRID) and guide.lips.shape == (LIPS, GRID, GRID)
