@@ -32,6 +32,9 @@ BROWS: Final = ("browDown", "browInnerUp", "browOuterUp")
 POSE_SPREAD: Final = (6.0, 4.0, 4.0, 0.03, 0.03, 0.1)
 """Standard deviation of ``POSE_NAMES``."""
 
+SPEAKING_SHARE: Final = 0.4
+"""Part of the mouths in which lips open more than the jaw does, as in speech: teeth stay near each other and show."""
+
 STILL_SHARE: Final = 0.06
 """Part of the moments that show the photo again."""
 
@@ -55,7 +58,7 @@ def random_moment(rng: np.random.Generator, photo_pose: Float) -> tuple[Float, F
     """One expression [52] and one pose [6], no further from the photo's than an avatar turns."""
     shapes = np.zeros(len(ARKIT_NAMES), np.float32)
     if rng.random() < 0.9:
-        _mouth(shapes, rng)
+        (_speaking if rng.random() < SPEAKING_SHARE else _mouth)(shapes, rng)
     if rng.random() < 0.5:
         _both(shapes, str(rng.choice(BROWS)), rng.uniform(0.0, 0.9), rng)
     eyes = rng.random()
@@ -96,6 +99,15 @@ def _mouth(shapes: Float, rng: np.random.Generator) -> None:
         _both(shapes, str(name), float(rng.beta(1.2, 1.8)), rng)
     for name in rng.choice(OTHER, size=int(rng.integers(0, 4)), replace=False):
         _both(shapes, str(name), 0.7 * float(rng.beta(1.0, 2.0)), rng)
+
+
+def _speaking(shapes: Float, rng: np.random.Generator) -> None:
+    much = float(rng.beta(1.5, 1.5))
+    _set(shapes, "jawOpen", much * rng.uniform(0.02, 0.35))
+    _both(shapes, "mouthLowerDown", much * rng.uniform(0.1, 0.9), rng)
+    _both(shapes, "mouthUpperUp", much * rng.uniform(0.0, 0.6), rng)
+    for name in rng.choice([*ROUND, *WIDE], size=int(rng.integers(0, 3)), replace=False):
+        _both(shapes, str(name), 0.6 * float(rng.beta(1.2, 1.8)), rng)
 
 
 def _gaze(shapes: Float, rng: np.random.Generator) -> None:

@@ -63,6 +63,8 @@ SOLID: Final = {"skin": -1.0, "eye": -1.0}
 FACE, MOUTH, EYE = 1, 2, 3
 LIT_DM: Final = 0.06
 """So far behind the lips' line all of the light through them still arrives."""
+LIT_AREA: Final = 2.0
+"""Where depth squared is the lips' gap over this, half of the light is lost."""
 THICKNESS_DM: Final = 0.025
 """How far behind the skin everything inside the mouth stays."""
 INNER_LIP: Final = 0.45
@@ -75,7 +77,8 @@ class Body:
 
     triangles: int32 [T, 3]; uv: float32 [V, 2]; rigid: float32 [V], how far each vertex follows the head's pose;
     wrap, gleam: float32 [V]; tangents: two float32 [V, 3] along u and v at rest; open_: float32 [V], of the
-    environment that each vertex sees at rest; parts: slices by name.
+    environment that each vertex sees at rest; parts: slices by name; deep_light: share of the light that reaches the
+    depth of the mouth, handed on by its flesh however little the lips are apart.
     """
 
     shape: HeadShape
@@ -95,6 +98,7 @@ class Body:
     tangents: tuple[Float, Float]
     open_: Float
     solid: Float
+    deep_light: float
 
     def drive(self, blendshapes: Float) -> tuple[Float, Float]:
         """Control vertices [C, 3] and all vertices [V, 3] for an expression, before the pose."""
@@ -139,7 +143,8 @@ class Body:
             np.maximum(away[:, 2] - LIT_DM, 0.0) ** 2
             + 0.4 * np.maximum(np.abs(away[:, 1]) - gap.max() / 2, 0.0) ** 2
         )
-        much[inside.places] = 1 - inside.share * (1 - area / (area + 3.5 * depth))
+        lost = depth / (area / LIT_AREA + depth)
+        much[inside.places] = 1 - inside.share * (1 - self.deep_light) * lost
         for side in SIDES:
             self._under_lids(control, vertices, much, side)
         return much, np.sqrt(much)
@@ -206,6 +211,7 @@ def make_body(
     jaws: Sequence[JawMesh],
     tongue: Tongue,
     shells: Sequence[tuple[str, Shell]],
+    deep_light: float,
 ) -> Body:
     """Join the parts. swell: float32 [F, 3], added to the fine skin; shells: each with its kind, of ``FINISH``."""
     skin = fine_skin()
@@ -265,6 +271,7 @@ def make_body(
         tangents=(zeros, zeros),
         open_=np.ones(total, np.float32),
         solid=solid,
+        deep_light=deep_light,
     )
     rest = body.drive(np.zeros(52, np.float32))[1]
     normals = body.normals(rest)

@@ -64,7 +64,7 @@ class JawMesh:
 
 def make_dentition(age: float, dice: np.random.Generator) -> Dentition:
     """Whiter when young, longer and yellower when old."""
-    white = np.array([0.88, 0.85, 0.79]) * dice.uniform(0.86, 1.04)
+    white = np.array([0.88, 0.85, 0.79]) * dice.uniform(0.9, 1.1)
     tint = np.clip(dice.normal(0.25 + 0.5 * age, 0.3), 0, 1.2) * np.array([0.05, 0.09, 0.19])
     gum = np.array([0.72, 0.42, 0.42]) * dice.uniform(0.75, 1.1) + dice.normal(0, 0.02, 3)
     r, g, b = np.clip(white - tint, 0.3, 0.97)

@@ -1,5 +1,6 @@
 """Made people: the same from the same seed, drawn where they say, with mouths and eyes that open and shut."""
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -115,6 +116,21 @@ def test_an_open_jaw_shows_the_inside_and_shut_lips_do_not(seed: int) -> None:
     assert inside(shapes(mouthClose=1, jawOpen=0.3)) < 0.006
     assert inside(shapes(jawOpen=0.3)) > 0.02
     assert inside(shapes(jawOpen=0.8)) > 2 * inside(shapes(jawOpen=0.3))
+
+
+def test_light_reaches_the_depth_of_a_mouth_as_far_as_it_is_told() -> None:
+    body = person(5).body
+    for share in (0.1, 0.4):
+        lit = replace(body, deep_light=share)
+        for expression in (shapes(), shapes(jawOpen=0.6)):
+            much, lamp = lit.hidden(*lit.drive(expression))
+            inside = much[lit.inside.places]
+            assert share - 1e-6 <= inside.min() <= share + 0.3
+            np.testing.assert_allclose(np.square(lamp), much, atol=1e-6)
+    shut, wide = (
+        body.hidden(*body.drive(e))[0][body.parts["tongue"]] for e in (shapes(), shapes(jawOpen=0.6))
+    )
+    assert wide.mean() > shut.mean() + 0.1
 
 
 @pytest.mark.parametrize("seed", [4, 5])
