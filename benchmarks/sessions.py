@@ -14,14 +14,16 @@ from benchmarks.machine import commit, machine
 from benchmarks.stages import SPEECH, versions
 from engine.avatar.avatar import Avatar
 from engine.speech.audio_file import load_audio
-from streaming.engine_port import EngineOptions
 from streaming.messages import FrameDone, FromWorker
 from streaming.metrics import Metrics
 from streaming.session import AvatarSession
-from streaming.settings import ServeSettings
+from streaming.settings import ServeSettings, engine_options
 from streaming.workers import EngineWorkers
 
 SETTLE_S: Final = 3.0
+COUNTS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
+"""Numbers of sessions that are measured, up to the most."""
+
 MISSES_BAR: Final = 0.01
 SESSIONS_BAR: Final = 2
 
@@ -33,16 +35,20 @@ def measure(
     seconds: float = 20.0,
     most: int = 8,
     workers: int = 1,
+    device: str = "cpu",
     progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
-    """Add sessions one at a time until over 1 % of the frames are missed; JSON values.
+    """Add sessions, ``COUNTS`` in turn, until many more than 1 % of the frames are missed; JSON values.
 
     A miss is a frame that left as a repetition of an older one because it was not ready.
     """
+    settings = ServeSettings.model_validate(
+        {"size": size, "max_sessions": most, "workers": workers, "device": device}
+    )
     with tempfile.TemporaryDirectory(prefix="vividlive-sessions-") as folder:
         bundle = Path(folder) / "avatar.avatar"
         avatar.save(bundle)
-        counts = asyncio.run(_measure(bundle, size, seconds, most, workers, progress))
+        counts = asyncio.run(_measure(bundle, seconds, settings, progress))
     held = max((count["sessions"] for count in counts if count["missed_share"] < MISSES_BAR), default=0)
     return {
         "benchmark": "sessions",
@@ -54,6 +60,7 @@ def measure(
             "seconds": seconds,
             "quality": "geometric",
             "workers": workers,
+            "device": device,
             "encode": "h264",
         },
         "sessions": counts,
@@ -69,9 +76,9 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
 
 
 async def _measure(
-    bundle: Path, size: int, seconds: float, most: int, workers: int, progress: Callable[[float], None]
+    bundle: Path, seconds: float, settings: ServeSettings, progress: Callable[[float], None]
 ) -> list[dict[str, Any]]:
-    settings = ServeSettings.model_validate({"size": size, "max_sessions": most})
+    of = sum(count <= settings.max_sessions for count in COUNTS)
     sessions: dict[str, AvatarSession] = {}
 
     def on_message(message: FromWorker) -> None:
@@ -79,22 +86,35 @@ async def _measure(
             sessions[message.session].frame_done(message)
 
     engines = EngineWorkers(
-        EngineOptions(size=size), workers, lambda: str(bundle), on_message, lambda names: None, standby=False
+        engine_options(settings),
+        settings.workers,
+        lambda: str(bundle),
+        on_message,
+        lambda names: None,
+        standby=False,
     )
     speech = load_audio(SPEECH.read_bytes()).output
-    counts = []
+    counts: list[dict[str, Any]] = []
     await engines.start()
     try:
         with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as executor:
-            for number in range(1, most + 1):
-                name = f"session-{number}"
-                session = AvatarSession(
-                    name, settings, Metrics(), executor, engines.send, ("bench", str(bundle)), number, 160.0
-                )
-                sessions[name] = session
-                session.start()
-                readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
-                session.enter(readers[0])
+            for count in (number for number in COUNTS if number <= settings.max_sessions):
+                for number in range(len(sessions), count):
+                    name = f"session-{number}"
+                    session = AvatarSession(
+                        name,
+                        settings,
+                        Metrics(),
+                        executor,
+                        engines.send,
+                        ("bench", str(bundle)),
+                        number,
+                        160.0,
+                    )
+                    sessions[name] = session
+                    session.start()
+                    readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
+                    session.enter(readers[0])
                 for one in sessions.values():
                     one.play(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech))))
                 await asyncio.sleep(SETTLE_S)
@@ -104,7 +124,7 @@ async def _measure(
                 ]
                 for step in range(10):
                     await asyncio.sleep(seconds / 10)
-                    progress((number - 1 + (step + 1) / 10) / most)
+                    progress((len(counts) + (step + 1) / 10) / of)
                 after = [
                     (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)
                     for one in sessions.values()

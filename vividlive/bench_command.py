@@ -235,22 +235,27 @@ def floor(
 def sessions(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Processes that draw.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, or cuda: a GPU draws.")] = "cpu",
     quick: QuickOption = False,
     check: CheckOption = False,
     json_path: JsonOption = None,
 ) -> None:
     """Count how many avatars hold 25 frames a second with under 1 % misses, encoding included."""
     from benchmarks import sessions as benchmark
+    from engine.pipeline import DEVICES
 
+    if device not in DEVICES:
+        raise SettingError(f"expected a device of {', '.join(DEVICES)}, got {device!r}")
     subject = _subject(avatar)
     with progress_bar("sessions") as progress:
         result = benchmark.measure(
             subject,
             size=size,
             seconds=5.0 if quick else 20.0,
-            most=4 if quick else 8 * workers,
+            most=4 if quick else 64 if device == "cuda" else min(64, 8 * workers),
             workers=workers,
+            device=device,
             progress=progress,
         )
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
