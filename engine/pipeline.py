@@ -22,7 +22,7 @@ from engine.render.geometric import GeometricRenderer
 from engine.render.neural.renderer import NeuralRenderer
 from engine.render.neural.runtime import RUNTIMES, WEIGHTS, NeuralRuntime, RuntimeName, open_runtime
 from engine.speech.samples import check_samples
-from engine.timing import StageTimer
+from engine.timing import StageTimer, gpu_ranges
 from kernels.colour import rgbx_to_i420
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Engine:
     With ``device="cpu"`` it never changes after it is made, and sessions may run on threads of their own; with "cuda" one
     thread draws.
 
-    networks: what refines frames at the neural quality, else None.
+    networks: what refines frames at the neural quality, else None. ranges: where a GPU's profiler reads stages, else None.
 
     Raises:
         UnavailableError: the neural quality's weights or runtime, the GPU or what it needs are missing.
@@ -134,7 +134,9 @@ class Engine:
         self.networks: NeuralRuntime | None = None
         if self.settings.quality == "neural":
             self.networks = open_runtime(self.settings.runtime, weights=self.settings.weights or WEIGHTS)
-        self._rows = _cuda_rows(self.settings) if self.settings.device == "cuda" else None
+        on_gpu = self.settings.device == "cuda"
+        self._rows = _cuda_rows(self.settings) if on_gpu else None
+        self.ranges = gpu_ranges() if on_gpu else None
 
     @property
     def look_ahead_samples(self) -> int:
@@ -211,7 +213,7 @@ class Session:
         self._engine = engine
         self._state = engine.motion.new_state(seed)
         self.set_avatar(avatar)
-        self._timer = timer or StageTimer()
+        self._timer = timer or StageTimer(ranges=engine.ranges)
         self._strength = 1.0
         self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
         self._sound_start = 0

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.errors import SettingError
 from engine.render.cuda_drive import CONTROL_COUNT, drive, face_tensors, new_driven
 from engine.render.cuda_marks import DeviceMarks
+from engine.timing import gpu_ranges, shown
 from kernels.cuda import Launcher
 from kernels.frame import Layer
 from kernels.frame.cuda import CudaPainter, Limits
@@ -117,6 +118,7 @@ class CudaBatch:
         # Graphs may share it, as they run one after the other and leave nothing in it.
         self._pool: Any = torch.cuda.graph_pool_handle() if self._on_gpu else None
         self._marks: dict[int, DeviceMarks] = {}
+        self._ranges = gpu_ranges() if self._on_gpu else None
         self._last: tuple[int, Any] | None = None
 
     @property
@@ -155,7 +157,8 @@ class CudaBatch:
         self._turn = (self._turn + 1) % RING
         done = self._events[self._turn]
         self._control[:count].copy_(self._told[self._turn, :count], non_blocking=True)
-        self._step(count)
+        with shown(self._ranges, f"batch of {count}"):
+            self._step(count)
         pictures = self._pictures[self._turn, :count]
         pictures.copy_(self.painter.i420[:count], non_blocking=True)
         if done is not None:
@@ -173,7 +176,7 @@ class CudaBatch:
     def _step(self, count: int) -> None:
         """Everything on the device for one batch, as a graph once its size has been drawn a few times."""
         if count not in self._marks:
-            self._marks[count] = DeviceMarks(STAGES, self._on_gpu)
+            self._marks[count] = DeviceMarks(STAGES, self._on_gpu, self._ranges)
         if self._on_gpu and count not in self._graphs and self._drawn.get(count, 0) >= WARM_UP:
             torch.cuda.synchronize()
             graph = torch.cuda.CUDAGraph()
@@ -187,19 +190,18 @@ class CudaBatch:
             self._drawn[count] = self._drawn.get(count, 0) + 1
 
     def _draw(self, count: int) -> None:
-        driven, mark = self.driven, self._marks[count].mark
+        driven, stage = self.driven, self._marks[count].stage
         scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
-        mark(0)
-        drive(self._tensors, self._control[:count], self.size, driven)
-        mark(1)
-        self.painter.draw(count, *scene, layers=slice(0, 1))
-        mark(2)
-        self.painter.draw(count, *scene, layers=slice(1, None))
-        mark(3)
-        if self._badge is not None:
-            _add_badge(self.painter.frames[:count], *self._badge)
-        self.painter.to_i420(count)
-        mark(4)
+        with stage(0):
+            drive(self._tensors, self._control[:count], self.size, driven)
+        with stage(1):
+            self.painter.draw(count, *scene, layers=slice(0, 1))
+        with stage(2):
+            self.painter.draw(count, *scene, layers=slice(1, None))
+        with stage(3):
+            if self._badge is not None:
+                _add_badge(self.painter.frames[:count], *self._badge)
+            self.painter.to_i420(count)
 
 
 def _event() -> Any:

@@ -1,25 +1,38 @@
 """Where a batch on the GPU has got to: moments of the device's own clock between the stages, read back without waiting."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import torch
+
+from engine.timing import Ranges, shown
 
 
 class DeviceMarks:
     """Moments of one batch in the order of ``names``, each the end of its stage; the first is the begin of the first.
 
     On a GPU they are events on the current stream, which a CUDA graph records anew at every replay; each graph needs marks
-    of its own. On a CPU they are the wall clock's.
+    of its own. On a CPU they are the wall clock's. ranges: where stages are shown as well while the host asks for them,
+    which it does not in a replay.
     """
 
-    def __init__(self, names: tuple[str, ...], on_gpu: bool) -> None:
-        self._names = names
+    def __init__(self, names: tuple[str, ...], on_gpu: bool, ranges: Ranges | None = None) -> None:
+        self._names, self._ranges = names, ranges
         self._ns = [0] * (len(names) + 1)
         self._events: list[Any] = [_external_event() for _ in self._ns] if on_gpu else []
 
-    def mark(self, number: int) -> None:
-        """Note that stage ``number - 1`` has ended and stage ``number`` begins."""
+    @contextmanager
+    def stage(self, number: int) -> Iterator[None]:
+        """The ``with`` block is stage ``number``; stages follow each other."""
+        if number == 0:
+            self._mark(0)
+        with shown(self._ranges, self._names[number]):
+            yield
+        self._mark(number + 1)
+
+    def _mark(self, number: int) -> None:
         if self._events:
             self._events[number].record()
         else:

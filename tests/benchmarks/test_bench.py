@@ -43,6 +43,9 @@ def test_a_summary_holds_median_tail_and_share_of_the_frame() -> None:
 def test_bars_are_missed_by_what_is_slow() -> None:
     assert stages.missed_bars(result(12.0)) == ["expected a frame's p99_ms of at most 25.0 ms, got 46.58 ms"]
     assert len(stages.missed_bars(result(16.0))) == 2
+    slow = result(10.0)
+    slow["stages"].append({"name": stages.TIMING, **stages.summary([0.3])})
+    assert stages.missed_bars(slow)[-1] == "expected timing to take at most 1% of a frame, got 0.3 ms"
     assert sessions.missed_bars({"held": 2}) == []
     assert "got 1" in sessions.missed_bars({"held": 1})[0]
 
@@ -68,7 +71,7 @@ def test_stages_are_timed_from_sound_to_packet(avatar: Avatar) -> None:
     seen: list[float] = []
     measured = stages.measure(avatar, size=256, seconds=1.0, progress=seen.append)
     names = {row["name"] for row in measured["stages"]}
-    assert {"motion", "drive", "rasterise", "composite", "detail", "colour", "encode"} <= names
+    assert {"motion", "drive", "rasterise", "composite", "detail", "colour", "encode", stages.TIMING} <= names
     engine_ms = sum(r["median_ms"] for r in measured["stages"] if r["name"] != "encode")
     assert 0.5 * engine_ms < measured["frame"]["median_ms"] and measured["frame"]["median_ms"] > 0
     assert seen[-1] == 1.0 and seen == sorted(seen)

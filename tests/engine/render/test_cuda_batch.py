@@ -16,6 +16,7 @@ from engine.render.cuda_face import prepare, room_for
 from engine.render.cuda_marks import DeviceMarks
 from engine.render.geometric import GeometricRenderer
 from tests.engine.render.made_up import mouth_avatar
+from tests.engine.test_timing import NotedRanges
 
 ROWS, SIZE = 3, 256
 BADGE = badge_parts(SIZE)
@@ -27,7 +28,8 @@ def batch() -> CudaBatch:
     face = GeometricRenderer(mouth_avatar(12), SIZE)
     room = room_for([face])
     made = CudaBatch([prepare(face, room)] * ROWS, room, CountingLauncher(), BADGE, "meta")
-    made._marks = {count: DeviceMarks(cuda_batch.STAGES, False) for count in range(1, ROWS + 1)}
+    made._ranges = NotedRanges()
+    made._marks = {count: DeviceMarks(cuda_batch.STAGES, False, made._ranges) for count in range(1, ROWS + 1)}
     return made
 
 
@@ -72,6 +74,25 @@ def test_the_count_notices_what_a_graph_could_not_hold(
     else:
         with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
             batch._draw(1)
+
+
+def test_a_profiler_sees_stages_while_they_are_asked_for(
+    batch: CudaBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = batch._ranges
+    assert isinstance(ranges, NotedRanges)
+    batch.next_controls(2)
+    batch.render(2)
+    stages = [sign + name for name in cuda_batch.STAGES for sign in "+-"]
+    assert ranges.seen == ["+batch of 2", *stages, "-batch of 2"]
+
+    def broken(*given: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(cuda_batch, "drive", broken)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        batch.render(2)
+    assert not ranges.open
 
 
 class FakeGraph:
