@@ -18,9 +18,8 @@ OPTIONS: Final = ("--std=c++17", "--fmad=false")
 
 ENTRIES: Final = {
     "rasterise": {
-        "rasterise_snap": "ipfffp",
-        "rasterise_depth": "ippppiiipp",
-        "rasterise_resolve": "ppiiipp",
+        "rasterise_depth": "ipipippiipp",
+        "rasterise_resolve": "ppiiiipp",
     },
     "composite": {"composite": "pppiipiiiiipi"},
     "colour": {"rgbx_to_i420": "piiip"},
@@ -29,7 +28,7 @@ ENTRIES: Final = {
         "frame_paint": "iipippipipp",
         "frame_i420": "ipp",
     },
-    "warp": {"refine": "piiiiiipipi", "warp_image": "piiiiiipiip", "warp_features": "pppiiip"},
+    "warp": {"refine": "piiippipi", "warp_image": "piiippiip", "warp_features": "pppiiip"},
 }
 """Each source's CUDA entry points and their arguments: i whole number, f float, p address."""
 

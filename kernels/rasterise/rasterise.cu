@@ -1,4 +1,4 @@
-// Z-buffered rasterising in three kernels: snap (per vertex), depth (per triangle), resolve (per pixel).
+// Z-buffered rasterising: depth (per triangle, whose corners are snapped first), then resolve (per pixel).
 //
 // Coverage is exact: vertices are snapped to 1/256 pixel, edge functions are 64-bit integers, the top-left rule
 // gives a pixel centre on a shared edge to exactly one triangle. The nearest triangle wins by a 64-bit key,
@@ -7,24 +7,34 @@
 
 #ifdef __CUDACC__
 
-// Grid: vertices in x. Fill keys with EMPTY before rasterise_depth.
-KERNEL rasterise_snap(i32 vertices, const float *positions, float x0, float y0, float scale, i32 *snapped) {
-    i32 v = blockIdx.x * blockDim.x + threadIdx.x;
-    if (v < vertices) snap_position(positions + 3 * v, x0, y0, scale, snapped + 2 * v);
+// One mesh for each row of a batch, with a corner and a scale of its own in `views` [rows, 3]: x0, y0, scale.
+// Grid: triangles in x, rows in y. Keys must be EMPTY; rasterise_resolve leaves them so.
+KERNEL rasterise_depth(i32 vertices, const float *positions, i32 count, const i32 *triangles, i32 channels,
+                            const float *attributes, const float *views, i32 height, i32 width, float *setup,
+                            i64 *keys) {
+    i32 t = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
+    if (t >= count) return;
+    positions += (i64)row * vertices * 3;
+    attributes += (i64)row * vertices * channels;
+    const i32 *corners = triangles + 3 * ((i64)row * count + t);
+    i32 snapped[6];
+    for (i32 k = 0; k < 3; ++k)
+        snap_position(positions + 3 * corners[k], views[3 * row], views[3 * row + 1], views[3 * row + 2],
+                      snapped + 2 * k);
+    depth_corners<0>(t, corners[0], corners[1], corners[2], snapped[0], snapped[1], snapped[2], snapped[3], snapped[4],
+                     snapped[5], positions, attributes, channels, height, width,
+                     setup + (i64)row * count * (2 + 3 * channels), keys + (i64)row * height * width);
 }
 
-// Grid: triangles in x.
-KERNEL rasterise_depth(i32 count, const i32 *snapped, const float *positions, const i32 *triangles,
-                       const float *attributes, i32 channels, i32 height, i32 width, float *setup, i64 *keys) {
-    i32 t = blockIdx.x * blockDim.x + threadIdx.x;
-    if (t < count) depth_triangle<0>(t, snapped, positions, triangles, attributes, channels, height, width, setup, keys);
-}
-
-// Grid: pixels in x and y.
-KERNEL rasterise_resolve(const i64 *keys, const float *setup, i32 channels, i32 height, i32 width,
-                         float *out_attributes, i32 *out_triangle) {
+// Grid: pixels in x and y, rows in z.
+KERNEL rasterise_resolve(i64 *keys, const float *setup, i32 count, i32 channels, i32 height, i32 width,
+                              float *out_attributes, i32 *out_triangle) {
     i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
-    if (x < width && y < height) resolve_pixel<0>(x, y, keys, setup, channels, height, width, out_attributes, out_triangle);
+    if (x >= width || y >= height) return;
+    i64 first = (i64)blockIdx.z * height * width;
+    resolve_pixel<0>(x, y, keys + first, setup + (i64)blockIdx.z * count * (2 + 3 * channels), channels, height, width,
+                     out_attributes + first * channels, out_triangle + first);
+    keys[first + (i64)y * width + x] = EMPTY;
 }
 
 #else

@@ -1,9 +1,13 @@
-"""Warping on a CUDA device."""
+"""Warping on a CUDA device: one image as everywhere, or a batch of them with a launch for all.
+
+A batch's tensors have its rows as their first dimension, boxes are int32 [rows, 3]; the first ``count`` rows are done.
+Nothing is allocated, copied or waited for then.
+"""
 
 from typing import Any
 
 from kernels.check import check_apart
-from kernels.cuda import ACROSS, blocks, check_rows, check_tensor, launcher
+from kernels.cuda import ACROSS, Launcher, blocks, check_rows, check_tensor, launcher
 from kernels.warp.reference import Box
 
 
@@ -18,7 +22,7 @@ def refine(frame: Any, box: Box, maps: Any, out: Any) -> None:
         "refine",
         blocks([width, height], ACROSS),
         ACROSS,
-        (frame, pitch, height, width, *box, maps, maps.shape[1], out, out_pitch),
+        (frame, pitch, height, width, _there(box, frame), maps, maps.shape[1], out, out_pitch),
     )
 
 
@@ -33,7 +37,7 @@ def warp_image(frame: Any, box: Box, flow: Any, out: Any) -> None:
         "warp_image",
         blocks([n, n], ACROSS),
         ACROSS,
-        (frame, pitch, height, width, *box, flow, flow_n, n, out),
+        (frame, pitch, height, width, _there(box, frame), flow, flow_n, n, out),
     )
 
 
@@ -51,3 +55,49 @@ def warp_features(features: Any, flow: Any, occlusion: Any, out: Any) -> None:
         ACROSS,
         (features, flow, occlusion, height, width, channels, out),
     )
+
+
+def refine_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, maps: Any, out: Any) -> None:
+    """``refine`` for frames int32 [rows, H, W]."""
+    rows, height, width = frames.shape
+    n = maps.shape[2]
+    check_tensor("frames", frames, "int32", (rows, height, width))
+    check_tensor("boxes", boxes, "int32", (None, 3))
+    check_tensor("maps", maps, "float32", (None, 5, n, n))
+    check_tensor("out", out, "int32", (rows, height, width))
+    check_apart("frames", frames.data_ptr() == out.data_ptr())
+    arguments = frames, width, height, width, boxes, maps, n, out, width
+    kernels.launch("refine", blocks([width, height, count], ACROSS), ACROSS, arguments)
+
+
+def warp_image_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, flow: Any, out: Any) -> None:
+    """``warp_image`` for frames int32 [rows, H, W]."""
+    rows, height, width = frames.shape
+    n, flow_n = out.shape[2], flow.shape[2]
+    check_tensor("frames", frames, "int32", (rows, height, width))
+    check_tensor("boxes", boxes, "int32", (None, 3))
+    check_tensor("flow", flow, "float32", (None, 2, flow_n, flow_n))
+    check_tensor("out", out, "float32", (None, 3, n, n))
+    arguments = frames, width, height, width, boxes, flow, flow_n, n, out
+    kernels.launch("warp_image", blocks([n, n, count], ACROSS), ACROSS, arguments)
+
+
+def warp_features_rows(
+    kernels: Launcher, count: int, features: Any, flow: Any, occlusion: Any, out: Any
+) -> None:
+    """``warp_features`` for features [rows, H, W, C]."""
+    _, height, width, channels = features.shape
+    check_tensor("features", features, "float32", (None, None, None, None))
+    check_tensor("flow", flow, "float32", (None, 2, height, width))
+    check_tensor("occlusion", occlusion, "float32", (None, height, width))
+    check_tensor("out", out, "float32", (None, height, width, channels))
+    check_apart("features", features.data_ptr() == out.data_ptr())
+    arguments = features, flow, occlusion, height, width, channels, out
+    kernels.launch("warp_features", blocks([width * channels, height, count], ACROSS), ACROSS, arguments)
+
+
+def _there(box: Box, beside: Any) -> Any:
+    """The box of one image on its device."""
+    import torch
+
+    return torch.tensor([box], dtype=torch.int32, device=beside.device)

@@ -118,11 +118,17 @@ DEVICE float resampled(const float *maps, i32 map, i32 n, Between across, float 
                    between(lower[across.low], lower[across.high], across.part) * column_weight, down.part);
 }
 
-// Grid: pixels of the frame in x and y.
-KERNEL refine(const u32 *frame, i32 pitch, i32 height, i32 width, i32 left, i32 top, i32 side, const float *maps, i32 n,
-              u32 *out, i32 out_pitch) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+// Everything below works on a batch: z of the grid is its row, for which `boxes` [rows, 3] has x, y and side.
+
+// Grid: pixels of a frame in x and y.
+KERNEL refine(const u32 *frame, i32 pitch, i32 height, i32 width, const i32 *boxes, const float *maps, i32 n, u32 *out,
+              i32 out_pitch) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, row = blockIdx.z;
     if (x >= width || y >= height) return;
+    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
+    frame += (i64)row * height * pitch;
+    maps += (i64)row * 5 * n * n;
+    out += (i64)row * height * out_pitch;
     u32 result = frame[y * pitch + x];
     i32 i = x - left, j = y - top;
     if (i >= 0 && i < side && j >= 0 && j < side) {
@@ -139,10 +145,14 @@ KERNEL refine(const u32 *frame, i32 pitch, i32 height, i32 width, i32 left, i32 
 }
 
 // Grid: elements of the crop in x and y.
-KERNEL warp_image(const u32 *frame, i32 pitch, i32 height, i32 width, i32 left, i32 top, i32 side, const float *flow,
-                  i32 flow_n, i32 n, float *out) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+KERNEL warp_image(const u32 *frame, i32 pitch, i32 height, i32 width, const i32 *boxes, const float *flow, i32 flow_n,
+                  i32 n, float *out) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, row = blockIdx.z;
     if (x >= n || y >= n) return;
+    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
+    frame += (i64)row * height * pitch;
+    flow += (i64)row * 2 * flow_n * flow_n;
+    out += (i64)row * 3 * n * n;
     i32 samples = samples_along(side, n);
     float step = (float)side / (float)(n * samples), move = (float)side / (float)flow_n * 256.0f;
     float flow_step = (float)flow_n / (float)n;
@@ -166,6 +176,11 @@ KERNEL warp_features(const float *features, const float *flow, const float *occl
                      i32 channels, float *out) {
     i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= width * channels || y >= height) return;
+    i64 elements = (i64)blockIdx.z * height * width;
+    features += elements * channels;
+    flow += 2 * elements;
+    occlusion += elements;
+    out += elements * channels;
     Corners k = corners(x / channels, y, flow, occlusion, height, width, channels);
     out[(i64)y * width * channels + x] = warped(features, k, x % channels);
 }

@@ -12,7 +12,7 @@ from kernels.build import SOURCE_ROOT, SOURCES, KernelBuildError
 from tests.kernels.test_rasterise import skip_without
 
 ENTRIES = {
-    "rasterise": {"rasterise_snap", "rasterise_depth", "rasterise_resolve"},
+    "rasterise": {"rasterise_depth", "rasterise_resolve"},
     "composite": {"composite"},
     "colour": {"rgbx_to_i420"},
     "frame": {"frame_depth", "frame_paint", "frame_i420"},

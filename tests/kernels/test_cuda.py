@@ -18,8 +18,11 @@ from kernels.composite import cases as composite_cases
 from kernels.composite import composite
 from kernels.rasterise import cases as rasterise_cases
 from kernels.rasterise import rasterise
+from kernels.rasterise.cuda import new_setup, rasterise_rows
+from kernels.rasterise.reference import EMPTY
 from kernels.warp import cases as warp_cases
 from kernels.warp import refine, warp_features, warp_image
+from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
 from tests.kernels.emulated import EmulatedLauncher
 from tests.kernels.test_rasterise import skip_without
 
@@ -161,6 +164,68 @@ def test_warp_features_equals_the_cpu(name: str, device: str) -> None:
     warp_features(*arguments, out, "cpu")
     warp_features(*on_device, "cuda")
     assert np.array_equal(on_device[3].cpu().numpy(), out, equal_nan=True)
+
+
+def rows_launcher(device: str, request: pytest.FixtureRequest) -> cuda.Launcher:
+    """What launches where ``device`` says."""
+    emulated: cuda.Launcher = request.getfixturevalue("emulated")
+    return emulated if device == "cpu" else cuda.launcher()
+
+
+def test_a_batch_rasterises_each_rows_mesh(device: str, request: pytest.FixtureRequest) -> None:
+    """Meshes, corners and scales of their own; a row beyond the count stays, and keys are left for the next frame."""
+    skip_without("cpu")
+    rng = np.random.default_rng(2)
+    rows, count, height, width = 3, 2, 21, 34
+    positions = rng.uniform(-10, 50, (rows, 40, 3)).astype(np.float32)
+    triangles = rng.integers(0, 40, (rows, 130, 3), dtype=np.int32)
+    triangles[1, 100:] = 39  # how a mesh with fewer triangles is filled up
+    attributes = rng.normal(size=(rows, 40, 5)).astype(np.float32)
+    views = np.array([[0, 0, 1], [3.5, -2.25, 1.75], [1, 1, 1]], np.float32)
+    planes = np.full((rows, 5, height, width), np.nan, np.float32)
+    triangle = np.full((rows, height, width), -9, np.int32)
+    made = [there(array, device) for array in (positions, triangles, attributes, views, planes)]
+    out = there(triangle, device)
+    keys = torch.full((rows, height, width), EMPTY, dtype=torch.int64, device=device)
+    kernels, setup = rows_launcher(device, request), new_setup(rows, 130, 5, device)
+    for _ in range(2):
+        rasterise_rows(kernels, count, *made, out, keys, setup)
+    assert (keys == EMPTY).all() and (out[count:] == -9).all() and made[4][count:].isnan().all()
+    for row in range(count):
+        want, number = np.empty((5, height, width), np.float32), np.empty((height, width), np.int32)
+        mesh, (x, y, scale) = (positions[row], triangles[row], attributes[row]), views[row].tolist()
+        rasterise(*mesh, want, number, np.empty((height, width), np.int64), (x, y), scale, "cpu")
+        assert np.array_equal(out[row].cpu().numpy(), number) and len(np.unique(number)) > 5
+        assert made[4][row].cpu().numpy().tobytes() == want.tobytes()
+
+
+def test_a_batch_warps_each_row_by_its_own_box(device: str, request: pytest.FixtureRequest) -> None:
+    skip_without("cpu")
+    rng, (rows, count) = np.random.default_rng(3), (3, 2)
+    kernels = rows_launcher(device, request)
+    frames = rng.integers(0, 1 << 32, (rows, 41, 37), dtype=np.uint32)
+    boxes = np.array([[4, 3, 30], [-5, 20, 26], [0, 0, 37]], np.int32)
+    flow = rng.normal(0, 2, (rows, 2, 9, 9)).astype(np.float32)
+    maps = rng.normal(0, 9, (rows, 5, 16, 16)).astype(np.float32)
+    features = rng.normal(size=(rows, 9, 9, 8)).astype(np.float32)
+    shown = rng.uniform(size=(rows, 9, 9)).astype(np.float32)
+    given = [there(array, device) for array in (frames, boxes, flow, maps, features, shown)]
+    crops, drawn = torch.full((rows, 3, 18, 18), -1.0, device=device), torch.full_like(given[0], -1)
+    carried = torch.full_like(given[4], -1.0)
+    warp_image_rows(kernels, count, given[0], given[1], given[2], crops)
+    refine_rows(kernels, count, given[0], given[1], given[3], drawn)
+    warp_features_rows(kernels, count, given[4], given[2], given[5], carried)
+    for made in (crops, drawn, carried):
+        assert (made[count:] == -1).all()
+    for row in range(count):
+        x, y, side = boxes[row].tolist()
+        crop, frame, moved = np.empty((3, 18, 18), np.float32), np.empty_like(frames[0]), features[row].copy()
+        warp_image(frames[row], (x, y, side), flow[row], crop, "cpu")
+        refine(frames[row], (x, y, side), maps[row], frame, "cpu")
+        warp_features(features[row], flow[row], shown[row], moved, "cpu")
+        assert crops[row].cpu().numpy().tobytes() == crop.tobytes()
+        assert np.array_equal(drawn[row].cpu().numpy().view(np.uint32), frame)
+        assert np.array_equal(carried[row].cpu().numpy(), moved)
 
 
 def test_boxes_of_larger_images_keep_their_pitch(device: str) -> None:
