@@ -37,7 +37,7 @@ def open_aoti(weights: str | Path, device: str = "cpu") -> NeuralRuntime:
         for file, part in zip(files, network_parts(weights, device), strict=True):
             _aoti_package(part, file)
     runs: list[TensorRun] = [aoti_load_package(str(file)) for file in files]
-    return on_tensors(f"AOTInductor, fp32 on {device}", runs, device)
+    return on_tensors(f"AOTInductor, fp32 on {device}", weights, runs, device)
 
 
 def open_tensorrt(weights: str | Path, device: str = "cuda") -> NeuralRuntime:
@@ -58,7 +58,7 @@ def open_tensorrt(weights: str | Path, device: str = "cuda") -> NeuralRuntime:
             compiler.save(engine, str(made), inputs=list(part.inputs))
             made.replace(file)
     runs: list[TensorRun] = [torch.export.load(str(file)).module() for file in files]
-    return on_tensors(f"TensorRT, fp16 on {device}", runs, device)
+    return on_tensors(f"TensorRT, fp16 on {device}", weights, runs, device)
 
 
 def _aoti_package(part: Part, file: Path) -> None:

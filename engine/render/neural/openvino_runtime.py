@@ -34,7 +34,7 @@ def open_openvino(weights: str | Path, precision: Precision = "auto") -> NeuralR
     }
     runs = [_run(core.compile_model(core.read_model(file), "CPU", settings)) for file in _converted(weights)]
     version = openvino.__version__.split("-")[0]
-    return NeuralRuntime(f"OpenVINO {version}, {precision} on one thread of the CPU", *runs)
+    return NeuralRuntime(f"OpenVINO {version}, {precision} on one thread of the CPU", weights, *runs)
 
 
 def _run(model: Any) -> Run:

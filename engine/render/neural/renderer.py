@@ -11,13 +11,12 @@ from engine.conventions import DEFAULT_FRAME_SIZE
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.guidance import Guidance
+from engine.render.neural.guide import FREE, refining
 from engine.render.neural.runtime import NeuralRuntime
-from engine.render.neural.sizes import GRID, IMAGE
+from engine.render.neural.sizes import IMAGE
 from engine.timing import StageTimer
 from kernels.warp import refine, warp_features, warp_image
 
-FREE: Final = 1 / 512
-"""Frames in which no place is freer than this to change are not given to the networks."""
 NO_FLOW: Final = np.zeros((2, 1, 1), np.float32)
 
 Float = NDArray[np.float32]
@@ -27,22 +26,23 @@ class NeuralRenderer:
     """Draws one avatar; holds every buffer that a frame needs, so one renderer serves one thread.
 
     Convention: frames are uint32 [size, size] RGBX, opaque, top-left origin. Outside the view, and where nothing moved
-    against the photo, they are the geometric frames.
+    against the photo, they are the geometric frames. geometric, guidance, runtime: what they are made with. photo: the
+    photo's features, float32 [GRID, GRID, C].
     """
 
     def __init__(self, avatar: Avatar, runtime: NeuralRuntime, size: int = DEFAULT_FRAME_SIZE) -> None:
-        self._geometric = GeometricRenderer(avatar, size)
+        self.geometric = GeometricRenderer(avatar, size)
         self.avatar, self.size = avatar, size
-        self._runtime = runtime
-        self._guidance = Guidance(self._geometric)
-        view = self._guidance.view
+        self.runtime = runtime
+        self.guidance = Guidance(self.geometric)
+        view = self.guidance.view
         self._box = (view.x, view.y, view.side)
         self._frame = np.empty((size, size), np.uint32)
         self._picture = np.empty((3, IMAGE, IMAGE), np.float32)
-        self._geometric.render(self._geometric.photo_motion(), StageTimer(), self._frame)
+        self.geometric.render(self.geometric.photo_motion(), StageTimer(), self._frame)
         warp_image(self._frame, self._box, NO_FLOW, self._picture)
-        self._photo = np.ascontiguousarray(runtime.photo(self._picture).transpose(1, 2, 0))
-        self._carried = np.empty_like(self._photo)
+        self.photo = np.ascontiguousarray(runtime.photo(self._picture).transpose(1, 2, 0))
+        self._carried = np.empty_like(self.photo)
         self._maps = np.empty((5, IMAGE, IMAGE), np.float32)
 
     def render(
@@ -63,33 +63,31 @@ class NeuralRenderer:
             The frame, uint32 [size, size].
         """
         if strength <= 0.0:
-            return self._geometric.render(motion, timer, out, supersample)
-        frame = self._geometric.render(motion, timer, self._frame, supersample)
+            return self.geometric.render(motion, timer, out, supersample)
+        frame = self.geometric.render(motion, timer, self._frame, supersample)
         with timer.stage("guide"):
-            guide = self._guidance.guide(self._geometric.positions)
+            guide = self.guidance.guide(self.geometric.positions)
         if out is None:
             out = np.empty_like(frame)
         if not (guide.gate > FREE).any():
             out[:] = frame
             return out
         with timer.stage("motion_vae"):
-            moved = self._runtime.motion(self._guidance.reference, guide)
+            moved = self.runtime.motion(self.guidance.reference, guide)
         with timer.stage("warp"):
-            gate = guide.gate[0] * np.float32(min(strength, 1.0))
+            gate = guide.gate * np.float32(min(strength, 1.0))
             flow = moved.flow * gate
             warp_image(frame, self._box, flow, self._picture)
-            warp_features(self._photo, guide.shift + flow, moved.occlusion, self._carried)
+            warp_features(self.photo, guide.shift + flow, moved.occlusion, self._carried)
         with timer.stage("generator"):
             carried = np.ascontiguousarray(self._carried.transpose(2, 0, 1))
-            residual = self._runtime.paint(self._picture, carried, moved.features)
+            residual = self.runtime.paint(self._picture, carried, moved.features)
         with timer.stage("refine"):
-            for map_, cells in zip(self._maps, flow, strict=False):
-                np.multiply(_enlarged(cells), np.float32(IMAGE / GRID), out=map_)
-            np.multiply(residual, np.float32(255.0) * _enlarged(gate), out=self._maps[2:])
+            refining(flow, residual, gate, _enlarged, self._maps, np)
             refine(frame, self._box, self._maps, out)
         return out
 
 
 def _enlarged(cells: Float) -> Float:
-    """A map of cells as one of pixels of the view."""
-    return np.asarray(cv2.resize(cells, (IMAGE, IMAGE), interpolation=cv2.INTER_LINEAR), np.float32)
+    """Maps of cells [C, GRID, GRID] as ones of pixels of the view, [C, IMAGE, IMAGE]."""
+    return np.stack([cv2.resize(plane, (IMAGE, IMAGE), interpolation=cv2.INTER_LINEAR) for plane in cells])

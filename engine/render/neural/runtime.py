@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SettingError, UnavailableError
-from engine.render.neural.guidance import Guide
+from engine.render.neural.guide import Guide
 
 Float = NDArray[np.float32]
 
@@ -43,11 +43,11 @@ class Moved:
 class NeuralRuntime:
     """Runs the three networks; what it returns is the caller's.
 
-    name: of what computes, and in which precision, for people.
+    name: of what computes, and in which precision, for people. weights: where it has them from.
     """
 
-    def __init__(self, name: str, photo: Run, motion: Run, generator: Run) -> None:
-        self.name = name
+    def __init__(self, name: str, weights: str | Path, photo: Run, motion: Run, generator: Run) -> None:
+        self.name, self.weights = name, Path(weights)
         self._photo, self._motion, self._generator = photo, motion, generator
 
     def photo(self, picture: Float) -> Float:

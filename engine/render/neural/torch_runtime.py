@@ -15,7 +15,9 @@ Float = NDArray[np.float32]
 TensorRun = Callable[..., Sequence[Tensor]]
 
 
-def on_tensors(name: str, runs: Sequence[TensorRun], device: str = "cpu") -> NeuralRuntime:
+def on_tensors(
+    name: str, weights: str | Path, runs: Sequence[TensorRun], device: str = "cpu"
+) -> NeuralRuntime:
     """A runtime of photo encoder, motion network and generator that take and give tensors of ``device``."""
 
     def on_arrays(run: TensorRun) -> Run:
@@ -26,7 +28,7 @@ def on_tensors(name: str, runs: Sequence[TensorRun], device: str = "cpu") -> Neu
 
         return run_arrays
 
-    return NeuralRuntime(name, *map(on_arrays, runs))
+    return NeuralRuntime(name, weights, *map(on_arrays, runs))
 
 
 def open_torch(weights: str | Path, precision: Precision = "auto", device: str = "cpu") -> NeuralRuntime:
@@ -42,7 +44,7 @@ def open_torch(weights: str | Path, precision: Precision = "auto", device: str =
     runs = [_eager(part.module, device.partition(":")[0], precision == "bf16") for part in parts]
     if on_gpu:
         runs = [_graphed(run, part.inputs) for run, part in zip(runs, parts, strict=True)]
-    return on_tensors(f"torch, {precision} on {device}", runs, device)
+    return on_tensors(f"torch, {precision} on {device}", weights, runs, device)
 
 
 def _eager(module: nn.Module, kind: str, bf16: bool) -> TensorRun:

@@ -8,7 +8,8 @@ from engine.conventions import ARKIT_INDEX
 from engine.errors import InputError
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
-from engine.render.neural.guidance import FaceView, Guidance, Guide
+from engine.render.neural.guidance import FaceView, Guidance
+from engine.render.neural.guide import Guide
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, LIPS
 from engine.timing import StageTimer
 from tests.engine.render.made_up import sheet_avatar

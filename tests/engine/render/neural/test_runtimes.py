@@ -12,7 +12,7 @@ import torch
 
 from engine.errors import SettingError, UnavailableError
 from engine.render.neural import compiled
-from engine.render.neural.guidance import Guide
+from engine.render.neural.guide import Guide
 from engine.render.neural.parts import network_parts
 from engine.render.neural.runtime import NeuralRuntime, open_runtime
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, IMAGE, LIPS
