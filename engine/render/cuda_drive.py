@@ -31,6 +31,7 @@ CONTROLS: Final = {
     "light": 3,
     "opacity": 1,
     "supersample": 1,
+    "strength": 1,
 }
 """What the host tells of one frame of one face, in this order: numbers that follow from the motion alone."""
 
@@ -59,11 +60,16 @@ def new_driven(rows: int, sets: int, vertices: int, outlines: int, size: int, de
     )
 
 
+def told_by(control: Tensor) -> dict[str, Tensor]:
+    """Controls [B, CONTROL_COUNT] by name."""
+    return dict(zip(CONTROLS, torch.split(control, list(CONTROLS.values()), dim=1), strict=True))
+
+
 def drive(face: dict[str, Tensor], control: Tensor, size: int, out: Driven) -> None:
     """Fill the first B rows of ``out`` for controls [B, CONTROL_COUNT] of the first B rows of ``face``."""
     count = len(control)
     face = {name: tensor[:count] for name, tensor in face.items()}
-    told = dict(zip(CONTROLS, torch.split(control, list(CONTROLS.values()), dim=1), strict=True))
+    told = told_by(control)
     shape = torch.baddbmm(face["neutral"], told["amounts"][:, None], face["deltas"])
     shape = shape.view(count, -1, 3)
     _move_lips(face, told["lips"], shape)

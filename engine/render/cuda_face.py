@@ -5,6 +5,7 @@ Convention:
     padded with its number, so that whatever is read or written there has no effect. ``Room`` has the sizes.
     Lights: every ``InnerLight`` of the face and its mouth's shadow, K in all, edges of P points, at most Q lit vertices.
     Lips: L places of the contact lines, M vertices that follow them, T of the teeth's edge.
+    A neural face is what its geometric one is, and more: ``engine.render.cuda_neural`` reads that.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,20 @@ from engine.render.cuda_drive import SHAPES
 from engine.render.drive import head_rotation
 from engine.render.geometric import GeometricRenderer
 from engine.render.light import InnerLight
+from engine.render.neural.renderer import NeuralRenderer
+
+Face = GeometricRenderer | NeuralRenderer
 
 
-def room_for(faces: Sequence[GeometricRenderer]) -> Room:
+def geometric(face: Face) -> GeometricRenderer:
+    """What draws a face's geometric frames."""
+    return face.geometric if isinstance(face, NeuralRenderer) else face
+
+
+def room_for(drawn: Sequence[Face]) -> Room:
     """Room for every one of these faces."""
+    guides = [face.guidance for face in drawn if isinstance(face, NeuralRenderer)]
+    faces = [geometric(face) for face in drawn]
 
     def most(sizes: list[int]) -> int:
         return max(sizes, default=1)
@@ -45,39 +56,49 @@ def room_for(faces: Sequence[GeometricRenderer]) -> Room:
         sets=max(len(face.attributes) for face in faces),
         layers=max(len(face.layers) for face in faces),
         triangles=most([len(layer.triangles) for face in faces for layer in face.layers]),
+        skin=max((len(guide.skin) for guide in guides), default=0),
+        canvas=max((guide.portrait.canvas_side for guide in guides), default=0),
     )
 
 
-def prepare(face: GeometricRenderer, room: Room) -> PreparedFace:
+def prepare(drawn: Face, room: Room) -> PreparedFace:
     """All that the GPU keeps of one face.
 
     Raises:
         UnavailableError: the face needs more room.
     """
-    needs = room_for([face])
+    needs = room_for([drawn])
     short = [name for name, have in vars(room).items() if getattr(needs, name) > have]
     if short:
         raise UnavailableError(
             f"expected a face with room for its {', '.join(short)} in this batch: make the batch with this face"
         )
+    face = geometric(drawn)
     arrays = {
         **_mesh(face, room),
         **_lips(face, room),
         **_light_arrays(face, room),
         **_box_arrays(face, room),
+        **(_neural(drawn, room) if isinstance(drawn, NeuralRenderer) else {}),
     }
     return PreparedFace(face.size, face.scale, face.background, face.layers, arrays)
 
 
-def controls(face: GeometricRenderer, motion: Motion, supersample: bool, out: NDArray[np.float32]) -> None:
-    """Fill one row of controls, float32 [CONTROL_COUNT]."""
+def controls(
+    face: GeometricRenderer,
+    motion: Motion,
+    supersample: bool,
+    out: NDArray[np.float32],
+    strength: float = 1.0,
+) -> None:
+    """Fill one row of controls, float32 [CONTROL_COUNT]; strength: see ``NeuralRenderer.render``."""
     motion = motion.clamped()
     rotation, nearness = head_rotation(*motion.pose[:3].tolist()), face.driver.nearness(motion)
     turn, shift = face.driver.carried(motion, rotation)
     light = face.head_light.turned(rotation)
     amounts, opacity = face.driver.amounts(motion, nearness), face.photo_opacity(motion, nearness)
-    breath = [motion.breath]
-    parts = amounts, turn.ravel(), shift, breath, motion.lip_offsets, light, [opacity], [supersample]
+    rest = [opacity], [supersample], [min(max(strength, 0.0), 1.0)]
+    parts = amounts, turn.ravel(), shift, [motion.breath], motion.lip_offsets, light, *rest
     np.concatenate(parts, out=out, casting="same_kind")
     # A value that is not finite would spread over the whole batch's products: such a frame shows the face at rest.
     if not np.isfinite(out).all():
@@ -199,6 +220,33 @@ def _box_arrays(face: GeometricRenderer, room: Room) -> Arrays:
         "box_drawn": drawn,
         "box_fine": fine,
         "scale": scale,
+    }
+
+
+def _neural(face: NeuralRenderer, room: Room) -> Arrays:
+    """What ``CudaRefiner`` reads: the mesh on the guide's grid, the photo, and ``Portrait`` by its fields' names."""
+    guidance, view = face.guidance, face.guidance.view
+    skin = np.full((room.skin, 3), room.vertices - 1, np.int32)
+    skin[: len(guidance.skin)] = guidance.skin
+    known = guidance.portrait
+    beyond = room.canvas - known.canvas_side
+
+    def on_canvas(picture: NDArray[Any]) -> NDArray[Any]:
+        """Places beyond the canvas are looked up at its edge, as on a CPU."""
+        square = picture.reshape(known.canvas_side, known.canvas_side)
+        return np.pad(square, (0, beyond), mode="edge").reshape(-1)
+
+    named = ("corner", "cell", "place", "person", "vertex", "weight", "edges", "lips")
+    return {
+        "guide_skin": skin,
+        "guide_attributes": _rows(guidance.attributes, room.vertices),
+        "guide_view": np.array([*guidance.corner, guidance.scale], np.float32),
+        "guide_box": np.array([view.x, view.y, view.side], np.int32),
+        "guide_reference": guidance.reference,
+        "guide_photo": face.photo,
+        "portrait_covered": on_canvas(known.covered),
+        "portrait_face": on_canvas(known.face),
+        **{f"portrait_{name}": getattr(known, name) for name in named},
     }
 
 

@@ -24,11 +24,12 @@ class DeviceMarks:
         self._events: list[Any] = [_external_event() for _ in self._ns] if on_gpu else []
 
     @contextmanager
-    def stage(self, number: int) -> Iterator[None]:
-        """The ``with`` block is stage ``number``; stages follow each other."""
+    def stage(self, name: str) -> Iterator[None]:
+        """The ``with`` block is this stage; stages follow each other."""
+        number = self._names.index(name)
         if number == 0:
             self._mark(0)
-        with shown(self._ranges, self._names[number]):
+        with shown(self._ranges, name):
             yield
         self._mark(number + 1)
 

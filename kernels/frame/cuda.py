@@ -117,10 +117,12 @@ class CudaPainter:
             x, _, _ = blocks([pixels if number == 0 else pixels // DETAIL_SHARE], THREADS)
             self._launcher.launch("frame_paint", (x, count, 1), THREADS, (*which, *scratch, self.frames))
 
-    def to_i420(self, count: int) -> None:
-        """Convert the first ``count`` rows of ``frames`` into ``i420``."""
+    def to_i420(self, count: int, frames: Any = None) -> None:
+        """Convert the first ``count`` rows of ``frames``, by default those that were drawn, into ``i420``."""
+        frames = self.frames if frames is None else frames
+        check_tensor("frames", frames, "int32", (self.rows, self.size, self.size))
         x, y, _ = blocks([self.size // 2, self.size // 2], ACROSS)
-        self._launcher.launch("frame_i420", (x, y, count), ACROSS, (self.size, self.frames, self.i420))
+        self._launcher.launch("frame_i420", (x, y, count), ACROSS, (self.size, frames, self.i420))
 
     @property
     def bytes_per_row(self) -> int:

@@ -65,7 +65,7 @@ def refine_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, maps: An
     check_tensor("boxes", boxes, "int32", (None, 3))
     check_tensor("maps", maps, "float32", (None, 5, n, n))
     check_tensor("out", out, "int32", (rows, height, width))
-    check_apart("frames", frames.data_ptr() == out.data_ptr())
+    check_apart("frames", out is frames)
     arguments = frames, width, height, width, boxes, maps, n, out, width
     kernels.launch("refine", blocks([width, height, count], ACROSS), ACROSS, arguments)
 
@@ -91,7 +91,7 @@ def warp_features_rows(
     check_tensor("flow", flow, "float32", (None, 2, height, width))
     check_tensor("occlusion", occlusion, "float32", (None, height, width))
     check_tensor("out", out, "float32", (None, height, width, channels))
-    check_apart("features", features.data_ptr() == out.data_ptr())
+    check_apart("features", out is features)
     arguments = features, flow, occlusion, height, width, channels, out
     kernels.launch("warp_features", blocks([width * channels, height, count], ACROSS), ACROSS, arguments)
 

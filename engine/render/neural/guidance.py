@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
-from engine.avatar.easing import smooth_step
 from engine.avatar.matte import FACE_OVAL
 from engine.errors import InputError
 from engine.render.geometric import GeometricRenderer
@@ -26,6 +25,8 @@ from engine.render.neural.guide import (
     Portrait,
     edges_of,
     gaussians,
+    grid_centres,
+    grid_window,
     on_canvas,
     projected,
     tell,
@@ -42,9 +43,6 @@ OVAL_SHARE: Final = 0.95
 OVAL_SOFT: Final = 5
 """What the networks may change ends at the face's outline, shrunk by the first, over the second, cells. Hair, collars and
 what comes to light beside the head differ too much from person to person to be learned from made people."""
-
-EDGE: Final = 6
-"""Cells along the view's border over which what the networks change fades out."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Guidance:
 
 def _portrait(avatar: Avatar, corner: Float, cell: np.float32, in_photo: Float) -> Portrait:
     """in_photo: where the photo has the vertices, float32 [V, 3]."""
-    centres = np.arange(GRID, dtype=np.float32) + np.float32(0.5)
+    centres = grid_centres()
     place = np.stack(np.meshgrid(centres, centres)) * cell + corner[:, None, None]
     landmarks = np.array([*sum(LIP_EDGES, ()), *LID_EDGES])
     covered = avatar.atlas[: avatar.side, : avatar.side] >> 24 > 127
@@ -135,7 +133,7 @@ def _portrait(avatar: Avatar, corner: Float, cell: np.float32, in_photo: Float) 
         edges=nothing,
         lips=nothing,
         centres=centres,
-        window=_window(),
+        window=grid_window(),
     )
     edges = edges_of(made, in_photo, np)
     return replace(
@@ -151,10 +149,3 @@ def _face(avatar: Avatar, cell: float) -> Float:
     cv2.fillPoly(mask, [np.rint(middle + OVAL_SHARE * (oval - middle)).astype(np.int32)], 1.0)
     soft = max(round(OVAL_SOFT * cell), 1)
     return np.asarray(cv2.blur(mask, (soft, soft)), np.float32)
-
-
-def _window() -> Float:
-    """1 inside the view, falling smoothly to 0 at its border, float32 [1, GRID, GRID]."""
-    near = np.minimum(np.arange(GRID) + 0.5, GRID - 0.5 - np.arange(GRID)) / EDGE
-    ramp = smooth_step(np.minimum(near, 1.0))
-    return np.asarray(np.minimum.outer(ramp, ramp)[None], np.float32)

@@ -8,6 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.avatar.easing import smooth_step
 from engine.render.neural.sizes import GRID, IMAGE, LIPS
 
 Array = Any
@@ -29,6 +33,9 @@ LIP_WIDTH: Final = 1.2
 
 STILL: Final = 0.25
 """Places that moved by so much against the photo, in cells, are mostly free to change."""
+
+EDGE: Final = 6
+"""Cells along the view's border over which what the networks change fades out."""
 
 FREE: Final = 1 / 512
 """Frames in which no place is freer than this to change stay as they are."""
@@ -75,6 +82,18 @@ class Portrait:
     lips: Array
     centres: Array
     window: Array
+
+
+def grid_centres() -> NDArray[np.float32]:
+    """``Portrait.centres``, the same for all."""
+    return np.arange(GRID, dtype=np.float32) + np.float32(0.5)
+
+
+def grid_window() -> NDArray[np.float32]:
+    """``Portrait.window``, the same for all: 1 inside the view, falling smoothly to 0 at its border."""
+    near = np.minimum(np.arange(GRID) + 0.5, GRID - 0.5 - np.arange(GRID)) / EDGE
+    ramp = smooth_step(np.minimum(near, 1.0))
+    return np.asarray(np.minimum.outer(ramp, ramp)[None], np.float32)
 
 
 def tell(portrait: Portrait, planes: Array, triangle: Array, positions: Array, xp: Any) -> Guide:

@@ -7,6 +7,7 @@ import torch
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
+from tests.kernels.emulated import EmulatedLauncher
 
 PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
 
@@ -18,6 +19,12 @@ def portraits() -> list[Avatar]:
         create_avatar(PORTRAITS / name, rights="public-domain")
         for name in ("grace_hopper.jpg", "astronaut.png")
     ]
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLauncher:
+    """The kernels that draw batches, emulated on the CPU."""
+    return EmulatedLauncher(tmp_path_factory.mktemp("emulated"), ("frame", "rasterise", "warp"))
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Small avatars made of arithmetic, for tests of the renderer."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_INDEX
 from engine.render.layers import LIP_POINTS
+from engine.render.neural.guide import LIP_EDGES
 
 SIDE = 96
 
@@ -110,4 +113,20 @@ def mouth_avatar(opening_px: float) -> Avatar:
         delta_start=np.zeros(53, np.int32),
         delta_vertex=np.zeros(0, np.int32),
         delta_value=np.zeros((0, 3), np.float32),
+    )
+
+
+def landmarked_avatar(opening_px: float) -> Avatar:
+    """``mouth_avatar`` with landmarks on vertices of its skin: the lips' along the slit, the others anywhere."""
+    plain = mouth_avatar(opening_px)
+    skin = 8 + 2 * LIP_POINTS  # vertices, the slit's edges last
+    vertex = np.random.default_rng(1).integers(0, skin, 478)
+    for k, edge in enumerate(LIP_EDGES):
+        vertex[list(edge)] = 8 + (k % 2) * LIP_POINTS + np.arange(len(edge)) * 3
+    corners = np.repeat(vertex[:, None], 3, axis=1)
+    weight = np.tile(np.array([1, 0, 0], np.float32), (478, 1))
+    return replace(
+        plain,
+        landmarks=plain.positions[vertex],
+        extras={**plain.extras, "landmark_vertex": corners, "landmark_weight": weight},
     )

@@ -34,11 +34,6 @@ Make = Callable[..., CudaRenderer]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(scope="module")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> EmulatedLauncher:
-    return EmulatedLauncher(tmp_path_factory.mktemp("emulated"), ("frame",))
-
-
 @pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
 def make(request: pytest.FixtureRequest) -> Make:
     """Makes a renderer for faces, under emulation or on a device."""

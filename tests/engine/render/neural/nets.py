@@ -20,8 +20,8 @@ def small_net(seed: int = 0, loudness: float = 0.05) -> RendererNet:
     return net.eval()
 
 
-def small_weights(folder: Path, seed: int = 0) -> Path:
+def small_weights(folder: Path, seed: int = 0, loudness: float = 0.05) -> Path:
     """Their weights on disk."""
     path = folder / "renderer.safetensors"
-    save_net(small_net(seed), path)
+    save_net(small_net(seed, loudness), path)
     return path
