@@ -39,7 +39,7 @@ def charts(result: dict[str, Any]) -> list[Bars | Lines]:
         bars = [(f"{row['sessions']} sessions", round(100 * row["missed_share"], 2), 0.0) for row in rows]
         return [Bars(kind, "frames missed against sessions", "% of frames missed", bars)]
     if kind == "scaling":
-        return _scaling(rows, result["settings"]["session_size"])
+        return _scaling(rows, result["settings"].get("session_size", 512))
     if kind == "gpu":
         return [_batch(rows, batch) for batch in sorted({row["batch"] for row in rows})]
     if kind == "latency":
@@ -52,8 +52,9 @@ def charts(result: dict[str, Any]) -> list[Bars | Lines]:
 
 def _times(name: str, title: str, rows: list[dict[str, Any]]) -> Bars:
     """Medians, with the reach of the slowest hundredth where that is known."""
-    bars = [(row["name"], row["median_ms"], row.get("p99_ms", 0.0)) for row in rows]
-    unit = "ms: median, and 99th percentile in light" if "p99_ms" in rows[0] else "ms, median"
+    bars = [(row["name"], row["median_ms"], row.get("p99_ms") or 0.0) for row in rows]
+    known = rows[0].get("p99_ms") is not None
+    unit = "ms: median, and 99th percentile in light" if known else "ms, median"
     return Bars(name, title, unit, bars)
 
 
@@ -66,7 +67,8 @@ def _kernel(name: str, rows: list[dict[str, Any]]) -> Bars:
 
 def _budget(rows: list[dict[str, Any]], way: str) -> Bars:
     chosen = [row for row in rows if row["way"] == way and row["name"] != "left of the budget"]
-    return _times(f"latency-{''.join(filter(str.isdigit, way))}", f"latency, {way}", chosen)
+    known = [row for row in chosen if row["median_ms"] is not None]
+    return _times(f"latency-{way.replace(' ', '-').lower()}", f"latency, {way}", known)
 
 
 def _batch(rows: list[dict[str, Any]], batch: int) -> Bars:

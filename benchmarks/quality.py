@@ -2,13 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.machine import commit, machine
 from benchmarks.stages import versions
 from engine.errors import SettingError
 from engine.training import evaluate as metrics
 
+ROWS: Final = {
+    "lips": "clips",
+    "pose": "sounds",
+    "video": "clips",
+    "motion": "rows, two for each set of recordings",
+}
+"""What an evaluation has a row for."""
 Evaluation = Callable[..., metrics.Report]
 
 
@@ -42,7 +49,7 @@ def measure(
     for done, (name, run, path) in enumerate(given):
         found = run(path, progress=lambda share, done=done: progress((done + share) / len(given)))
         rows += rows_of_report(name, found)
-        notes[name] = list(found.notes)
+        notes[name] = [f"{len(found.rows)} {ROWS[name]}", *found.notes]
     return {
         "benchmark": "quality",
         "machine": machine(),
@@ -63,7 +70,6 @@ def rows_of_report(name: str, found: metrics.Report) -> list[dict[str, Any]]:
             "value": round(bar.value, 4) if bar.value == bar.value else None,
             "expected": bar.range,
             "met": "yes" if bar.met else "NO",
-            "of": len(found.rows),
         }
         for bar in found.bars
     ]

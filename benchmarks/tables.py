@@ -8,7 +8,7 @@ from rich.table import Table
 from engine.errors import InputError
 
 KINDS: Final = ("stages", "latency", "kernels", "sessions", "scaling", "motion", "quality", "floor", "gpu")
-COUNTS: Final = ("sessions", "streams", "size", "batch", "of")
+COUNTS: Final = ("sessions", "streams", "size", "batch")
 """Columns that are no measurements."""
 
 HEADINGS: Final = {"gb_per_s": "GB/s", "share_of_copy": "of a copy", "mb": "MB"}
@@ -25,11 +25,37 @@ def tables(result: dict[str, Any]) -> Table:
     for name in rows[0]:
         is_text = isinstance(rows[0][name], str)
         heading = HEADINGS.get(name, name.replace("_", " "))
-        width = max(len(str(row[name])) for row in rows)
+        width = max(len(_shown(row[name])) for row in rows)
         table.add_column(heading, justify="left" if is_text else "right", min_width=width)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*map(_shown, row.values()))
     return table
+
+
+def all_compared(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``compared`` for every benchmark of which both sides have a result.
+
+    Raises:
+        InputError: there is none, or they are of different sizes.
+    """
+    known = {_kind(result): result for result in before}
+    pairs = [(known[_kind(result)], result) for result in after if _kind(result) in known]
+    if not pairs:
+        kinds = [", ".join(map(_kind, side)) for side in (before, after)]
+        raise InputError(f"expected two results of one benchmark, got {kinds[0]} and {kinds[1]}")
+    prefixed = len(pairs) > 1
+    return [
+        {**line, "row": f"{_kind(new)}: {line['row']}"} if prefixed else line
+        for old, new in pairs
+        for line in compared(old, new)
+    ]
+
+
+def beneath(result: dict[str, Any]) -> list[str]:
+    """What a reader of the table should know besides, a line each."""
+    counts = [f"{name}: {value}" for name, value in result.get("counts", {}).items()]
+    notes = [f"{name}: {note}" for name, notes in result.get("notes", {}).items() for note in notes]
+    return counts + notes
 
 
 def bars(result: dict[str, Any], width: int = 48) -> str:
@@ -54,13 +80,11 @@ def rows_of(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
-    """Numbers of two results of one kind, and their ratio; rows that only one has are left out.
+    """Numbers of two results of one benchmark, and their ratio; rows that only one has are left out.
 
     Raises:
-        InputError: they are of different kinds or sizes.
+        InputError: they are of different sizes.
     """
-    if _kind(before) != _kind(after):
-        raise InputError(f"expected two results of one benchmark, got {_kind(before)} and {_kind(after)}")
     sizes = [result["settings"].get("size") for result in (before, after)]
     if sizes[0] != sizes[1]:
         raise InputError(f"expected two results for one frame size, got {sizes[0]} and {sizes[1]}")
@@ -75,6 +99,10 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
                     {"row": _name_of(row), "value": name, "before": old, "after": value, "ratio": ratio}
                 )
     return lines
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _name_of(row: dict[str, Any]) -> str:

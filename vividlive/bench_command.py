@@ -226,9 +226,6 @@ def floor(
     with progress_bar("floor") as progress:
         result = benchmark.measure(subject, size=size, progress=progress)
     _finish(result, json_path, [])
-    if json_path != "-":
-        for name, value in result["counts"].items():
-            stdout.print(f"{name}: {value}", markup=False, highlight=False)
 
 
 @bench.command()
@@ -304,9 +301,9 @@ def compare(
     """Show two results side by side, with ratios."""
     from rich.table import Table
 
-    from benchmarks.tables import compared
+    from benchmarks.tables import all_compared
 
-    lines = compared(_read(before), _read(after))
+    lines = all_compared(_read(before), _read(after))
     if json_path is not None:
         write_json(json_path, lines)
         return
@@ -325,7 +322,7 @@ def report(
     """Write results as one HTML page with plots."""
     from benchmarks.html_report import report as page
 
-    read = [_read(path) for path in results]
+    read = [result for path in results for result in _read(path)]
     out.write_text(page(read), encoding="utf-8")
     if png is not None:
         from benchmarks.plots import write_plots
@@ -341,23 +338,27 @@ def _subject(bundle: Path | None) -> Any:
 
 
 def _finish(result: dict[str, Any], json_path: str | None, missed: list[str]) -> None:
-    from benchmarks.tables import tables
+    from benchmarks.tables import beneath, tables
 
     if json_path is not None:
         write_json(json_path, result)
     if json_path != "-":
         stdout.print(tables(result))
+        for line in beneath(result):
+            stdout.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in missed:
         stderr.print(line, markup=False, highlight=False, soft_wrap=True)
     if missed:
         raise typer.Exit(EXIT_BAR_MISSED)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The result in a file, or the several of ``--quick``."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"expected a result of `vividlive bench ... --json` in {path}: {error}") from error
-    if not isinstance(result, dict):
+    results = found if isinstance(found, list) else [found]
+    if not results or not all(isinstance(result, dict) for result in results):
         raise InputError(f"expected a result of `vividlive bench ... --json` in {path}")
-    return result
+    return results

@@ -11,7 +11,7 @@ from benchmarks.candidate import Group, Way, WrongAnswerError, check
 from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
 from benchmarks.plots import write_plots
-from benchmarks.tables import bars, compared, rows_of
+from benchmarks.tables import all_compared, bars, beneath, compared, rows_of, tables
 from engine.avatar.avatar import Avatar
 from engine.errors import InputError, SettingError
 from engine.training.evaluate.report import Bar, Report
@@ -54,6 +54,18 @@ def test_two_results_are_compared_by_row_and_value() -> None:
     lines = compared(result(10.0), result(5.0))
     line = next(line for line in lines if line["row"] == "frame" and line["value"] == "median_ms")
     assert (line["before"], line["after"], line["ratio"]) == (10.0, 5.0, 0.5)
+    other = {
+        **result(1.0),
+        "benchmark": "latency",
+        "latency": [{"way": "x", "name": "own 40 ms", "median_ms": 4.0}],
+    }
+    lines = all_compared([other, result(10.0)], [result(5.0), other])
+    assert [line["ratio"] for line in lines if line["row"] in ("stages: frame", "latency: x own 40 ms")][
+        0
+    ] == 0.5
+    assert all_compared([other, result(10.0)], [result(5.0)]) == compared(result(10.0), result(5.0))
+    with pytest.raises(InputError, match="of one benchmark, got latency and stages"):
+        all_compared([other], [result(1.0)])
     with pytest.raises(InputError, match="frame size"):
         compared(result(1.0), result(1.0, size=256))
     with pytest.raises(InputError, match="expected a result"):
@@ -213,16 +225,50 @@ def test_latency_adds_up_to_what_the_look_ahead_says(avatar: Avatar) -> None:
     ]
 
 
+def test_what_a_page_measured_stands_beside_the_pieces() -> None:
+    spread = {"p5": 120.0, "median": 135.0, "p95": 157.0}
+    found = {
+        "microphone_to_picture": spread,
+        "server_to_picture": None,
+        "sound_after_picture": {"to_webaudio": {**spread, "mean": -5.2, "p5": -22.6, "p95": 16.7}},
+        "presented_per_second": 25.1,
+        "shown_twice_share": 0.0013,
+        "onsets": 18,
+    }
+    made = {
+        "benchmark": "latency",
+        "machine": {"cpu": "x", "cores": 2, "system": "y"},
+        "commit": "abc",
+        "settings": {},
+        "latency": latency.browser_rows(found),
+        "notes": {"in Chromium": latency.browser_notes(found)},
+    }
+    assert [(row["name"], row["median_ms"]) for row in rows_of(made)] == [
+        ("microphone to picture", 135.0),
+        ("server to picture", None),
+    ]
+    (chart,) = charts(made)
+    assert chart.name == "latency-in-chromium" and chart.bars == [("microphone to picture", 135.0, 0.0)]
+    assert list(tables(made).columns[2].cells) == ["135.0", ""]
+    first, second = beneath(made)
+    assert "25.1 frames a second" in first and "0.1% of them shown twice; sound began 18 times" in first
+    assert "sound after picture -5 ms in the mean, -23 to +17" in second
+
+
 def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Report(
-        "lips", ({"clip": "a"}, {"clip": "b"}), (Bar("opening r", 0.51, 0.4), Bar("lag", 3.0, -1, 1))
+        "lips",
+        ({"clip": "a"}, {"clip": "b"}),
+        (Bar("opening r", 0.51, 0.4), Bar("lag", 3.0, -1, 1)),
+        ("heard well",),
     )
     monkeypatch.setattr("benchmarks.quality.metrics.evaluate_lips", lambda path, progress: found)
     measured = quality.measure(lips=Path("clips"))
-    assert [(row["evaluation"], row["name"], row["met"], row["of"]) for row in rows_of(measured)] == [
-        ("lips", "opening r", "yes", 2),
-        ("lips", "lag", "NO", 2),
+    assert [(row["evaluation"], row["name"], row["met"]) for row in rows_of(measured)] == [
+        ("lips", "opening r", "yes"),
+        ("lips", "lag", "NO"),
     ]
+    assert beneath(measured) == ["lips: 2 clips", "lips: heard well"]
     assert quality.missed_bars(measured) == ["expected lips lag -1 to 1, got 3.0"]
     with pytest.raises(SettingError, match="expected media"):
         quality.measure()
