@@ -26,7 +26,7 @@ from engine.timing import StageTimer, gpu_ranges
 from kernels.colour import rgbx_to_i420
 
 if TYPE_CHECKING:
-    from engine.render.cuda_rows import CudaRows  # imports torch
+    from engine.render.cuda_rows import CudaRows, Wanted  # import torch
 
 Quality = Literal["auto", "geometric", "neural"]
 QUALITIES: Final = get_args(Quality)
@@ -74,8 +74,6 @@ class EngineSettings:
             raise SettingError(f"expected a quality of {', '.join(QUALITIES)}, got {self.quality!r}")
         if self.device not in DEVICES:
             raise SettingError(f"expected a device of {', '.join(DEVICES)}, got {self.device!r}")
-        if self.device == "cuda" and self.quality == "neural":
-            raise SettingError('expected device "cpu" with quality "neural": a GPU draws geometric frames')
         if self.runtime not in RUNTIMES:
             raise SettingError(f"expected a runtime of {', '.join(RUNTIMES)}, got {self.runtime!r}")
 
@@ -187,11 +185,11 @@ class Engine:
                 session._draw(motion, supersample, neural)
                 for session, motion in zip(sessions, motions, strict=True)
             ]
-        wanted = [(session, session._face, motion) for session, motion in zip(sessions, motions, strict=True)]
+        wanted = [session._wanted(motion, neural) for session, motion in zip(sessions, motions, strict=True)]
         pictures, device_ms = self._rows.draw(wanted, supersample)
         return [
             session._frame(motion, None, picture, device_ms)
-            for (session, _, motion), picture in zip(wanted, pictures, strict=True)
+            for session, motion, picture in zip(sessions, motions, pictures, strict=True)
         ]
 
     def release(self, session: "Session") -> None:
@@ -284,18 +282,21 @@ class Session:
         for motion in self.motions():
             yield self.render(motion)
 
-    @property
-    def _face(self) -> GeometricRenderer:
-        assert isinstance(self._renderer, GeometricRenderer)
-        return self._renderer
+    def _fade(self, neural: bool) -> float:
+        """How far the networks change the next frame."""
+        toward = 1.0 if neural else 0.0
+        self._strength += min(max(toward - self._strength, -FADE), FADE)
+        return self._strength
+
+    def _wanted(self, motion: Motion, neural: bool) -> "Wanted":
+        """``render`` on a GPU."""
+        return self, self._renderer, motion, self._fade(neural)
 
     def _draw(self, motion: Motion, supersample: bool, neural: bool) -> Frame:
         """``render`` on the CPU."""
         size = self._engine.settings.size
         if isinstance(self._renderer, NeuralRenderer):
-            toward = 1.0 if neural else 0.0
-            self._strength += min(max(toward - self._strength, -FADE), FADE)
-            rgbx = self._renderer.render(motion, self._timer, None, supersample, self._strength)
+            rgbx = self._renderer.render(motion, self._timer, None, supersample, self._fade(neural))
         else:
             rgbx = self._renderer.render(motion, self._timer, None, supersample)
         if self._engine.settings.badge:

@@ -11,19 +11,21 @@ from engine.errors import DeviceLostError, UnavailableError
 from engine.motion.values import Motion
 from engine.render.cuda import CudaRenderer
 from engine.render.cuda_batch import Room
-from engine.render.cuda_face import room_for
-from engine.render.geometric import GeometricRenderer
+from engine.render.cuda_face import Face, room_for
+from engine.render.neural.renderer import NeuralRenderer
 from kernels.cuda import CudaUnavailableError, Launcher, launcher
 
-Wanted = tuple[Hashable, GeometricRenderer, Motion]
-"""A picture for a holder, who has had a row since the first one: of this face in this motion."""
+Wanted = tuple[Hashable, Face, Motion, float]
+"""A picture for a holder, who has had a row since the first one: of this face in this motion, and how far networks
+change it, if the face has any."""
 
 
 @dataclass
 class _Row:
     holder: Hashable
-    face: GeometricRenderer
+    face: Face
     motion: Motion
+    strength: float
 
 
 class CudaRows:
@@ -69,12 +71,14 @@ class CudaRows:
             return [], {}
         try:
             renderer = self._place(wanted)
-            pictures = renderer.render([row.motion for row in self._rows], supersample).i420
+            pictures = renderer.render(
+                [row.motion for row in self._rows], supersample, self._strengths()
+            ).i420
             stage_ms = renderer.batch.stage_ms() or {}
         except RuntimeError as error:
             self._renderer = None  # nothing is to be asked of it again
             raise DeviceLostError(f"the GPU failed: {error}") from error
-        return [pictures[self._row_of[holder]].copy() for holder, _, _ in wanted], stage_ms
+        return [pictures[self._row_of[holder]].copy() for holder, *_ in wanted], stage_ms
 
     def free(self, holder: Hashable) -> None:
         """Give back a holder's row, if there is one; the last row takes its place."""
@@ -88,18 +92,23 @@ class CudaRows:
             if self._renderer is not None:
                 self._renderer.set_face(row, last.face)
 
+    def _strengths(self) -> list[float] | None:
+        return (
+            [row.strength for row in self._rows] if isinstance(self._rows[0].face, NeuralRenderer) else None
+        )
+
     def _place(self, wanted: Sequence[Wanted]) -> CudaRenderer:
         """Give each its row; the renderer whose rows show the right faces."""
         others = set()
-        for holder, face, motion in wanted:
+        for holder, face, motion, strength in wanted:
             number = self._row_of.setdefault(holder, len(self._rows))
             if number == len(self._rows):
-                self._rows.append(_Row(holder, face, motion))
+                self._rows.append(_Row(holder, face, motion, strength))
                 others.add(number)
             row = self._rows[number]
             if row.face is not face:
                 others.add(number)
-            row.face, row.motion = face, motion
+            row.face, row.motion, row.strength = face, motion, strength
         room = _widest(self._room, [self._rows[number].face for number in others])
         if self._renderer is None or room != self._room or len(self._rows) > self._renderer.rows:
             self._renderer = None  # its memory is free before more is asked for
@@ -119,7 +128,7 @@ class CudaRows:
         return self._renderer
 
 
-def _widest(room: Room | None, faces: Sequence[GeometricRenderer]) -> Room:
+def _widest(room: Room | None, faces: Sequence[Face]) -> Room:
     """Room for these faces beside what there is room for already."""
     rooms = [*([room] if room is not None else []), *([room_for(faces)] if faces else [])]
     return Room(**{name: max(getattr(one, name) for one in rooms) for name in vars(rooms[0])})
