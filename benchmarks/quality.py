@@ -1,5 +1,6 @@
 """Lips, head and picture in one table: the evaluations that hold bars, on the media that are given."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ ROWS: Final = {
     "motion": "rows, two for each set of recordings",
 }
 """What an evaluation has a row for."""
+COSTS: Final = {"lips": 16.0, "pose": 1.0, "video": 30.0, "motion": 8.0}
+"""What evaluations take in terms of each other, for the time that is left."""
 Evaluation = Callable[..., metrics.Report]
 
 
@@ -46,10 +49,18 @@ def measure(
     if not given:
         raise SettingError("expected media: --lips, --pose, --video or --motion PATH")
     rows, notes = [], {}
-    for done, (name, run, path) in enumerate(given):
-        found = run(path, progress=lambda share, done=done: progress((done + share) / len(given)))
+    whole, done = sum(COSTS[name] for name, _, _ in given), 0.0
+    for name, run, path in given:
+        began = time.process_time()
+        found = run(
+            path,
+            progress=lambda share, done=done, cost=COSTS[name]: progress((done + share * cost) / whole),
+        )
+        done += COSTS[name]
+        taken = f"{len(found.rows)} {ROWS[name]}, {time.process_time() - began:.0f} s of processor time"
         rows += rows_of_report(name, found)
-        notes[name] = [f"{len(found.rows)} {ROWS[name]}", *found.notes]
+        notes[name] = [taken, *found.notes]
+    progress(1.0)
     return {
         "benchmark": "quality",
         "machine": machine(),

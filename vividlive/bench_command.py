@@ -189,7 +189,7 @@ def quality(
     check: CheckOption = False,
     json_path: JsonOption = None,
 ) -> None:
-    """Gather the evaluations' bars in one table, each on the media that are given for it."""
+    """Gather the evaluations' bars in one table, each on the media that are given for it; minutes for a minute of clips."""
     from benchmarks import quality as benchmark
 
     with progress_bar("quality") as progress:

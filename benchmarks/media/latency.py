@@ -7,7 +7,6 @@ import numpy as np
 from benchmarks.machine import spread
 from benchmarks.media.marked_call import MarkedCall, Noted
 
-FRAME_MS = 40.0
 NEAR_MS = 700.0
 """An onset and its frame lie no further apart than this, or they are not of one burst."""
 

@@ -262,13 +262,30 @@ def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> N
         (Bar("opening r", 0.51, 0.4), Bar("lag", 3.0, -1, 1)),
         ("heard well",),
     )
-    monkeypatch.setattr("benchmarks.quality.metrics.evaluate_lips", lambda path, progress: found)
+
+    def evaluated(path: Path, progress: Any) -> Report:
+        progress(0.5)
+        progress(1.0)
+        return found
+
+    for name in ("lips", "pose"):
+        monkeypatch.setattr(f"benchmarks.quality.metrics.evaluate_{name}", evaluated)
+    seen: list[float] = []
+    quality.measure(lips=Path("clips"), pose=Path("sounds"), progress=seen.append)
+    costs = [quality.COSTS[name] for name in ("lips", "pose")]
+    assert seen == pytest.approx(
+        [
+            done / sum(costs)
+            for done in (costs[0] / 2, costs[0], costs[0] + costs[1] / 2, sum(costs), sum(costs))
+        ]
+    )
     measured = quality.measure(lips=Path("clips"))
     assert [(row["evaluation"], row["name"], row["met"]) for row in rows_of(measured)] == [
         ("lips", "opening r", "yes"),
         ("lips", "lag", "NO"),
     ]
-    assert beneath(measured) == ["lips: 2 clips", "lips: heard well"]
+    first, second = beneath(measured)
+    assert first.startswith("lips: 2 clips, 0 s of processor time") and second == "lips: heard well"
     assert quality.missed_bars(measured) == ["expected lips lag -1 to 1, got 3.0"]
     with pytest.raises(SettingError, match="expected media"):
         quality.measure()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
+from engine.avatar.video import probe_video
 from engine.errors import InputError
 from engine.render.neural.runtime import NeuralRuntime
 from engine.training.evaluate.frechet import FeatureDistance, Inception, VggFeatures
@@ -64,6 +65,7 @@ def evaluate_video(
     lpips, embed, landmarker = Lpips(), FaceEmbedding(), FaceLandmarker()
     fid = FeatureDistance(Inception(inception) if inception else VggFeatures())
     clips = find_videos([paths] if isinstance(paths, Path) else paths)
+    seconds = [_seconds(clip) for clip in clips]
     rows: list[dict[str, Value]] = []
     refused: list[str] = []
     for number, clip in enumerate(clips):
@@ -73,7 +75,7 @@ def evaluate_video(
         except InputError as error:
             refused.append(f"{clip.name} was refused: {error}")
         if progress is not None:
-            progress((number + 1) / len(clips))
+            progress(sum(seconds[: number + 1]) / sum(seconds))
     if not rows:
         raise InputError(f"expected a clip whose first picture can become an avatar; {refused[0]}")
     notes = [*refused, *_notes(rows), *fid.notes()]
@@ -134,6 +136,14 @@ def measure(
     ours, others = means["mouth"], means["mouth_still"]
     gain = None if ours is None or others is None else 1.0 - ours / others
     return {"frames": count, "open": len(values.get("mouth", ())), "gain": gain, **means}
+
+
+def _seconds(clip: Path) -> float:
+    """How long a clip says that it is; a little where it does not say, or cannot be read."""
+    try:
+        return probe_video(clip).seconds or 1.0
+    except InputError:
+        return 1.0
 
 
 def _picture(frame: Reenacted, kind: str) -> Image:
