@@ -95,6 +95,7 @@ class CudaBatch:
 
     device: "cpu" is for tests, with a launcher that runs there, and "meta" for counting, with one that does nothing.
     networks: of ``cuda_neural.on_device``, for faces that are neural. painter, driven: what draws, and what it draws.
+    refiner: what refines that, where there are networks.
     """
 
     def __init__(
@@ -111,9 +112,9 @@ class CudaBatch:
         limits = Limits(room.vertices, room.triangles, room.layers, 1 + room.outlines, room.sets)
         self.painter = CudaPainter(self.rows, self.size, limits, launcher, device)
         self.driven = new_driven(self.rows, room.sets, room.vertices, room.outlines, self.size, device)
-        self._refiner = None
+        self.refiner = None
         if networks is not None:
-            self._refiner = CudaRefiner(
+            self.refiner = CudaRefiner(
                 self.rows, self.size, room.skin, room.canvas, networks, launcher, device
             )
         self._control = torch.zeros((self.rows, CONTROL_COUNT), device=device)
@@ -143,7 +144,7 @@ class CudaBatch:
         """
         tensors = (*self._tensors.values(), *vars(self.driven).values(), self._control)
         shared = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        refiner = 0 if self._refiner is None else self._refiner.bytes_per_row
+        refiner = 0 if self.refiner is None else self.refiner.bytes_per_row
         return int(shared) // self.rows + self.painter.bytes_per_row + refiner
 
     def set_face(self, row: int, face: PreparedFace) -> None:
@@ -175,7 +176,7 @@ class CudaBatch:
         self._turn = (self._turn + 1) % RING
         done = self._events[self._turn]
         self._control[:count].copy_(self._told[self._turn, :count], non_blocking=True)
-        kind = count, refine and self._refiner is not None
+        kind = count, refine and self.refiner is not None
         with shown(self._ranges, f"batch of {count}"):
             self._step(kind)
         pictures = self._pictures[self._turn, :count]
@@ -221,10 +222,10 @@ class CudaBatch:
             self.painter.draw(count, *scene, layers=slice(0, 1))
         with marks.stage("detail"):
             self.painter.draw(count, *scene, layers=slice(1, None))
-        if refined and self._refiner is not None:
+        if refined and self.refiner is not None:
             strength = told_by(control)["strength"]
-            self._refiner.draw(count, self._tensors, driven.positions, frames, strength, marks)
-            frames = self._refiner.frames
+            self.refiner.draw(count, self._tensors, driven.positions, frames, strength, marks)
+            frames = self.refiner.frames
         with marks.stage("colour"):
             if self._badge is not None:
                 _add_badge(frames[:count], *self._badge)

@@ -46,7 +46,7 @@ def batch(request: pytest.FixtureRequest, tmp_path: Path) -> CudaBatch:
 
 def kinds(batch: CudaBatch, counts: Sequence[int]) -> list[Kind]:
     """What is drawn of so many rows: refined, where there are networks, and not."""
-    refined = (True, False) if batch._refiner is not None else (False,)
+    refined = (True, False) if batch.refiner is not None else (False,)
     return [(count, networks) for count in counts for networks in refined]
 
 
@@ -100,7 +100,7 @@ def test_a_profiler_sees_stages_while_they_are_asked_for(
     assert isinstance(ranges, NotedRanges)
     batch.next_controls(2)
     batch.render(2)
-    names = cuda_batch.STAGES if batch._refiner is None else cuda_batch.REFINED_STAGES
+    names = cuda_batch.STAGES if batch.refiner is None else cuda_batch.REFINED_STAGES
     stages = [sign + name for name in names for sign in "+-"]
     assert ranges.seen == ["+batch of 2", *stages, "-batch of 2"]
 

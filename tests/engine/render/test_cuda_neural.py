@@ -94,6 +94,29 @@ def test_each_row_is_its_own_neural_frame(make: Make, faces: list[NeuralRenderer
             assert changed.max() > 15  # or agreeing would prove nothing
 
 
+def test_networks_read_and_say_what_they_do_on_a_cpu(
+    emulated: EmulatedLauncher, faces: list[NeuralRenderer]
+) -> None:
+    """Closer than a frame's levels can show: the shifted view, the photo's features carried along, and what is drawn."""
+    renderer = CudaRenderer(faces[:2], kernels=emulated, device="cpu")
+    refiner = renderer.batch.refiner
+    assert refiner is not None
+    for talk in motions()[1:4]:
+        _ = renderer.render([talk, talk], strengths=[1.0, 0.5]).i420
+        for row, strength in enumerate((1.0, 0.5)):
+            face = faces[row]
+            face.render(talk, StageTimer(), strength=strength)
+            for made, want in (
+                (refiner._picture, face._picture),
+                (refiner._carried, face._carried),
+                (refiner._maps, face._maps),
+            ):
+                off = np.abs(made[row].numpy() - want) / np.abs(want).max()
+                assert (
+                    np.quantile(off, 0.99) < 1e-4
+                )  # the rest: cells at edges, where a vertex is snapped otherwise
+
+
 def test_at_rest_every_bit_is_the_geometric_frames(make: Make, faces: list[NeuralRenderer]) -> None:
     renderer = make([faces[0], faces[2]])
     for supersample in (True, False):
