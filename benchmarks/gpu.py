@@ -1,31 +1,36 @@
 """How long a batch of frames takes on a GPU: the device's stages, and from the host's numbers to pinned I420.
 
-Needs torch, CuPy and NumPy alone: the face, the numbers of each motion and the frames that the CPU makes of them come in a
-pack (``benchmarks.gpu_pack``). Frames are held against those before anything is timed.
+Needs torch, CuPy and NumPy alone: the face, the numbers of each motion, networks for the neural quality, and the frames
+that the CPU makes of all this come in a pack (``benchmarks.gpu_pack``). Frames are held against those before anything is
+timed.
 """
 
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.candidate import WrongAnswerError
+from benchmarks.gpu_networks import PackedNetworks
 from benchmarks.machine import FRAME_MS, commit, machine, times_ms
+from engine.errors import SettingError
 from engine.render.cuda_batch import RING, Badge, CudaBatch, Pending, PreparedFace, Room
+from engine.render.cuda_neural import on_device
 from kernels.cuda import Launcher, launcher
 from kernels.frame import Layer
 
 BATCHES: Final = (1, 4, 16, 64)
 WARM_UP: Final = 10
-MOST_LEVELS_OFF: Final = 1
+Quality = Literal["geometric", "neural"]
+MOST_LEVELS_OFF: Final[dict[Quality, int]] = {"geometric": 1, "neural": 2}
 SAME_SHARE: Final = 0.9995
-"""Of the values of a frame: see tests/engine/render/test_cuda.py."""
+"""Of the values of a frame: see tests/engine/render/test_cuda.py and test_cuda_neural.py."""
 
 WHOLE: Final = "frame, to pinned I420"
 FRAME_BAR_MS: Final = 3.0
@@ -36,13 +41,17 @@ SESSIONS_BAR: Final = 64
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """A face, what the host says of K motions, float32 [K, CONTROL_COUNT], and the CPU's I420 of the first ones, [N, ...]."""
+    """A face, what the host says of K motions, float32 [K, CONTROL_COUNT], and the CPU's I420 of the first ones, [N, ...].
+
+    networks: what refines a neural face's frames; None for a geometric one.
+    """
 
     room: Room
     face: PreparedFace
     badge: Badge
     told: NDArray[np.float32]
     frames: NDArray[np.uint8]
+    networks: PackedNetworks | None = None
 
     def save(self, path: Path) -> None:
         """Write one file of arrays."""
@@ -71,6 +80,7 @@ class Pack:
             told=self.told,
             frames=self.frames,
             **arrays,
+            **(self.networks.arrays() if self.networks is not None else {}),
         )
         np.savez_compressed(path, **held)
 
@@ -90,12 +100,30 @@ class Pack:
         arrays = {name.removeprefix("face."): a for name, a in held.items() if name.startswith("face.")}
         face = PreparedFace(about["size"], about["scale"], held["background"], layers, arrays)
         badge = held["plate"], held["text"], about["margin"]
-        return cls(Room(*about["room"]), face, badge, held["told"], held["frames"])
+        networks = PackedNetworks.of(held)
+        return cls(Room(*about["room"]), face, badge, held["told"], held["frames"], networks)
+
+    def batch(self, quality: Quality, rows: int, kernels: Launcher, device: str = "cuda") -> CudaBatch:
+        """A batch of the face, with the badge; a geometric one has nothing of what networks need.
+
+        Raises:
+            SettingError: the pack has no networks for the neural quality.
+        """
+        if quality == "neural":
+            if self.networks is None:
+                raise SettingError("expected a pack with networks: make it with --quality neural")
+            net = on_device(self.networks.net(), device)
+            return CudaBatch([self.face] * rows, self.room, kernels, self.badge, device, net)
+        of_networks = ("guide_", "portrait_")
+        arrays = {n: a for n, a in self.face.arrays.items() if not n.startswith(of_networks)}
+        face, room = replace(self.face, arrays=arrays), replace(self.room, skin=0, canvas=0)
+        return CudaBatch([face] * rows, room, kernels, self.badge, device)
 
 
 def measure(
     pack: Pack,
     *,
+    quality: Quality = "geometric",
     frames: int = 200,
     batches: Sequence[int] = BATCHES,
     progress: Callable[[float], None] = lambda share: None,
@@ -105,11 +133,14 @@ def measure(
     """Time batches of the pack's face with different motions; JSON values. ``kernels`` and ``device`` are for tests.
 
     Raises:
-        CudaUnavailableError: no device. WrongAnswerError: its frames are not the CPU's.
+        CudaUnavailableError: no device. WrongAnswerError: its frames are not the CPU's. SettingError: the pack has no
+            networks for the neural quality.
     """
-    chosen = kernels or launcher()
-    batch = CudaBatch([pack.face] * max(batches), pack.room, chosen, pack.badge, device)
-    difference = hold_against_the_cpu(batch, pack)
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    batch = pack.batch(quality, max(batches), kernels or launcher(), device)
+    difference = hold_against_the_cpu(batch, pack, quality)
     rows = []
     for done, count in enumerate(batches):
         rows += _times(batch, pack.told, count, frames)
@@ -123,14 +154,21 @@ def measure(
         "settings": {
             "size": pack.face.size,
             "frames": frames,
-            "quality": "geometric",
+            "quality": quality,
+            **(_of_networks(pack.networks, device) if pack.networks and quality == "neural" else {}),
             "badge": True,
             "checked": f"{len(pack.frames)} frames against the CPU's, {difference}",
         },
         "bytes_per_session": batch.bytes_per_session,
+        "bytes_taken_by_torch": torch.cuda.max_memory_reserved() if device == "cuda" else None,
         "sessions_at_25_fps": max((b for b, row in whole.items() if row["p99_ms"] < FRAME_MS), default=0),
         "gpu": rows,
     }
+
+
+def _of_networks(networks: PackedNetworks, device: str) -> dict[str, str]:
+    precision = "bf16" if device == "cuda" else "fp32"
+    return {"networks": networks.name, "precision": precision}
 
 
 def missed_bars(result: dict[str, Any]) -> list[str]:
@@ -147,7 +185,7 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
     return missed
 
 
-def hold_against_the_cpu(batch: CudaBatch, pack: Pack) -> str:
+def hold_against_the_cpu(batch: CudaBatch, pack: Pack, quality: Quality) -> str:
     """Draw the pack's frames and compare.
 
     Returns:
@@ -156,16 +194,17 @@ def hold_against_the_cpu(batch: CudaBatch, pack: Pack) -> str:
     Raises:
         WrongAnswerError: further than ``MOST_LEVELS_OFF`` in more values than may be.
     """
-    shares, worst = [], 0
-    for number, want in enumerate(pack.frames):
+    shares, worst, most = [], 0, MOST_LEVELS_OFF[quality]
+    frames = pack.networks.frames if pack.networks and quality == "neural" else pack.frames
+    for number, want in enumerate(frames):
         batch.next_controls(1)[:] = pack.told[number]
         off = np.abs(batch.render(1).i420[0].astype(int) - want)
         shares.append(float((off > 0).mean()))
         worst = max(worst, int(off.max()))
-        if (off <= MOST_LEVELS_OFF).mean() < SAME_SHARE:
+        if (off <= most).mean() < SAME_SHARE:
             raise WrongAnswerError(
-                f"the GPU's frame {number} differs from the CPU's in {(off > MOST_LEVELS_OFF).mean():.3%} of its "
-                f"values by more than {MOST_LEVELS_OFF}, at most by {off.max()}"
+                f"the GPU's {quality} frame {number} differs from the CPU's in {(off > most).mean():.3%} of its "
+                f"values by more than {most}, at most by {off.max()}"
             )
     return f"{max(shares):.4%} of a frame's values off, at most by {worst}"
 

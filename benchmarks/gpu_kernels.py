@@ -12,22 +12,25 @@ import torch
 
 from benchmarks.gpu import Pack, device_facts, gpu_versions
 from benchmarks.machine import commit, machine
-from benchmarks.moved import colour_bytes, layer_moves
+from benchmarks.moved import colour_bytes, layer_moves, refine_bytes, warp_features_bytes, warp_image_bytes
 from engine.render.cuda_batch import CudaBatch
-from kernels.cuda import launcher
+from engine.render.neural.sizes import GRID, IMAGE
+from kernels.cuda import Launcher, launcher
 from kernels.frame import Scene
+from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
 
 COPY_BYTES: Final = 256 << 20
 BATCHES: Final = (1, 64)
 
 
 def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
-    """Depth and paint of the skin, all details, and colour, for one face and for a batch of 64; JSON values."""
+    """Depth and paint of the skin, all details, and colour, for one face and for a batch of 64, and of a pack with networks
+    the warps; JSON values."""
     bandwidth = 2 * COPY_BYTES / _copy_ms() / 1e6
     rows: list[dict[str, Any]] = []
     moved: dict[str, int] = {}
     for count in BATCHES:
-        batch = CudaBatch([pack.face] * count, pack.room, launcher())
+        batch = pack.batch("geometric", count, launcher())
         batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
         _ = batch.render(count).i420  # drives, so that what follows draws a real frame
         driven, painter = batch.driven, batch.painter
@@ -37,6 +40,7 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
             "skin": partial(painter.draw, count, *scene, layers=slice(0, 1)),
             "details": partial(painter.draw, count, *scene, layers=slice(1, None)),
             "colour": partial(painter.to_i420, count),
+            **warp_runs(pack, count, painter.frames, launcher()),
         }
         for name, run in runs.items():
             ms = _device_ms(run, repeats)
@@ -60,10 +64,39 @@ def _moved(batch: CudaBatch, pack: Pack) -> dict[str, int]:
     positions, attributes, boxes = (tensor[0].cpu().numpy() for tensor in driven)
     scene = Scene(positions, attributes, boxes, int(batch.driven.opacity[0]))
     skin, *details = (layer_moves(layer, scene, pack.face.scale) for layer in pack.face.layers)
-    return {
+    moved = {
         "skin": skin.depth + skin.paint,
         "details": sum(layer.depth + layer.paint for layer in details),
         "colour": colour_bytes(pack.face.size),
+    }
+    if pack.networks is None:
+        return moved
+    return moved | {
+        "warp_image": warp_image_bytes(int(pack.face.arrays["guide_box"][2])),
+        "warp_features": warp_features_bytes(pack.networks.config.photo),
+        "refine": refine_bytes(pack.face.size),
+    }
+
+
+def warp_runs(
+    pack: Pack, count: int, frames: torch.Tensor, kernels: Launcher
+) -> dict[str, Callable[[], Any]]:
+    """The neural frame's warps of so many frames, with flow as random as it gets: a cell, everywhere another one."""
+    if pack.networks is None:
+        return {}
+    source = torch.Generator(frames.device).manual_seed(0)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn((count, *shape), generator=source, device=frames.device)
+
+    box, photo = (torch.from_numpy(pack.face.arrays[f"guide_{name}"]) for name in ("box", "photo"))
+    boxes, features = (torch.stack([one] * count).to(frames.device) for one in (box, photo))
+    flow, shown, maps = random(2, GRID, GRID), random(GRID, GRID), random(5, IMAGE, IMAGE)
+    view, carried, out = random(3, IMAGE, IMAGE), torch.empty_like(features), torch.empty_like(frames)
+    return {
+        "warp_image": partial(warp_image_rows, kernels, count, frames, boxes, flow, view),
+        "warp_features": partial(warp_features_rows, kernels, count, features, flow, shown, carried),
+        "refine": partial(refine_rows, kernels, count, frames, boxes, maps, out),
     }
 
 

@@ -1,21 +1,31 @@
 """``python -m benchmarks.gpu_pack PATH``: a face and frames for ``benchmarks.gpu_session`` on a machine with little installed."""
 
 import argparse
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.gpu import Pack
+from benchmarks.gpu_networks import RANDOM, PackedNetworks, random_net
 from benchmarks.subject import bundled_avatar
 from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_NAMES, LIP_OFFSET_NAMES, POSE_NAMES
 from engine.motion.values import Motion, rest
 from engine.render.badge import add_badge, badge_parts
 from engine.render.cuda_drive import CONTROL_COUNT
-from engine.render.cuda_face import controls, prepare, room_for
+from engine.render.cuda_face import Face, controls, prepare, room_for
 from engine.render.geometric import GeometricRenderer
+from engine.render.neural.network import RendererConfig
+from engine.render.neural.renderer import NeuralRenderer
+from engine.render.neural.runtime import WEIGHTS
+from engine.render.neural.torch_runtime import open_torch
+from engine.render.neural.weights import load_net, save_net
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
 
@@ -28,14 +38,56 @@ def make_pack(avatar: Avatar, size: int = 512, checked: int = CHECKED) -> Pack:
     face = GeometricRenderer(avatar, size)
     room = room_for([face])
     told = np.zeros((MOTIONS, CONTROL_COUNT), np.float32)
-    frames = np.zeros((checked, size * 3 // 2, size), np.uint8)
-    for number, motion in enumerate(talking(MOTIONS)):
-        controls(face, motion, True, told[number])
-        if number < checked:
-            frame = face.render(motion, StageTimer())
-            add_badge(frame)
-            rgbx_to_i420(frame, frames[number])
-    return Pack(room, prepare(face, room), badge_parts(size), told, frames)
+    for motion, row in zip(talking(MOTIONS), told, strict=True):
+        controls(face, motion, True, row)
+    return Pack(room, prepare(face, room), badge_parts(size), told, _drawn(face, checked))
+
+
+def make_neural_pack(
+    avatar: Avatar,
+    size: int = 512,
+    checked: int = CHECKED,
+    weights: Path | None = None,
+    config: RendererConfig | None = None,
+) -> Pack:
+    """``make_pack`` with networks, which measures both qualities.
+
+    weights: by default those that ship, or random ones of ``config``'s sizes if none do.
+
+    Raises:
+        UnavailableError: there are no such weights.
+    """
+    if weights is None and WEIGHTS.is_file():
+        weights = WEIGHTS
+    with TemporaryDirectory() as folder:
+        chosen = weights or Path(folder) / "random.safetensors"
+        if weights is None:
+            save_net(random_net(config), chosen)
+        net = load_net(chosen)
+        face = NeuralRenderer(avatar, open_torch(chosen, "fp32"), size)
+    name = RANDOM if weights is None else f"{weights.name} {_digest(weights)}"
+    tensors = {key: value.numpy().astype(np.float16) for key, value in net.state_dict().items()}
+    room = room_for([face])
+    return replace(
+        make_pack(avatar, size, checked),
+        room=room,
+        face=prepare(face, room),
+        networks=PackedNetworks(name, net.config, tensors, _drawn(face, checked)),
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _drawn(face: Face, count: int) -> NDArray[np.uint8]:
+    """The first motions' frames with the badge, I420 [count, ...]."""
+    frames = np.zeros((count, face.size * 3 // 2, face.size), np.uint8)
+    for motion, out in zip(talking(MOTIONS), frames, strict=False):
+        frame = face.render(motion, StageTimer())
+        add_badge(frame)
+        rgbx_to_i420(frame, out)
+    return frames
 
 
 def talking(count: int) -> Sequence[Motion]:
@@ -57,8 +109,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--avatar", type=Path, help="bundle; without it the bundled portrait's is made")
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument(
+        "--weights", type=Path, help="the networks'; without it those that ship, or random ones"
+    )
     given = parser.parse_args()
-    make_pack(bundled_avatar(given.avatar), given.size).save(given.out)
+    make_neural_pack(bundled_avatar(given.avatar), given.size, weights=given.weights).save(given.out)
 
 
 if __name__ == "__main__":

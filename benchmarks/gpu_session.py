@@ -1,8 +1,8 @@
 """``python -m benchmarks.gpu_session [--pack PACK] [--json PATH]``: everything that needs a GPU, in one go within ten minutes.
 
 Needs Python 3.11 or newer, torch, NumPy and CuPy alone. First every kernel on every case against its definition in NumPy, then
-whole layers, then (with a pack of ``benchmarks.gpu_pack``) frames against the CPU's and the times of every stage and
-batch; kernels are timed against the device's own copy. Writes one JSON, also when something is wrong.
+whole layers, then (with a pack of ``benchmarks.gpu_pack``) geometric and neural frames against the CPU's and the times of
+every stage and batch; kernels are timed against the device's own copy. Writes one JSON, also when something is wrong.
 """
 
 import argparse
@@ -67,14 +67,20 @@ def main() -> int:
     ]
     if given.pack is not None:
         pack = Pack.load(given.pack)
-        steps.append(("frames", lambda: measure(pack, frames=given.frames, progress=_say)))
+        frames = given.frames
+        steps.append(("frames", lambda: measure(pack, frames=frames, progress=_say)))
+        if pack.networks is not None:
+            steps.append(
+                ("neural frames", lambda: measure(pack, quality="neural", frames=frames, progress=_say))
+            )
         steps.append(("kernel times", lambda: kernel_times(pack)))
     for name, step in steps:
         check: dict[str, Any] = {"name": name, "ok": True}
         try:
             found = step()
             if isinstance(found, dict):
-                result[found["benchmark"]] = found
+                neural = found["settings"].get("quality") == "neural"
+                result["gpu_neural" if neural else found["benchmark"]] = found
         except (
             Exception
         ) as error:  # one that fails must not keep the others from running on a borrowed machine
@@ -87,8 +93,9 @@ def main() -> int:
         result["checks"].append(check)
         print(f"{check['at_s']:7.1f} s  {name}: {'ok' if check['ok'] else check['error']}", flush=True)
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for line in missed_bars(result["gpu"]) if "gpu" in result else []:
-        print(line)
+    for measured in ("gpu", "gpu_neural"):
+        for line in missed_bars(result[measured]) if measured in result else []:
+            print(f"{result[measured]['settings']['quality']}: {line}")
     return 0 if all(check["ok"] for check in result["checks"]) else 1
 
 

@@ -1,10 +1,12 @@
-"""What drawing a layer must read and write at least, in bytes, as ``kernels/frame/frame.cu`` draws on a GPU. NumPy alone."""
+"""What drawing on a GPU must read and write at least, in bytes: a layer (``kernels/frame/frame.cu``), the neural frame's
+warps. NumPy alone."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from engine.render.neural.sizes import GRID, IMAGE
 from kernels.frame import CHANNELS, RECORD, Layer, Scene
 from kernels.rasterise import reference as rasterise_reference
 
@@ -61,3 +63,18 @@ def colour_bytes(size: int) -> int:
 def i420_bytes(size: int) -> int:
     """Of one frame, as it goes to the host."""
     return size * size * 3 // 2
+
+
+def warp_image_bytes(side: int) -> int:
+    """Of one frame: the flow and the box's pixels read, the networks' view written."""
+    return 4 * 2 * GRID**2 + PIXEL * side**2 + 4 * 3 * IMAGE**2
+
+
+def warp_features_bytes(channels: int) -> int:
+    """Of one frame: features, flow and occlusion read, features written."""
+    return 4 * GRID**2 * (2 * channels + 3)
+
+
+def refine_bytes(size: int) -> int:
+    """Of one frame: frame and maps read, frame written."""
+    return 2 * PIXEL * size**2 + 4 * 5 * IMAGE**2

@@ -85,7 +85,10 @@ def stages(
         raise SettingError(f"expected a backend of cpu or cuda, got {backend!r}")
     if backend == "cuda":
         _refuse_without_effect(look_ahead_ms, quality, runtime, weights, clock)
-        _stages_on_gpu(size, avatar, quick, check, json_path)
+        from benchmarks import gpu
+
+        result = _stages_on_gpu(size, avatar, quality, weights, quick)
+        _finish(result, json_path, gpu.missed_bars(result) if check else [])
         return
     from benchmarks import stages as benchmark
 
@@ -108,12 +111,13 @@ def stages(
 def _refuse_without_effect(
     look_ahead_ms: int, quality: str, runtime: str, weights: Path | None, clock: str
 ) -> None:
-    """Batches on a GPU are drawn geometrically from made-up motions."""
+    """Batches on a GPU are drawn from made-up motions, and torch runs their networks."""
+    if quality not in ("geometric", "neural"):
+        raise SettingError(f"expected a quality of geometric or neural, got {quality!r}")
     given = {
         "--look-ahead-ms": look_ahead_ms != 80,
-        "--quality": quality != "geometric",
         "--runtime": runtime != "auto",
-        "--weights": weights is not None,
+        "--weights": weights is not None and quality == "geometric",
         "--clock": clock != "wall",
     }
     if any(given.values()):
@@ -121,19 +125,24 @@ def _refuse_without_effect(
         raise SettingError(f"expected --backend cuda without {named}, which it does not heed: leave that out")
 
 
-def _stages_on_gpu(size: int, avatar: Path | None, quick: bool, check: bool, json_path: str | None) -> None:
+def _stages_on_gpu(
+    size: int, avatar: Path | None, quality: str, weights: Path | None, quick: bool
+) -> dict[str, Any]:
+    """Without weights that ship, random ones, which cost as much; the result says so."""
     from benchmarks import gpu as benchmark
-    from benchmarks.gpu_pack import make_pack
+    from benchmarks.gpu_pack import make_neural_pack, make_pack
     from kernels.cuda import CudaUnavailableError, launcher
 
     try:
         launcher()
     except CudaUnavailableError as error:
         raise UnavailableError(str(error)) from error
-    pack = make_pack(_subject(avatar), size)
+    frames = 50 if quick else 500
     with progress_bar("stages") as progress:
-        result = benchmark.measure(pack, frames=50 if quick else 500, progress=progress)
-    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+        if quality == "geometric":
+            return benchmark.measure(make_pack(_subject(avatar), size), frames=frames, progress=progress)
+        pack = make_neural_pack(_subject(avatar), size, weights=weights)
+        return benchmark.measure(pack, quality="neural", frames=frames, progress=progress)
 
 
 @bench.command()

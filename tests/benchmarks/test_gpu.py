@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ import pytest
 from benchmarks import gpu, gpu_kernels, gpu_session
 from benchmarks.candidate import WrongAnswerError
 from benchmarks.gpu import Pack, measure, missed_bars
-from benchmarks.gpu_pack import make_pack
+from benchmarks.gpu_networks import RANDOM
+from benchmarks.gpu_pack import make_neural_pack, make_pack
 from benchmarks.tables import rows_of
-from engine.render.cuda_batch import CudaBatch
+from engine.errors import SettingError, UnavailableError
+from engine.render.cuda_batch import REFINED_STAGES, CudaBatch
+from engine.render.cuda_neural import NEURAL_STAGES
 from kernels.composite import reference as composite_reference
 from kernels.warp import reference as warp_reference
-from tests.engine.render.made_up import mouth_avatar
+from tests.engine.render.made_up import landmarked_avatar, mouth_avatar
+from tests.engine.render.neural.nets import SMALL, small_weights
 from tests.kernels.emulated import EmulatedLauncher
 from tests.kernels.test_rasterise import skip_without
 
@@ -46,6 +51,13 @@ def pack() -> Pack:
     return make_pack(mouth_avatar(12), SIZE, checked=3)
 
 
+@pytest.fixture(scope="module")
+def neural_pack() -> Pack:
+    """With random networks, as long as none ship."""
+    skip_without("cpu")
+    return make_neural_pack(landmarked_avatar(12), SIZE, checked=3, config=SMALL)
+
+
 def test_a_pack_comes_back_from_its_file(pack: Pack, tmp_path: Path) -> None:
     pack.save(tmp_path / "pack.npz")
     back = Pack.load(tmp_path / "pack.npz")
@@ -73,9 +85,48 @@ def test_batches_are_checked_and_timed(pack: Pack, emulated: EmulatedLauncher) -
     assert len(missed_bars(result)) == 2 and "got 16" in missed_bars(result)[1]
 
 
+def test_neural_batches_are_checked_and_timed(
+    neural_pack: Pack, emulated: EmulatedLauncher, tmp_path: Path
+) -> None:
+    """From the file, as on the machine that has a GPU; the same pack measures geometric frames, which need less."""
+    neural_pack.save(tmp_path / "pack.npz")
+    pack = Pack.load(tmp_path / "pack.npz")
+    how = {"frames": 2, "batches": (1, 2), "kernels": emulated, "device": "cpu"}
+    result, plain = measure(pack, quality="neural", **how), measure(pack, **how)  # type: ignore[arg-type]
+    names = {row["name"] for row in result["gpu"]}
+    assert {f"device: {stage}" for stage in REFINED_STAGES} | {gpu.WHOLE} < names
+    assert not {f"device: {stage}" for stage in NEURAL_STAGES} & {row["name"] for row in plain["gpu"]}
+    assert result["bytes_per_session"] > plain["bytes_per_session"] + 4 * 8 * 256 * 256
+    assert result["settings"]["quality"] == "neural" and result["settings"]["networks"] == RANDOM
+    assert "for timing alone" in RANDOM and "networks" not in plain["settings"]
+
+
+def test_weights_that_are_given_are_named(emulated: EmulatedLauncher, tmp_path: Path) -> None:
+    given = make_neural_pack(landmarked_avatar(12), SIZE, checked=1, weights=small_weights(tmp_path))
+    assert given.networks is not None and given.networks.name.startswith("renderer.safetensors ")
+    with pytest.raises(UnavailableError, match=r"none\.safetensors"):
+        make_neural_pack(landmarked_avatar(12), SIZE, weights=tmp_path / "none.safetensors")
+
+
+def test_a_wrong_neural_frame_is_not_timed(neural_pack: Pack, pack: Pack, emulated: EmulatedLauncher) -> None:
+    assert neural_pack.networks is not None
+    silent = replace(neural_pack.networks, frames=neural_pack.frames)  # as if the networks did nothing
+    with pytest.raises(WrongAnswerError, match="the GPU's neural frame 1 differs"):
+        measure(
+            replace(neural_pack, networks=silent),
+            quality="neural",
+            frames=1,
+            batches=(1,),
+            kernels=emulated,
+            device="cpu",
+        )
+    with pytest.raises(SettingError, match="expected a pack with networks"):
+        measure(pack, quality="neural", kernels=emulated, device="cpu")
+
+
 def test_a_wrong_frame_is_not_timed(pack: Pack, emulated: EmulatedLauncher) -> None:
     wrong = Pack(pack.room, pack.face, pack.badge, pack.told, pack.frames[::-1])
-    with pytest.raises(WrongAnswerError, match="the GPU's frame 0 differs"):
+    with pytest.raises(WrongAnswerError, match="the GPU's geometric frame 0 differs"):
         measure(wrong, frames=1, batches=(1,), kernels=emulated, device="cpu")
 
 
@@ -87,6 +138,23 @@ def test_a_kernel_moves_what_is_counted_for_its_layers(pack: Pack, emulated: Emu
     assert moved["colour"] == SIZE * SIZE * 11 // 2
     # Keys emptied, the background read and the frame written are the least of the skin.
     assert 24 * SIZE * SIZE < moved["skin"] and 0 < moved["details"]
+
+
+def test_warps_move_what_is_counted_for_them(neural_pack: Pack, emulated: EmulatedLauncher) -> None:
+    """As many bytes as the tensors have that each reads and writes, boxes aside."""
+    batch = neural_pack.batch("geometric", 1, emulated, "cpu")
+    batch.next_controls(1)[:] = neural_pack.told[:1]
+    batch.render(1)
+    moved = gpu_kernels._moved(batch, neural_pack)
+    runs = gpu_kernels.warp_runs(neural_pack, 1, batch.painter.frames, emulated)
+    assert set(runs) == set(moved) - {"skin", "details", "colour"}
+    for name, run in runs.items():
+        tensors = [part for part in run.args[2:] if part.shape != (1, 3)]
+        run()
+        assert emulated.launched[-1][0] == name
+        # The view is the whole frame, as this face's landmarks are all over it.
+        assert moved[name] == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert gpu_kernels.warp_runs(replace(neural_pack, networks=None), 1, batch.painter.frames, emulated) == {}
 
 
 def test_the_session_checks_every_kernel(emulated: EmulatedLauncher, monkeypatch: pytest.MonkeyPatch) -> None:

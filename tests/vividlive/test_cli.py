@@ -177,6 +177,8 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["bench", "--json", "all.json"], "--quick or a benchmark's name"),
         (["bench", "--json", "all.json", "kernels"], "after the benchmark's name, kernels"),
         (["bench", "stages", "--backend", "cuda", "--clock", "cpu"], "without --clock"),
+        (["bench", "stages", "--backend", "cuda", "--weights", "x"], "without --weights"),
+        (["bench", "stages", "--backend", "cuda", "--quality", "best"], "geometric or neural, got 'best'"),
         (["train", "export-motion", "--out", "x", "--format", "tflite"], "onnx, openvino, aoti"),
         (["bench", "motion", "--device", "gpu"], "expected cpu or cuda"),
         (["webcam", "--width", "1279"], "got 1279 x 720"),
