@@ -30,10 +30,10 @@ class Way:
 
     @property
     def answer(self) -> str:
-        """How it compares with the definition, in words."""
+        """How it compares with the definition: equal, or how far off at most."""
         if self.off is None:
             return ""
-        return f"within {self.off:.2g}" if self.off else "equal"
+        return f"± {self.off:.2g}" if self.off else "equal"
 
 
 @dataclass(frozen=True, eq=False)

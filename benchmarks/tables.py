@@ -8,6 +8,9 @@ from rich.table import Table
 from engine.errors import InputError
 
 KINDS: Final = ("stages", "latency", "kernels", "sessions", "scaling", "motion", "quality", "floor", "gpu")
+UNTIMED: Final = ("quality", "floor")
+OWN_LOAD: Final = 1.0
+"""What a benchmark adds to the load of a machine that does nothing else."""
 COUNTS: Final = ("sessions", "streams", "size", "batch")
 """Columns that are no measurements."""
 
@@ -55,7 +58,15 @@ def beneath(result: dict[str, Any]) -> list[str]:
     """What a reader of the table should know besides, a line each."""
     counts = [f"{name}: {value}" for name, value in result.get("counts", {}).items()]
     notes = [f"{name}: {note}" for name, notes in result.get("notes", {}).items() for note in notes]
-    return counts + notes
+    return counts + notes + _busy(result)
+
+
+def _busy(result: dict[str, Any]) -> list[str]:
+    """A warning where times of the wall say little."""
+    load, cores = result["machine"].get("load"), result["machine"]["cores"]
+    if result["benchmark"] in UNTIMED or load is None or load <= cores + OWN_LOAD:
+        return []
+    return [f"this machine was busy: {load} jobs wanted its {cores} cores, so times are longer than its own"]
 
 
 def bars(result: dict[str, Any], width: int = 48) -> str:

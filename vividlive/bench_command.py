@@ -45,7 +45,7 @@ def everything(
         return
     from benchmarks import quick as benchmark
     from benchmarks.html_report import report as page
-    from benchmarks.tables import bars, tables
+    from benchmarks.tables import bars, beneath, tables
 
     subject = _subject(avatar)
     with progress_bar("quick") as progress:
@@ -55,7 +55,10 @@ def everything(
     if json_path != "-":
         for result in results:
             stdout.print(tables(result))
-        stdout.print(bars(results[0]), markup=False, highlight=False)
+        if results:
+            stdout.print(bars(results[0]), markup=False, highlight=False)
+            for line in beneath(results[-1]):
+                stdout.print(line, markup=False, highlight=False, soft_wrap=True)
         if len(results) < benchmark.PARTS:
             stderr.print("this machine is too slow or too busy for the rest: see vividlive bench --help")
     if out is not None:

@@ -34,7 +34,7 @@ def latency(call: MarkedCall, seconds: float) -> dict[str, Any]:
         "presented_per_second": len(numbers) / seconds,
         "shown_twice_share": float(np.mean(np.diff(numbers) == 0)),
         "without_marks": noted.unread,
-        "onsets": len(noted.onset_frames),
+        "onsets": len(first_showings(noted)),
     }
 
 

@@ -225,6 +225,15 @@ def test_latency_adds_up_to_what_the_look_ahead_says(avatar: Avatar) -> None:
     ]
 
 
+def test_times_of_a_busy_machine_are_told_from_its_own() -> None:
+    for load, warned in ((None, False), (2.9, False), (6.5, True)):
+        told = result(10.0)
+        told["machine"]["load"] = load
+        assert bool(beneath(told)) == warned
+    assert "6.5 jobs wanted its 2 cores" in beneath(told)[0]
+    assert not beneath({**told, "benchmark": "quality", "quality": []})
+
+
 def test_what_a_page_measured_stands_beside_the_pieces() -> None:
     spread = {"p5": 120.0, "median": 135.0, "p95": 157.0}
     found = {
