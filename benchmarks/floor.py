@@ -3,11 +3,15 @@
 Nothing is timed here but what the host says of each face.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.device_operations import CountingLauncher, Operations
 from benchmarks.machine import commit, machine
@@ -16,10 +20,16 @@ from benchmarks.stages import versions
 from engine.avatar.avatar import Avatar
 from engine.motion.values import Motion, rest
 from engine.render.badge import badge_parts
-from engine.render.cuda_batch import CudaBatch, PreparedFace
+from engine.render.cuda_batch import CudaBatch, PreparedFace, Room
 from engine.render.cuda_drive import CONTROL_COUNT, SHAPES
 from engine.render.cuda_face import controls, prepare, room_for
+from engine.render.cuda_neural import on_device
 from engine.render.geometric import GeometricRenderer
+from engine.render.neural.network import RendererConfig, RendererNet
+from engine.render.neural.parts import Part, network_parts
+from engine.render.neural.renderer import NeuralRenderer
+from engine.render.neural.torch_runtime import open_torch
+from engine.render.neural.weights import save_net
 
 BANDWIDTH_GB_PER_S: Final = {"h100": 3350, "h200": 4800}
 """As NVIDIA states them for the SXM modules."""
@@ -46,10 +56,6 @@ def measure(
         "I420 to the host": i420_bytes(size),
     }
     rows = [_row(name, moved) for name, moved in (*steps.items(), ("all", sum(steps.values())))]
-    kernels = CountingLauncher()
-    batch = CudaBatch([prepared], room, kernels, badge_parts(size), "meta")
-    seen = _one_frame(batch)
-    still = len(avatar.positions)
     return {
         "benchmark": "floor",
         "machine": machine(),
@@ -57,7 +63,7 @@ def measure(
         "versions": versions(),
         "settings": {"size": size, "quality": "geometric", "frame": "neutral"},
         "counts": {
-            "vertices": still,
+            "vertices": len(avatar.positions),
             "of these moved by a shape": len(face.driver.moving),
             "layers": len(layers),
             "triangles of all layers": sum(len(layer.triangles) for layer in face.layers),
@@ -69,10 +75,8 @@ def measure(
                 _mb(prepared.arrays["deltas"].nbytes),
                 _mb(face.driver.deltas.nbytes),
             ],
-            "launches of our kernels": len(kernels.launched),
-            "operations of torch, two copies among them": sum(operation.starts for operation in seen.all),
-            "MB of device memory a session": _mb(batch.bytes_per_session),
-            "MB beyond that while it is drawn": _mb(seen.most_bytes),
+            **_frame_counts(prepared, room, "geometric"),
+            **_neural_counts(avatar, size),
             "numbers from the host a face": CONTROL_COUNT,
             "ms that the host takes for them (measured)": round(_host_ms(face, [rest(0)] * TIMED), 3),
             f"MB to the host, {SESSIONS} sessions": _mb(SESSIONS * i420_bytes(size)),
@@ -95,13 +99,46 @@ def _drive_bytes(face: PreparedFace, vertices: int, sets: int) -> int:
     return sum(array.nbytes for array in face.arrays.values()) + 4 * 3 * vertices * (1 + sets)
 
 
-def _one_frame(batch: CudaBatch) -> Operations:
-    """What the device is asked for for a frame."""
+def _frame_counts(
+    face: PreparedFace, room: Room, quality: str, networks: RendererNet | None = None
+) -> dict[str, Any]:
+    """What the device is asked for for a frame, and what it keeps."""
+    kernels, seen = CountingLauncher(), Operations()
+    batch = CudaBatch([face], room, kernels, badge_parts(face.size), "meta", networks)
     batch.next_controls(1)
-    seen = Operations()
     with seen:
         batch.render(1)
-    return seen
+    counts = {
+        "launches of our kernels": len(kernels.launched),
+        "operations of torch, two copies among them": sum(operation.starts for operation in seen.all),
+        "MB of device memory a session": _mb(batch.bytes_per_session),
+        "MB beyond that while it is drawn": _mb(seen.most_bytes),
+    }
+    return {f"{quality}: {name}": count for name, count in counts.items()}
+
+
+def _neural_counts(avatar: Avatar, size: int) -> dict[str, Any]:
+    """The same of a neural frame, and what its networks compute; by networks of the right sizes that never learned."""
+    net = RendererNet(RendererConfig()).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "renderer.safetensors"
+        save_net(net, weights)
+        face = NeuralRenderer(avatar, open_torch(weights, "fp32"), size)
+        parts = network_parts(weights)[1:]
+    room = room_for([face])
+    computed = [round(_flop(part) / 1e9, 2) for part in parts]
+    kept = [_mb(2 * sum(value.numel() for value in part.module.parameters())) for part in parts]
+    return {
+        **_frame_counts(prepare(face, room), room, "neural", on_device(net, "meta", "bf16")),
+        "GFLOP of the motion network and the generator": computed,
+        "MB of their weights in bf16, for all sessions": kept,
+    }
+
+
+def _flop(part: Part) -> int:
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        part.module(*part.inputs)
+    return int(counter.get_total_flops())
 
 
 def _host_ms(face: GeometricRenderer, motions: Sequence[Motion]) -> float:

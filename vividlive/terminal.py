@@ -12,6 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 EXIT_INTERNAL, EXIT_BAD_INPUT, EXIT_BAR_MISSED = 1, 2, 3
 
+SPEED_S: Final = 600.0
+"""The time left goes by this last stretch: single steps take a minute and more."""
+
 stdout: Final = Console()
 stderr: Final = Console(stderr=True)
 
@@ -39,6 +42,12 @@ def write_json(path: str, value: Any) -> None:
 def progress_bar(name: str) -> Iterator[Callable[[float], None]]:
     """A progress bar on stderr, on a terminal only; yields a function that takes the finished fraction."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns,
+        console=stderr,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+        speed_estimate_period=SPEED_S,
+    ) as bar:
         task = bar.add_task(name, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

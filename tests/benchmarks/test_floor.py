@@ -11,7 +11,7 @@ from benchmarks.html_report import report
 from benchmarks.moved import Moved, layer_moves
 from benchmarks.tables import rows_of
 from kernels.frame import Layer, Scene
-from tests.engine.render.made_up import mouth_avatar
+from tests.engine.render.made_up import landmarked_avatar
 
 SQUARE = np.array([[0, 1, 2], [1, 3, 2]], np.int32)
 ATLAS = np.zeros((4, 4), np.uint32)
@@ -39,14 +39,16 @@ def test_a_square_is_counted_as_by_hand() -> None:
 
 def test_a_face_is_counted_whole() -> None:
     seen: list[float] = []
-    found = floor.measure(mouth_avatar(12.0), size=256, progress=seen.append)
+    found = floor.measure(landmarked_avatar(12.0), size=256, progress=seen.append)
     rows = {row["name"]: row for row in rows_of(found)}
     *steps, total = rows.values()
     assert total["mb"] == pytest.approx(sum(row["mb"] for row in steps), abs=0.02) and seen[-1] == 1.0
     assert rows["colour"]["mb"] == round(256 * 256 * 5.5 / 1e6, 2)
     assert total["h100_us"] == pytest.approx(total["mb"] / 3.35, abs=0.01)
     counts = found["counts"]
-    assert counts["launches of our kernels"] == 2 * counts["layers"] + 1
+    launched = [counts[f"{quality}: launches of our kernels"] for quality in ("geometric", "neural")]
+    assert launched[0] == 2 * counts["layers"] + 1 and launched[1] > launched[0]
+    assert counts["GFLOP of the motion network and the generator"] == [0.35, 1.81]
     assert counts["samples of the skin"] == 256 * 256
     assert counts["of these covered"] <= counts["samples of all other layers' boxes"]
     assert charts(found) == [] and "operations of torch" in report([found])
