@@ -21,7 +21,7 @@ from benchmarks.gpu_networks import PackedNetworks
 from benchmarks.machine import FRAME_MS, commit, machine, times_ms
 from engine.errors import SettingError
 from engine.render.cuda_batch import RING, Badge, CudaBatch, Pending, PreparedFace, Room
-from engine.render.cuda_neural import on_device
+from engine.render.cuda_neural import NEURAL_ARRAYS, on_device
 from kernels.cuda import Launcher, launcher
 from kernels.frame import Layer
 
@@ -114,8 +114,7 @@ class Pack:
                 raise SettingError("expected a pack with networks: make it with --quality neural")
             net = on_device(self.networks.net(), device)
             return CudaBatch([self.face] * rows, self.room, kernels, self.badge, device, net)
-        of_networks = ("guide_", "portrait_")
-        arrays = {n: a for n, a in self.face.arrays.items() if not n.startswith(of_networks)}
+        arrays = {n: a for n, a in self.face.arrays.items() if not n.startswith(NEURAL_ARRAYS)}
         face, room = replace(self.face, arrays=arrays), replace(self.room, skin=0, canvas=0)
         return CudaBatch([face] * rows, room, kernels, self.badge, device)
 

@@ -25,6 +25,9 @@ from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
 NEURAL_STAGES: Final = ("guide", "motion_vae", "warp", "generator", "refine")
 """In the order and by the names of ``NeuralRenderer``."""
 
+NEURAL_ARRAYS: Final = ("guide_", "portrait_")
+"""What the names of a face's arrays begin with that are read here alone."""
+
 PLANES: Final = 2 + CODE_CHANNELS - 1
 """What is rasterised on the grid: (u, v), and the code without coverage."""
 
