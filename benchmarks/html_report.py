@@ -5,17 +5,22 @@ from html import escape
 from typing import Any, Final
 
 from benchmarks.charts import BAR, RANGE, Bars, Lines, charts
-from benchmarks.tables import rows_of
+from benchmarks.tables import HEADINGS, beneath, rows_of, shown
 
 STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1c1f24; background: #fff; }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .8rem; border-bottom: 1px solid #d9dde3; text-align: right } th:first-child, td:first-child { text-align: left }
+th, td { padding: .25rem .8rem; border-bottom: 1px solid #d9dde3; text-align: right } .words { text-align: left }
 .note { color: #5a626e } svg text { font: 12px system-ui, sans-serif; fill: currentColor }
 @media (prefers-color-scheme: dark) { body { background: #14161a; color: #e6e8ec } th, td { border-color: #343a43 } .note { color: #9aa3b0 } }
 """
 
+SHOWN: Final = (
+    *("benchmark", "machine", "commit", "versions", "settings", "parts", "frame"),
+    *("notes", "counts", "in_browser"),
+)
+"""What of a result has a place of its own on the page, or is in its rows."""
 ROW_HEIGHT: Final = 26
 WIDTH: Final = 720
 LABEL_WIDTH: Final = 260
@@ -49,12 +54,13 @@ def _chart(chart: Bars | Lines) -> str:
 
 
 def _extra(result: dict[str, Any]) -> str:
-    """Numbers beside the rows, as they are."""
-    known = {"benchmark", "machine", "commit", "versions", "settings", "parts", "frame", result["benchmark"]}
+    """What stands beneath the table, and numbers beside the rows as they are."""
+    known = {*SHOWN, result["benchmark"]}
+    lines = "".join(f"<br>{escape(line)}" for line in beneath(result)).removeprefix("<br>")
     beside = {name: value for name, value in result.items() if name not in known}
     versions = ", ".join(f"{name} {of}" for name, of in result.get("versions", {}).items())
     told = f"<pre class=note>{escape(json.dumps(beside, indent=1))}</pre>" if beside else ""
-    return f"{told}<p class=note>{escape(versions)}</p>"
+    return f"<p>{lines}</p>{told}<p class=note>{escape(versions)}</p>"
 
 
 def _bars(bars: list[tuple[str, float, float]], unit: str) -> str:
@@ -105,8 +111,17 @@ def _lines(chart: Lines) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    head = "".join(
+        f"<th{_side(value)}>{escape(HEADINGS.get(name, name.replace('_', ' ')))}</th>"
+        for name, value in rows[0].items()
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in row.values()) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{_side(value)}>{escape(shown(value))}</td>" for value in row.values()) + "</tr>"
+        for row in rows
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _side(value: Any) -> str:
+    """Words stand on the left, numbers on the right."""
+    return " class=words" if isinstance(value, str) else ""

@@ -14,7 +14,13 @@ OWN_LOAD: Final = 1.0
 COUNTS: Final = ("sessions", "streams", "size", "batch")
 """Columns that are no measurements."""
 
-HEADINGS: Final = {"gb_per_s": "GB/s", "share_of_copy": "of a copy", "mb": "MB"}
+HEADINGS: Final = {
+    "gb_per_s": "GB/s",
+    "share_of_copy": "of a copy",
+    "mb": "MB",
+    "h100_us": "us, H100",
+    "h200_us": "us, H200",
+}
 """Where the column's name is too long for a narrow table."""
 
 
@@ -28,10 +34,10 @@ def tables(result: dict[str, Any]) -> Table:
     for name in rows[0]:
         is_text = isinstance(rows[0][name], str)
         heading = HEADINGS.get(name, name.replace("_", " "))
-        width = max(len(_shown(row[name])) for row in rows)
+        width = max(len(shown(row[name])) for row in rows)
         table.add_column(heading, justify="left" if is_text else "right", min_width=width)
     for row in rows:
-        table.add_row(*map(_shown, row.values()))
+        table.add_row(*map(shown, row.values()))
     return table
 
 
@@ -56,7 +62,7 @@ def all_compared(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> l
 
 def beneath(result: dict[str, Any]) -> list[str]:
     """What a reader of the table should know besides, a line each."""
-    counts = [f"{name}: {value}" for name, value in result.get("counts", {}).items()]
+    counts = [f"{name}: {shown(value)}" for name, value in result.get("counts", {}).items()]
     notes = [f"{name}: {note}" for name, notes in result.get("notes", {}).items() for note in notes]
     return counts + notes + _busy(result)
 
@@ -112,7 +118,10 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, An
     return lines
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value, or several, as people read it; nothing where there is none."""
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     return "" if value is None else str(value)
 
 

@@ -74,7 +74,7 @@ def test_two_results_are_compared_by_row_and_value() -> None:
 
 def test_the_report_is_one_page_with_every_row_and_nothing_unescaped() -> None:
     page = report([result(10.0), result(12.0, size=256)])
-    assert page.count("<svg") == 2 and page.count("<td>drive</td>") == 2
+    assert page.count("<svg") == 2 and page.count("<td class=words>drive</td>") == 2
     assert "&lt;fast&gt;" in page and "<fast>" not in page
     assert "http" not in page
 
@@ -259,6 +259,8 @@ def test_what_a_page_measured_stands_beside_the_pieces() -> None:
     (chart,) = charts(made)
     assert chart.name == "latency-in-chromium" and chart.bars == [("microphone to picture", 135.0, 0.0)]
     assert list(tables(made).columns[2].cells) == ["135.0", ""]
+    page = report([made])
+    assert "<td></td>" in page and "None" not in page and "sound after picture -5 ms" in page
     first, second = beneath(made)
     assert "25.1 frames a second" in first and "0.1% of them shown twice; sound began 18 times" in first
     assert "sound after picture -5 ms in the mean, -23 to +17" in second
