@@ -21,6 +21,7 @@ from engine.training.device import check_device
 from engine.training.evaluate.perceptual import Lpips
 from engine.training.lpips_vgg import LpipsVgg
 from engine.training.renderer_pairs import Person, load_people
+from engine.training.renderer_ranges import measured_ranges
 from engine.training.renderer_step import gather, losses, refine
 from engine.training.run import (
     add_to_curves,
@@ -140,7 +141,9 @@ def train_renderer(
             numbers |= _validate(mean, held, alex, device, folder / f"sheet-{step + 1:06d}.jpg")
             add_to_curves(folder, CURVES, numbers)
             save_checkpoint(folder, modules, optimisers, step=step + 1, seconds=seconds)
-            save_net(mean, folder / "renderer.safetensors")
+            save_net(
+                mean, folder / "renderer.safetensors", measured_ranges(mean, people, config.seed, device)
+            )
             log.info("%s", {name: round(value, 4) for name, value in numbers.items()})
             sums, since, people = dict.fromkeys(PARTS, 0.0), 0, source()
         if progress:

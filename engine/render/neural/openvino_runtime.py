@@ -12,27 +12,37 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from engine.errors import UnavailableError
 from engine.render.neural.cache import cached_files
+from engine.render.neural.ranges import Ranges, read_ranges
 from engine.render.neural.runtime import NeuralRuntime, Precision, Run
 
 Float = NDArray[np.float32]
 
 
 def open_openvino(weights: str | Path, precision: Precision = "auto") -> NeuralRuntime:
-    """The networks; auto is bf16 where the processor has units for it, else fp32.
+    """The networks; auto is bf16 where the processor has units for it, else int8 where the weights come with ranges.
 
     Raises:
-        UnavailableError: there are no such weights.
+        UnavailableError: there are no such weights, or no ranges for int8.
     """
     core = openvino.Core()
+    ranges = read_ranges(weights)
     if precision == "auto":
-        precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+        bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        precision = "bf16" if bf16 else "int8" if ranges else "fp32"
+    if precision == "int8" and not ranges:
+        raise UnavailableError(
+            f"expected weights with the ranges that int8 needs at {weights}: `vividlive train renderer` measures them, "
+            "or use another precision"
+        )
     settings = {
         "INFERENCE_NUM_THREADS": 1,
         "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }
-    runs = [_run(core.compile_model(core.read_model(file), "CPU", settings)) for file in _converted(weights)]
+    files = _converted(weights, ranges if precision == "int8" else {})
+    runs = [_run(core.compile_model(core.read_model(file), "CPU", settings)) for file in files]
     version = openvino.__version__.split("-")[0]
     return NeuralRuntime(f"OpenVINO {version}, {precision} on one thread of the CPU", weights, *runs)
 
@@ -47,13 +57,13 @@ def _run(model: Any) -> Run:
     return run
 
 
-def _converted(weights: str | Path) -> list[Path]:
-    """The networks in OpenVINO's form, converted if the cache lacks them."""
-    files = cached_files(weights, ".xml", openvino.__version__)
+def _converted(weights: str | Path, ranges: Ranges) -> list[Path]:
+    """The networks in OpenVINO's form, converted if the cache lacks them; with ranges in int8."""
+    files = cached_files(weights, ".xml", openvino.__version__, *(("int8",) if ranges else ()))
     if not all(file.exists() for file in files):
         from engine.render.neural.parts import network_parts
 
-        for file, part in zip(files, network_parts(weights), strict=True):
+        for file, part in zip(files, network_parts(weights, ranges=ranges), strict=True):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the converter's about torch's insides
                 model = openvino.convert_model(part.exported())

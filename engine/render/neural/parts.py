@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.render.neural.network import MotionVae
+from engine.render.neural.int8 import rounded
+from engine.render.neural.network import MotionVae, RendererNet
+from engine.render.neural.ranges import Ranges
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, IMAGE, LIPS
 from engine.render.neural.weights import load_net
 
@@ -52,14 +54,21 @@ class _Single(nn.Module):
         return (self.net(*inputs),)
 
 
-def network_parts(weights: str | Path, device: str = "cpu") -> tuple[Part, Part, Part]:
-    """Photo encoder, motion network and generator.
+def network_parts(
+    weights: str | Path, device: str = "cpu", ranges: Ranges | None = None
+) -> tuple[Part, Part, Part]:
+    """Photo encoder, motion network and generator; with ``ranges`` rounded as in int8.
 
     Raises:
         UnavailableError: there are no such weights.
     """
-    net = load_net(weights).to(device)
-    config = net.config
+    net = load_net(weights)
+    return parts_of((rounded(net, ranges) if ranges else net).to(device))
+
+
+def parts_of(net: RendererNet) -> tuple[Part, Part, Part]:
+    """Those of these networks, on the device where they are."""
+    config, device = net.config, next(net.parameters()).device
 
     def zeros(channels: int, side: int = GRID) -> Tensor:
         return torch.zeros(1, channels, side, side, device=device)

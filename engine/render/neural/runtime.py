@@ -23,9 +23,9 @@ Run = Callable[..., Sequence[Float]]
 RuntimeName = Literal["auto", "openvino", "torch", "aoti", "tensorrt"]
 RUNTIMES: Final = get_args(RuntimeName)
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 PRECISIONS: Final = get_args(Precision)
-"""auto: bf16 where the processor has units for it, else fp32."""
+"""auto: bf16 where the processor has units for it, else int8 in OpenVINO's case, fp32 in torch's."""
 
 WEIGHTS: Final = Path(__file__).parent.parent.parent / "assets" / "renderer.safetensors"
 
@@ -71,10 +71,10 @@ def open_runtime(
 ) -> NeuralRuntime:
     """Open the networks for one thread of the CPU, or for the GPU in TensorRT's case.
 
-    name: auto is OpenVINO where it is installed, else torch. precision: of OpenVINO and torch.
+    name: auto is OpenVINO where it is installed, else torch. precision: of OpenVINO and torch; int8 is OpenVINO's alone.
 
     Raises:
-        SettingError: the name or the precision is unknown.
+        SettingError: the name or the precision is unknown, or they do not go together.
         UnavailableError: there are no weights, or what was asked for is missing.
     """
     if name not in RUNTIMES:
@@ -87,6 +87,8 @@ def open_runtime(
             "`vividlive train renderer` and give --weights, or use --quality geometric"
         )
     name = chosen_runtime(name)
+    if precision == "int8" and name != "openvino":
+        raise SettingError(f"expected the runtime openvino with the precision int8, got {name}")
     if name in ("aoti", "tensorrt"):
         from engine.render.neural.compiled import open_aoti, open_tensorrt
 

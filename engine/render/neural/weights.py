@@ -1,4 +1,4 @@
-"""The networks' weights on disk: half precision, with their sizes."""
+"""The networks' weights on disk: half precision, with their sizes and the ranges that int8 needs."""
 
 import json
 from dataclasses import asdict
@@ -10,15 +10,19 @@ from safetensors.torch import save_file
 
 from engine.errors import UnavailableError
 from engine.render.neural.network import RendererConfig, RendererNet
+from engine.render.neural.ranges import Ranges
 from engine.render.neural.runtime import WEIGHTS
 
 
-def save_net(net: RendererNet, path: str | Path) -> None:
-    """Write the weights of the networks in half precision."""
+def save_net(net: RendererNet, path: str | Path, ranges: Ranges | None = None) -> None:
+    """Write the weights of the networks in half precision; ranges: of what their convolutions read."""
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous() for name, value in net.state_dict().items()
     }
-    save_file(tensors, path, {"config": json.dumps(asdict(net.config))})
+    told = {"config": json.dumps(asdict(net.config))}
+    if ranges:
+        told["ranges"] = json.dumps({name: [round(x, 5) for x in both] for name, both in ranges.items()})
+    save_file(tensors, path, told)
 
 
 def load_net(path: str | Path = WEIGHTS) -> RendererNet:

@@ -13,15 +13,19 @@ import torch
 from engine.errors import SettingError, UnavailableError
 from engine.render.neural import compiled
 from engine.render.neural.guide import Guide
-from engine.render.neural.parts import network_parts
+from engine.render.neural.int8 import Rounded, watched
+from engine.render.neural.parts import network_parts, parts_of
+from engine.render.neural.ranges import read_ranges
 from engine.render.neural.runtime import NeuralRuntime, open_runtime
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, IMAGE, LIPS
-from engine.render.neural.torch_runtime import open_torch
-from engine.render.neural.weights import load_net
+from engine.render.neural.torch_runtime import on_tensors, open_torch
+from engine.render.neural.weights import load_net, save_net
 from tests.engine.render.neural.nets import SMALL, small_weights
 
 LEVELS = 255.0
 TOLERANCE_LEVELS = 2.0
+INT8_LEVELS = 6.0
+"""At the 99.9th percentile."""
 
 
 def said(runtime: NeuralRuntime) -> dict[str, np.ndarray]:
@@ -79,6 +83,48 @@ def test_openvino_agrees(weights: Path, wanted: dict[str, np.ndarray], precision
     agree(open_runtime("openvino", precision, weights), wanted)  # type: ignore[arg-type]
     again = open_runtime("openvino", precision, weights)  # type: ignore[arg-type]  # from the cache
     agree(again, wanted)
+
+
+def test_int8_agrees(weights: Path, wanted: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the ranges of what it reads; by itself it is chosen where bf16 is missing."""
+    openvino = pytest.importorskip("openvino")
+    net = load_net(weights)
+    ready = weights.with_name("ready.safetensors")
+    with watched(net) as ranges:
+        said(on_tensors("watched", weights, [part.module for part in parts_of(net)]))
+    save_net(net, ready, ranges)
+    assert read_ranges(ready).keys() == ranges.keys() and not read_ranges(weights)
+
+    class Older(openvino.Core):  # type: ignore[misc]
+        def get_property(self, device: str, name: str) -> list[str]:
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino, "Core", Older)
+    assert "fp32" in open_runtime("openvino", weights=weights).name
+    runtime = open_runtime("openvino", weights=ready)
+    assert "int8" in runtime.name
+    off = np.abs(said(runtime)["painted"] - wanted["painted"])
+    assert 0.01 < np.percentile(off, 99.9) <= INT8_LEVELS
+    with pytest.raises(UnavailableError, match="ranges that int8 needs"):
+        open_runtime("openvino", "int8", weights)
+    with pytest.raises(SettingError, match="expected the runtime openvino"):
+        open_runtime("torch", "int8", ready)
+
+
+def test_convolutions_round_what_they_read_and_their_weights() -> None:
+    """One of a single weight: steps of 1/127.5 from -1 to 1, and weights that are steps of their largest one."""
+    conv = torch.nn.Conv2d(1, 2, 1)
+    with torch.no_grad():
+        conv.weight[:] = torch.tensor([0.63, -0.1]).reshape(2, 1, 1, 1)
+        conv.bias[:] = torch.tensor([0.5, 0.0])
+    x = torch.tensor([-1.5, -0.31, 0.0, 0.0031, 0.77]).reshape(1, 1, 1, 5)
+    read = np.array([-1.0, -0.31, 0.0, 0.0031, 0.77])
+    read = np.round(read * 127.5) / 127.5
+    with torch.no_grad():
+        said = Rounded(conv, -1.0, 1.0)(x)[0, :, 0].numpy()
+    np.testing.assert_allclose(said[0], 0.63 * read + 0.5, atol=0.005)
+    np.testing.assert_allclose(said[1], -0.1 * read, atol=0.001)
+    assert len(np.unique(said[0][2:4])) == 1  # 0.0031 is less than half a step
 
 
 def test_aoti_agrees(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
