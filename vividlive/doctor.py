@@ -22,7 +22,6 @@ def examine() -> dict[str, str]:
         "sound encoder": _encoder("libopus"),
         "weights": _weights(),
         "browser for e2e tests": _browser(),
-        "not built yet": "calls drawn on a GPU",
     }
 
 
