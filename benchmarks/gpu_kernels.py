@@ -106,11 +106,15 @@ def _copy_ms() -> float:
     return _device_ms(partial(target.copy_, source), 20)
 
 
+def _event() -> Any:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+
 def _device_ms(run: Callable[[], Any], repeats: int) -> float:
     """Median milliseconds of the device for one run, launches included."""
     times = []
     for number in range(repeats + 3):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start, end = _event(), _event()
         start.record()
         run()
         end.record()

@@ -106,11 +106,12 @@ def check_rasterise(device: str = "cuda") -> int:
         planes = np.full((case.attributes.shape[1], *grid), np.nan, np.float32)
         triangle, keys = np.full(grid, -99, np.int32), np.zeros(grid, np.int64)
         mesh = case.positions, case.triangles, case.attributes
-        made = [_there(array, device) for array in (*mesh, planes, triangle, keys)]
+        at, corners, values = (_there(array, device) for array in mesh)
+        made, drawn, scratch = (_there(array, device) for array in (planes, triangle, keys))
         rasterise_reference.rasterise(*mesh, planes, triangle, case.origin, case.scale)
-        rasterise(*made, case.origin, case.scale, "cuda")
-        _equal(case.name, made[4].cpu().numpy(), triangle)
-        _equal(case.name, made[3].cpu().numpy().view(np.int32), planes.view(np.int32))
+        rasterise(at, corners, values, made, drawn, scratch, case.origin, case.scale, "cuda")
+        _equal(case.name, drawn.cpu().numpy(), triangle)
+        _equal(case.name, made.cpu().numpy().view(np.int32), planes.view(np.int32))
     return len(rasterise_cases.cases())
 
 
@@ -119,10 +120,10 @@ def check_composite(device: str = "cuda") -> int:
     for case in composite_cases.cases():
         arguments = case.planes, case.triangle, case.atlas, case.background
         out = np.zeros(case.background.shape, np.uint32)
-        made = [_there(array, device) for array in (*arguments, out)]
+        planes, triangle, atlas, under, made = (_there(array, device) for array in (*arguments, out))
         composite_reference.composite(*arguments, out, case.factor, case.opacity)
-        composite(*made, case.factor, "cuda", opacity=case.opacity)
-        _equal(case.name, made[4].cpu().numpy().view(np.uint32), out)
+        composite(planes, triangle, atlas, under, made, case.factor, "cuda", opacity=case.opacity)
+        _equal(case.name, made.cpu().numpy().view(np.uint32), out)
     return len(composite_cases.cases())
 
 
@@ -149,10 +150,10 @@ def check_warp(device: str = "cuda") -> int:
         _equal(crop.name, made.cpu().numpy().view(np.int32), out.view(np.int32))
     for moved in warp_cases.features_cases():
         arguments, out = (moved.features, moved.flow, moved.occlusion), np.zeros_like(moved.features)
-        there = [_there(array, device) for array in (*arguments, out)]
+        features, flow, occlusion, made = (_there(array, device) for array in (*arguments, out))
         warp_reference.warp_features(*arguments, out)
-        warp_features(*there, "cuda")
-        _equal(moved.name, there[3].cpu().numpy(), out)
+        warp_features(features, flow, occlusion, made, "cuda")
+        _equal(moved.name, made.cpu().numpy(), out)
     for case in warp_cases.refine_cases():
         drawn = np.zeros_like(case.frame)
         frame, maps, made = (_there(array, device) for array in (case.frame, case.maps, drawn))

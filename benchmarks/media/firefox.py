@@ -71,8 +71,10 @@ def measure(seconds: float, *options: str) -> dict[str, Any]:
 
 def _buffered(before: dict[str, Any], after: dict[str, Any]) -> float:
     """Mean time in a jitter buffer, milliseconds."""
-    held, emitted = (after[key] - before[key] for key in ("jitterBufferDelay", "jitterBufferEmittedCount"))
-    return round(1e3 * held / max(1, emitted), 1)
+    held, emitted = (
+        float(after[key] - before[key]) for key in ("jitterBufferDelay", "jitterBufferEmittedCount")
+    )
+    return round(1e3 * held / max(1.0, emitted), 1)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class SilentViewer:
     async def _count(self) -> None:
         """Read what has come in turns: a wake-up for every packet would cost more than the server's sending it."""
         transceivers = self.connection.getTransceivers()
-        video: set[int] = {c.payloadType for c in transceivers[1]._codecs}
+        video = {c.payloadType for c in transceivers[1]._codecs}
         ice: Any = transceivers[0].receiver.transport.transport._connection
         loop: Any = asyncio.get_running_loop()
         protocols = [(protocol, protocol.transport._sock) for protocol in ice._protocols]
