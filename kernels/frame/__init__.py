@@ -91,7 +91,10 @@ def layer_table(
 
 
 class Painter(Protocol):
-    """Draws one face's layers; it holds every buffer, so one painter serves one thread."""
+    """Draws one face's layers; it holds buffers, so one painter serves one thread.
+
+    ``depth``, ``paint`` and ``details`` of a frame follow each other before another painter of the thread draws.
+    """
 
     def depth(self, scene: Scene) -> None:
         """Find which triangle of the first layer is nearest at each pixel."""

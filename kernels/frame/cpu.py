@@ -1,5 +1,7 @@
 """Frames by the compiled kernel source: one call for all layers of a frame."""
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,35 @@ from kernels.frame import BOX, CHANNELS, RECORD, Layer, Scene, layer_table
 from kernels.rasterise.reference import EMPTY
 
 DEPTH, PAINT = 1, 2
+
+
+class _Keys(threading.local):
+    """Depth keys int64 [size * size], one array for each frame size and thread.
+
+    Painting leaves them empty, so painters that draw in turn can share them, and find them in the cache.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, NDArray[np.int64]] = {}
+        self._begun: set[int] = set()
+
+    def begin(self, size: int) -> NDArray[np.int64]:
+        """Empty keys for another frame's first layer."""
+        if size not in self._of or size in self._begun:  # the last one was never painted
+            self._of[size] = np.full(size * size, EMPTY, np.int64)
+        self._begun.add(size)
+        return self._of[size]
+
+    def painted(self, size: int) -> None:
+        """The first layer was drawn."""
+        self._begun.discard(size)
+
+    def of(self, size: int) -> NDArray[np.int64]:
+        """The keys as they are."""
+        return self._of[size] if size in self._of else self.begin(size)
+
+
+_keys = _Keys()
 
 
 class CpuPainter:
@@ -27,17 +58,18 @@ class CpuPainter:
         records = max(1, *(len(layer.triangles) for layer in layers))
         self._snapped = np.empty((vertices, 2), np.int32)
         self._setup = np.empty((records, RECORD), np.float32)
-        self._keys = np.full(size * size, EMPTY, np.int64)
         self._row_planes = np.empty((2, CHANNELS, 2 * size), np.float32)
         self._row_covered = np.empty((2, 2 * size), np.int32)
 
     def depth(self, scene: Scene) -> None:
         """See ``kernels.frame.Painter``."""
+        _keys.begin(self._size)
         self._draw(scene, 0, 1, DEPTH, None)
 
     def paint(self, scene: Scene, frame: NDArray[np.uint32]) -> None:
         """See ``kernels.frame.Painter``."""
         self._draw(scene, 0, 1, PAINT, frame)
+        _keys.painted(self._size)
 
     def details(self, scene: Scene, frame: NDArray[np.uint32]) -> None:
         """See ``kernels.frame.Painter``."""
@@ -65,7 +97,7 @@ class CpuPainter:
             pointer(self._snapped),
             pointer(self._setup),
             self._size,
-            pointer(self._keys),
+            pointer(_keys.of(self._size)),
             pointer(self._row_planes),
             pointer(self._row_covered),
             0 if frame is None else pointer(frame),

@@ -1,6 +1,7 @@
 """Whole frames: the compiled path against one operation after the other, and batches on a device against both."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +56,23 @@ def test_a_painter_leaves_nothing_behind_for_the_next_frame() -> None:
         chosen.details(scene, frame)
         frames.append(frame)
     assert np.array_equal(frames[0], frames[2]) and not np.array_equal(frames[0], frames[1])
+
+
+def test_painters_of_a_thread_and_of_others_share_without_seeing_each_other() -> None:
+    """Also when one of them never paints the frame that it began."""
+    skip_without("cpu")
+    shown = [(case, scene) for case in CASES.values() for scene in case.scenes]
+    wanted = [drawn(case, scene, "separate") for case, scene in shown]
+    case, scene = shown[1]
+    CpuPainter(case.layers, case.background, len(scene.positions), case.scale).depth(scene)
+
+    def draw_all(_: int) -> list[np.ndarray]:
+        return [drawn(case, scene, "whole") for case, scene in shown]
+
+    with ThreadPoolExecutor(4) as threads:
+        for frames in (draw_all(0), *threads.map(draw_all, range(8))):
+            for frame, want in zip(frames, wanted, strict=True):
+                assert np.array_equal(frame, want)
 
 
 def test_refuses_layers_without_a_whole_frame() -> None:
