@@ -52,12 +52,12 @@ def make_neural_pack(
 ) -> Pack:
     """``make_pack`` with networks, which measures both qualities.
 
-    weights: by default those that ship, or random ones of ``config``'s sizes if none do.
+    weights: by default those that ship, or with ``config`` random ones of these sizes.
 
     Raises:
         UnavailableError: there are no such weights.
     """
-    if weights is None and WEIGHTS.is_file():
+    if weights is None and config is None:
         weights = WEIGHTS
     with TemporaryDirectory() as folder:
         chosen = weights or Path(folder) / "random.safetensors"
@@ -109,9 +109,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--avatar", type=Path, help="bundle; without it the bundled portrait's is made")
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument(
-        "--weights", type=Path, help="the networks'; without it those that ship, or random ones"
-    )
+    parser.add_argument("--weights", type=Path, help="the networks'; without it those that ship")
     given = parser.parse_args()
     make_neural_pack(bundled_avatar(given.avatar), given.size, weights=given.weights).save(given.out)
 

@@ -131,7 +131,7 @@ def _refuse_without_effect(
 def _stages_on_gpu(
     size: int, avatar: Path | None, quality: str, weights: Path | None, quick: bool
 ) -> dict[str, Any]:
-    """Without weights that ship, random ones, which cost as much; the result says so."""
+    """Neural batches with the networks that ship, or with ``weights``; the result says whose."""
     from benchmarks import gpu as benchmark
     from benchmarks.gpu_pack import make_neural_pack, make_pack
     from kernels.cuda import CudaUnavailableError, launcher

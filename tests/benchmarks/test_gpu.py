@@ -53,7 +53,7 @@ def pack() -> Pack:
 
 @pytest.fixture(scope="module")
 def neural_pack() -> Pack:
-    """With random networks, as long as none ship."""
+    """With small random networks."""
     skip_without("cpu")
     return make_neural_pack(landmarked_avatar(12), SIZE, checked=3, config=SMALL)
 
