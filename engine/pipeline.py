@@ -192,11 +192,6 @@ class Engine:
             for session, motion, picture in zip(sessions, motions, pictures, strict=True)
         ]
 
-    def release(self, session: "Session") -> None:
-        """Give back what a GPU keeps of a session; ``Session.close`` does so, too."""
-        if self._rows is not None:
-            self._rows.free(session)
-
 
 class Session:
     """One avatar listening to one stream of speech.
@@ -275,7 +270,8 @@ class Session:
 
     def close(self) -> None:
         """Give back what a GPU keeps of this session."""
-        self._engine.release(self)
+        if self._engine._rows is not None:
+            self._engine._rows.free(self)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame that is ready, oldest first."""

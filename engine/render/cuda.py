@@ -56,7 +56,8 @@ class CudaRenderer:
             raise UnavailableError(str(error)) from error
         self.size = sizes.pop()
         self._room = room or room_for(faces)
-        self._faces = list(faces)
+        self.faces = list(faces)
+        """What each row draws."""
         prepared = [prepare(face, self._room) for face in faces]
         sign = badge_parts(self.size) if badge else None
         networks: RendererNet | None = None
@@ -67,7 +68,7 @@ class CudaRenderer:
     @property
     def rows(self) -> int:
         """How many faces there are."""
-        return len(self._faces)
+        return len(self.faces)
 
     def set_face(self, row: int, face: Face) -> None:
         """Draw another face in a row from the next frame on.
@@ -78,9 +79,9 @@ class CudaRenderer:
         """
         if face.size != self.size:
             raise SettingError(f"expected a face for frames of {self.size} px, got {face.size}")
-        _weights([self._faces[row], face])
+        _weights([self.faces[row], face])
         self.batch.set_face(row, prepare(face, self._room))
-        self._faces[row] = face
+        self.faces[row] = face
 
     def render(
         self,
@@ -104,7 +105,7 @@ class CudaRenderer:
             raise SettingError(f"expected {kind}, got {len(strengths)}")
         how_far = [1.0] * len(motions) if strengths is None else list(strengths)
         told = self.batch.next_controls(len(motions))
-        for face, motion, row, strength in zip(self._faces, motions, told, how_far, strict=False):
+        for face, motion, row, strength in zip(self.faces, motions, told, how_far, strict=False):
             controls(geometric(face), motion, supersample, row, strength)
         return self.batch.render(len(motions), refine=max(how_far) > 0)
 

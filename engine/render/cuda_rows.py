@@ -20,7 +20,7 @@ Wanted = tuple[Hashable, Face, Motion, float]
 change it, if the face has any."""
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class _Row:
     holder: Hashable
     face: Face
@@ -89,8 +89,6 @@ class CudaRows:
         if row < len(self._rows):
             self._rows[row] = last
             self._row_of[last.holder] = row
-            if self._renderer is not None:
-                self._renderer.set_face(row, last.face)
 
     def _strengths(self) -> list[float] | None:
         return (
@@ -99,21 +97,16 @@ class CudaRows:
 
     def _place(self, wanted: Sequence[Wanted]) -> CudaRenderer:
         """Give each its row; the renderer whose rows show the right faces."""
-        others = set()
         for holder, face, motion, strength in wanted:
             number = self._row_of.setdefault(holder, len(self._rows))
-            if number == len(self._rows):
-                self._rows.append(_Row(holder, face, motion, strength))
-                others.add(number)
-            row = self._rows[number]
-            if row.face is not face:
-                others.add(number)
-            row.face, row.motion, row.strength = face, motion, strength
-        room = _widest(self._room, [self._rows[number].face for number in others])
-        if self._renderer is None or room != self._room or len(self._rows) > self._renderer.rows:
+            self._rows[number : number + 1] = [_Row(holder, face, motion, strength)]
+        faces = [row.face for row in self._rows]
+        shown = self._renderer.faces if self._renderer is not None else []
+        others = [k for k, face in enumerate(faces) if k >= len(shown) or shown[k] is not face]
+        room = _widest(self._room, [faces[k] for k in others])
+        if self._renderer is None or room != self._room or len(faces) > len(shown):
             self._renderer = None  # its memory is free before more is asked for
             self._room = room
-            faces = [row.face for row in self._rows]
             spare = (1 << (len(faces) - 1).bit_length()) - len(faces)
             self._renderer = CudaRenderer(
                 [*faces, *faces[:1] * spare],
@@ -123,8 +116,8 @@ class CudaRows:
                 device=self._device,
             )
         else:
-            for number in others:
-                self._renderer.set_face(number, self._rows[number].face)
+            for k in others:
+                self._renderer.set_face(k, faces[k])
         return self._renderer
 
 

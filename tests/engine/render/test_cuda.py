@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +21,10 @@ from engine.render.cuda_face import room_for
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
-from kernels.cuda import CudaUnavailableError, launcher
+from kernels.cuda import CudaUnavailableError
 from tests.engine.render.made_up import SIDE, mouth_avatar, sheet_avatar
 from tests.engine.render.test_cuda_drive import motions
 from tests.kernels.emulated import EmulatedLauncher
-from tests.kernels.test_rasterise import skip_without
 
 MOST_LEVELS_OFF = 1
 """Of 255, in at least ``SAME_SHARE`` of the values: a vertex may be snapped to the next 1/256 px, and shade to the next
@@ -34,18 +35,10 @@ Make = Callable[..., CudaRenderer]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
-def make(request: pytest.FixtureRequest) -> Make:
+@pytest.fixture
+def make(drawing: dict[str, Any]) -> Make:
     """Makes a renderer for faces, under emulation or on a device."""
-    skip_without("cpu")
-    if request.param == "cuda":
-        try:
-            launcher()
-        except CudaUnavailableError as error:
-            pytest.skip(str(error))
-        return CudaRenderer
-    kernels = request.getfixturevalue("emulated")
-    return lambda faces, **options: CudaRenderer(faces, kernels=kernels, device="cpu", **options)
+    return partial(CudaRenderer, **drawing)
 
 
 def alone(

@@ -1,7 +1,9 @@
 """Neural frames of a batch against the CPU's: under emulation, and on a device where there is one."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +25,10 @@ from engine.render.neural.runtime import NeuralRuntime
 from engine.render.neural.torch_runtime import open_torch
 from engine.timing import StageTimer
 from kernels.colour import rgbx_to_i420
-from kernels.cuda import CudaUnavailableError, launcher
 from tests.engine.render.neural.nets import small_weights
 from tests.engine.render.test_cuda import alone
 from tests.engine.render.test_cuda_drive import motions
 from tests.kernels.emulated import EmulatedLauncher
-from tests.kernels.test_rasterise import skip_without
 
 SIZE = 128
 LOUDNESS = 0.2
@@ -43,18 +43,10 @@ Make = Callable[..., CudaRenderer]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
-def make(request: pytest.FixtureRequest) -> Make:
+@pytest.fixture
+def make(drawing: dict[str, Any]) -> Make:
     """Makes a renderer for faces, under emulation or on a device."""
-    skip_without("cpu")
-    if request.param == "cuda":
-        try:
-            launcher()
-        except CudaUnavailableError as error:
-            pytest.skip(str(error))
-        return CudaRenderer
-    kernels = request.getfixturevalue("emulated")
-    return lambda faces, **options: CudaRenderer(faces, kernels=kernels, device="cpu", **options)
+    return partial(CudaRenderer, **drawing)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Faces that come and go in a batch: everybody's picture is that of their own face, under emulation and on a device."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,18 +27,10 @@ MakeRows = Callable[[], CudaRows]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
-def make(request: pytest.FixtureRequest) -> MakeRows:
+@pytest.fixture
+def make(drawing: dict[str, Any]) -> MakeRows:
     """Makes rows, under emulation or on a device."""
-    skip_without("cpu")
-    if request.param == "cuda":
-        try:
-            launcher()
-        except CudaUnavailableError as error:
-            pytest.skip(str(error))
-        return CudaRows
-    kernels = request.getfixturevalue("emulated")
-    return lambda: CudaRows(kernels=kernels, device="cpu")
+    return partial(CudaRows, **drawing)
 
 
 def test_holders_come_go_and_change_their_faces(make: MakeRows) -> None:
