@@ -3,10 +3,8 @@
 Nothing is timed here but what the host says of each face.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -25,11 +23,12 @@ from engine.render.cuda_drive import CONTROL_COUNT, SHAPES
 from engine.render.cuda_face import controls, prepare, room_for
 from engine.render.cuda_neural import on_device
 from engine.render.geometric import GeometricRenderer
-from engine.render.neural.network import RendererConfig, RendererNet
+from engine.render.neural.network import RendererNet
 from engine.render.neural.parts import Part, network_parts
 from engine.render.neural.renderer import NeuralRenderer
+from engine.render.neural.runtime import WEIGHTS
 from engine.render.neural.torch_runtime import open_torch
-from engine.render.neural.weights import save_net
+from engine.render.neural.weights import load_net
 
 BANDWIDTH_GB_PER_S: Final = {"h100": 3350, "h200": 4800}
 """As NVIDIA states them for the SXM modules."""
@@ -118,18 +117,14 @@ def _frame_counts(
 
 
 def _neural_counts(avatar: Avatar, size: int) -> dict[str, Any]:
-    """The same of a neural frame, and what its networks compute; by networks of the right sizes that never learned."""
-    net = RendererNet(RendererConfig()).eval()
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "renderer.safetensors"
-        save_net(net, weights)
-        face = NeuralRenderer(avatar, open_torch(weights, "fp32"), size)
-        parts = network_parts(weights)[1:]
+    """The same of a neural frame, and what its networks compute."""
+    face = NeuralRenderer(avatar, open_torch(WEIGHTS, "fp32"), size)
+    parts = network_parts(WEIGHTS)[1:]
     room = room_for([face])
     computed = [round(_flop(part) / 1e9, 2) for part in parts]
     kept = [_mb(2 * sum(value.numel() for value in part.module.parameters())) for part in parts]
     return {
-        **_frame_counts(prepare(face, room), room, "neural", on_device(net, "meta", "bf16")),
+        **_frame_counts(prepare(face, room), room, "neural", on_device(load_net(), "meta", "bf16")),
         "GFLOP of the motion network and the generator": computed,
         "MB of their weights in bf16, for all sessions": kept,
     }
