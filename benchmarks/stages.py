@@ -16,7 +16,7 @@ from engine.conventions import FRAME_RATE, FRAME_SAMPLES
 from engine.errors import SettingError
 from engine.motion.stage import MotionStage
 from engine.pipeline import Engine, EngineSettings, Quality
-from engine.render.neural.runtime import RuntimeName
+from engine.render.neural.runtime import Precision, RuntimeName
 from engine.speech.audio_file import load_audio
 from engine.timing import Clock, StageTimer
 from kernels.build import backend
@@ -44,6 +44,7 @@ def measure(
     look_ahead_ms: int = 80,
     quality: Quality = "geometric",
     runtime: RuntimeName = "auto",
+    precision: Precision = "auto",
     weights: Path | None = None,
     clock: str = "wall",
     progress: Callable[[float], None] = lambda share: None,
@@ -68,6 +69,7 @@ def measure(
             size=size,
             quality=quality,
             runtime=runtime,
+            precision=precision,
             weights=weights,
             badge=True,
             look_ahead_ms=look_ahead_ms,

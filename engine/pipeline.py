@@ -20,7 +20,15 @@ from engine.packed import rgb_of
 from engine.render.badge import add_badge
 from engine.render.geometric import GeometricRenderer
 from engine.render.neural.renderer import NeuralRenderer
-from engine.render.neural.runtime import RUNTIMES, WEIGHTS, NeuralRuntime, RuntimeName, open_runtime
+from engine.render.neural.runtime import (
+    PRECISIONS,
+    RUNTIMES,
+    WEIGHTS,
+    NeuralRuntime,
+    Precision,
+    RuntimeName,
+    open_runtime,
+)
 from engine.speech.samples import check_samples
 from engine.timing import StageTimer, gpu_ranges
 from kernels.colour import rgbx_to_i420
@@ -47,7 +55,8 @@ class EngineSettings:
     size: side of the frames in pixels, one of ``FRAME_SIZES``.
     quality: "geometric", or "neural": refined by networks. "auto" is what looks best: geometric, as long as people do
         not prefer these networks' frames.
-    runtime: what runs the networks, see ``engine.render.neural.runtime``. weights: theirs, by default its ``WEIGHTS``.
+    runtime, precision: what runs the networks, and how exactly, see ``engine.render.neural.runtime``. weights: theirs, by
+        default its ``WEIGHTS``.
     device: where frames are drawn. "cuda" draws those of many sessions together (``Engine.draw``).
     badge: whether frames carry the "AI-generated" badge.
     look_ahead_ms: how far the motion listens ahead, one of ``LOOK_AHEADS_MS``: less is quicker, more moves better.
@@ -56,6 +65,7 @@ class EngineSettings:
     size: int = DEFAULT_FRAME_SIZE
     quality: Quality = "auto"
     runtime: RuntimeName = "auto"
+    precision: Precision = "auto"
     weights: Path | None = None
     device: Device = "cpu"
     badge: bool = False
@@ -76,6 +86,8 @@ class EngineSettings:
             raise SettingError(f"expected a device of {', '.join(DEVICES)}, got {self.device!r}")
         if self.runtime not in RUNTIMES:
             raise SettingError(f"expected a runtime of {', '.join(RUNTIMES)}, got {self.runtime!r}")
+        if self.precision not in PRECISIONS:
+            raise SettingError(f"expected a precision of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,9 @@ class Engine:
         self.motion = MotionStage(MOTION_WEIGHTS[self.settings.look_ahead_ms])
         self.networks: NeuralRuntime | None = None
         if self.settings.quality == "neural":
-            self.networks = open_runtime(self.settings.runtime, weights=self.settings.weights or WEIGHTS)
+            self.networks = open_runtime(
+                self.settings.runtime, self.settings.precision, self.settings.weights or WEIGHTS
+            )
         on_gpu = self.settings.device == "cuda"
         self._rows = _cuda_rows(self.settings) if on_gpu else None
         self.ranges = gpu_ranges() if on_gpu else None

@@ -74,6 +74,9 @@ def stages(
     runtime: Annotated[
         str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
     ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="How exactly: auto, fp32, bf16, or int8 in OpenVINO.")
+    ] = "auto",
     weights: WeightsOption = None,
     backend: Annotated[str, typer.Option(help="cpu, or cuda for batches of frames on a GPU.")] = "cpu",
     clock: Annotated[
@@ -87,7 +90,7 @@ def stages(
     if backend not in ("cpu", "cuda"):
         raise SettingError(f"expected a backend of cpu or cuda, got {backend!r}")
     if backend == "cuda":
-        _refuse_without_effect(look_ahead_ms, quality, runtime, weights, clock)
+        _refuse_without_effect(look_ahead_ms, quality, runtime, precision, weights, clock)
         from benchmarks import gpu
 
         result = _stages_on_gpu(size, avatar, quality, weights, quick)
@@ -104,6 +107,7 @@ def stages(
             look_ahead_ms=look_ahead_ms,
             quality=quality,  # type: ignore[arg-type]  # the engine checks it
             runtime=runtime,  # type: ignore[arg-type]
+            precision=precision,  # type: ignore[arg-type]
             weights=weights,
             clock=clock,
             progress=progress,
@@ -112,7 +116,7 @@ def stages(
 
 
 def _refuse_without_effect(
-    look_ahead_ms: int, quality: str, runtime: str, weights: Path | None, clock: str
+    look_ahead_ms: int, quality: str, runtime: str, precision: str, weights: Path | None, clock: str
 ) -> None:
     """Batches on a GPU are drawn from made-up motions, and torch runs their networks."""
     if quality not in ("geometric", "neural"):
@@ -120,6 +124,7 @@ def _refuse_without_effect(
     given = {
         "--look-ahead-ms": look_ahead_ms != 80,
         "--runtime": runtime != "auto",
+        "--precision": precision != "auto",
         "--weights": weights is not None and quality == "geometric",
         "--clock": clock != "wall",
     }

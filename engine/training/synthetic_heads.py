@@ -42,8 +42,8 @@ PLANES: Final = 11
 STRIP_ROWS: Final = 48
 """Rows shaded at a time: few enough to stay in the cache."""
 DEEP_LIGHT: Final = (0.08, 0.4)
-"""Share of the light that reaches the depth of a mouth. With less, mouths wide open were three times as dark against the
-skin as those of the five GRID clips (CC BY 4.0) that lips were measured in."""
+"""Share of the light that reaches the depth of a mouth. With less, mouths wide open were far darker against the
+skin than those of the five GRID clips (CC BY 4.0) that lips were measured in."""
 IRISES: Final = {"right": slice(468, 473), "left": slice(473, 478)}
 IRIS_RING: Final = np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
 """Where the five landmarks of an iris lie, in its radii."""

@@ -217,6 +217,8 @@ def test_settings_are_checked() -> None:
         EngineSettings(quality="best")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="expected a runtime of auto"):
         EngineSettings(runtime="abacus")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="expected a precision of auto"):
+        EngineSettings(precision="half")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="expressiveness"):
         MotionStyle(expressiveness=3.0)
 
