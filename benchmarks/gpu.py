@@ -25,7 +25,7 @@ from engine.render.cuda_neural import NEURAL_ARRAYS, on_device
 from kernels.cuda import Launcher, launcher
 from kernels.frame import Layer
 
-BATCHES: Final = (1, 4, 16, 64)
+BATCHES: Final = (1, 4, 16, 64, 256)
 WARM_UP: Final = 10
 Quality = Literal["geometric", "neural"]
 MOST_LEVELS_OFF: Final[dict[Quality, int]] = {"geometric": 1, "neural": 2}

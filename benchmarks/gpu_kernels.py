@@ -1,9 +1,10 @@
 """Each kernel on a GPU with a real frame's arguments: milliseconds, GB/s and the share of the device's copy bandwidth.
 
-What a kernel must at least read and write counts as bytes: see ``benchmarks.moved``.
+What a kernel must at least read and write counts as bytes: see ``benchmarks.moved``. Kernels are timed as frames run them,
+inside a CUDA graph.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from kernels.frame import Scene
 from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
 
 COPY_BYTES: Final = 256 << 20
+SETS: Final = 4
+"""Of what the warps read and write, in turns: so a batch of 64 does not find its own in the device's cache."""
+LAUNCHES: Final = 12
+"""In a graph."""
 BATCHES: Final = (1, 64)
 
 
@@ -36,14 +41,16 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
         driven, painter = batch.driven, batch.painter
         scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
         moved = moved or _moved(batch, pack)
-        runs: dict[str, Callable[[], Any]] = {
-            "skin": partial(painter.draw, count, *scene, layers=slice(0, 1)),
-            "details": partial(painter.draw, count, *scene, layers=slice(1, None)),
-            "colour": partial(painter.to_i420, count),
-            **warp_runs(pack, count, painter.frames, launcher()),
+        runs: dict[str, list[Callable[[], Any]]] = {
+            "skin": [partial(painter.draw, count, *scene, layers=slice(0, 1))],
+            "details": [partial(painter.draw, count, *scene, layers=slice(1, None))],
+            "colour": [partial(painter.to_i420, count)],
         }
-        for name, run in runs.items():
-            ms = _device_ms(run, repeats)
+        for _ in range(SETS):
+            for name, run in warp_runs(pack, count, painter.frames.clone(), launcher()).items():
+                runs.setdefault(name, []).append(run)
+        for name, alike in runs.items():
+            ms = _device_ms(alike, repeats)
             row: dict[str, Any] = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
             rate = count * moved[name] / ms / 1e6
             rows.append(row | {"gb_per_s": round(rate, 1), "share_of_copy": round(rate / bandwidth, 3)})
@@ -103,22 +110,28 @@ def warp_runs(
 def _copy_ms() -> float:
     source = torch.empty(COPY_BYTES, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
-    return _device_ms(partial(target.copy_, source), 20)
+    return _device_ms([partial(target.copy_, source)], 20)
 
 
 def _event() -> Any:
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
-def _device_ms(run: Callable[[], Any], repeats: int) -> float:
-    """Median milliseconds of the device for one run, launches included."""
+def _device_ms(runs: Sequence[Callable[[], Any]], repeats: int) -> float:
+    """Median milliseconds of the device for one of ``runs``, which are recorded in turns."""
+    for run in runs:
+        run()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for number in range(LAUNCHES):
+            runs[number % len(runs)]()
     times = []
     for number in range(repeats + 3):
         start, end = _event(), _event()
         start.record()
-        run()
+        graph.replay()
         end.record()
         end.synchronize()
         if number >= 3:
-            times.append(start.elapsed_time(end))
+            times.append(start.elapsed_time(end) / LAUNCHES)
     return float(np.median(times))

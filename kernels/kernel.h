@@ -15,11 +15,17 @@ typedef long long i64;
 #define KERNEL extern "C" __global__ void
 #define RESTRICT __restrict__
 #define INDEPENDENT
+#ifdef __CUDA_ARCH__
+#define READ(array, at) __ldg((array) + (at))  // what no thread of the launch writes
+#else
+#define READ(array, at) (array)[at]
+#endif
 #else
 #include <string.h>
 #define DEVICE static inline __attribute__((always_inline))
 #define KERNEL extern "C" void
 #define RESTRICT __restrict__
+#define READ(array, at) (array)[at]
 // Before a loop whose passes touch different elements, though pointers may be equal (out over background).
 #ifdef __clang__
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")

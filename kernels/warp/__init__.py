@@ -14,8 +14,8 @@ Convention:
         centre from the nearest edge in 1/16 of the side, 1 at most. Outside the box, and where the maps are 0, ``out``
         is ``frame``, X included.
     warp_image: out is float32 [3, n, n], R, G, B in 0..1, the mean of k x k samples evenly spaced over each element,
-        with k = ceil(side / n), 8 at most: the mean of its pixels where n divides the side. All samples of an element
-        move by the flow at its centre. The flow's grid may have any size: zeros [2, 1, 1] are a plain crop.
+        with k = side / n rounded, 1 to 8: the mean of its pixels where n divides the side, and elsewhere none is missed,
+        as a bilinear sample is two pixels wide. All samples of an element move by the flow at its centre. The flow's grid may have any size: zeros [2, 1, 1] are a plain crop.
     warp_features: features and out are float32 [H, W, C], C a multiple of 8; flow is [2, H, W]; occlusion, float32
         [H, W] from 0 (hidden) to 1, multiplies what is read.
 """
@@ -135,8 +135,8 @@ def _host(backend: Backend | None) -> ModuleType:
 
 def _check_source(shape: Sequence[int], box: Box) -> None:
     """An image that can be read, and a box that has pixels."""
-    if len(shape) != 2 or not 1 <= min(shape) <= max(shape) <= MAX_PIXELS:
-        raise ValueError(f"expected frame with two sides of 1 to {MAX_PIXELS} pixels, got {list(shape)}")
+    if len(shape) != 2 or not 2 <= min(shape) <= max(shape) <= MAX_PIXELS:
+        raise ValueError(f"expected frame with two sides of 2 to {MAX_PIXELS} pixels, got {list(shape)}")
     x, y, side = box
     if not (1 <= side <= MAX_PIXELS and max(abs(x), abs(y)) <= MAX_PIXELS):
         raise ValueError(f"expected a box of 1 to {MAX_PIXELS} pixels near the frame, got x, y, side {box}")

@@ -4,11 +4,16 @@ A batch's tensors have its rows as their first dimension, boxes are int32 [rows,
 Nothing is allocated, copied or waited for then.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from kernels.check import check_apart
 from kernels.cuda import ACROSS, Launcher, blocks, check_rows, check_tensor, launcher
 from kernels.warp.reference import Box
+
+DOWN: Final = 8
+"""Pixels of a column that a thread works on."""
+FOUR: Final = 4
+"""Channels of an element that a thread works on: one access of 16 bytes."""
 
 
 def refine(frame: Any, box: Box, maps: Any, out: Any) -> None:
@@ -20,7 +25,7 @@ def refine(frame: Any, box: Box, maps: Any, out: Any) -> None:
     check_apart("frame", frame.data_ptr() == out.data_ptr())
     launcher().launch(
         "refine",
-        blocks([width, height], ACROSS),
+        blocks([width, -(-height // DOWN)], ACROSS),
         ACROSS,
         (frame, pitch, height, width, _there(box, frame), maps, maps.shape[1], out, out_pitch),
     )
@@ -35,7 +40,7 @@ def warp_image(frame: Any, box: Box, flow: Any, out: Any) -> None:
     check_tensor("out", out, "float32", (3, None, None))
     launcher().launch(
         "warp_image",
-        blocks([n, n], ACROSS),
+        blocks([n, -(-n // DOWN)], ACROSS),
         ACROSS,
         (frame, pitch, height, width, _there(box, frame), flow, flow_n, n, out),
     )
@@ -51,7 +56,7 @@ def warp_features(features: Any, flow: Any, occlusion: Any, out: Any) -> None:
     check_apart("features", features.data_ptr() == out.data_ptr())
     launcher().launch(
         "warp_features",
-        blocks([width * channels, height], ACROSS),
+        blocks([width * channels // FOUR, height], ACROSS),
         ACROSS,
         (features, flow, occlusion, height, width, channels, out),
     )
@@ -67,7 +72,7 @@ def refine_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, maps: An
     check_tensor("out", out, "int32", (rows, height, width))
     check_apart("frames", out is frames)
     arguments = frames, width, height, width, boxes, maps, n, out, width
-    kernels.launch("refine", blocks([width, height, count], ACROSS), ACROSS, arguments)
+    kernels.launch("refine", blocks([width, -(-height // DOWN), count], ACROSS), ACROSS, arguments)
 
 
 def warp_image_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, flow: Any, out: Any) -> None:
@@ -79,7 +84,7 @@ def warp_image_rows(kernels: Launcher, count: int, frames: Any, boxes: Any, flow
     check_tensor("flow", flow, "float32", (None, 2, flow_n, flow_n))
     check_tensor("out", out, "float32", (None, 3, n, n))
     arguments = frames, width, height, width, boxes, flow, flow_n, n, out
-    kernels.launch("warp_image", blocks([n, n, count], ACROSS), ACROSS, arguments)
+    kernels.launch("warp_image", blocks([n, -(-n // DOWN), count], ACROSS), ACROSS, arguments)
 
 
 def warp_features_rows(
@@ -93,7 +98,9 @@ def warp_features_rows(
     check_tensor("out", out, "float32", (None, height, width, channels))
     check_apart("features", out is features)
     arguments = features, flow, occlusion, height, width, channels, out
-    kernels.launch("warp_features", blocks([width * channels, height, count], ACROSS), ACROSS, arguments)
+    kernels.launch(
+        "warp_features", blocks([width * channels // FOUR, height, count], ACROSS), ACROSS, arguments
+    )
 
 
 def _there(box: Box, beside: Any) -> Any:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.warp.reference import MOST_SAMPLES, Box, fade
+from kernels.warp.reference import Box, fade, samples_along
 
 MOST_CHANNELS: Final = 128
 """Of an image in OpenCV 5 (512 before)."""
@@ -45,7 +45,7 @@ def warp_image(
     """See ``kernels.warp``."""
     left, top, side = box
     n = out.shape[1]
-    samples = min(-(-side // n), MOST_SAMPLES)
+    samples = samples_along(side, n)
     fine = (np.arange(n * samples) + 0.5) * (side / (n * samples)) - 0.5
     by = [_numbers(_resized(plane, n), 1).repeat(samples, 0).repeat(samples, 1) for plane in flow]
     moved = _read(_bytes(frame), fine + left, fine + top, (by[0], by[1]), side / flow.shape[1])

@@ -55,7 +55,7 @@ def warp_image(
     """See ``kernels.warp``."""
     left, top, side = box
     n, flow_n = out.shape[1], flow.shape[1]
-    samples = min(-(-side // n), MOST_SAMPLES)
+    samples = samples_along(side, n)
     step = np.float32(side) / np.float32(n * samples)
     place = _between(np.arange(n), np.float32(flow_n) / np.float32(n), flow_n)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -109,6 +109,11 @@ class Between:
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     part: NDArray[np.float32]
+
+
+def samples_along(side: int, n: int) -> int:
+    """Samples along each axis of one of n elements over ``side`` pixels."""
+    return min(max((2 * side + n) // (2 * n), 1), MOST_SAMPLES)
 
 
 def _centres(elements: NDArray[np.int64], step: np.float32) -> NDArray[np.float32]:

@@ -11,8 +11,12 @@
 DEVICE float number_or_0(float value) { return value == value ? value : 0.0f; }
 
 DEVICE float clamp_f(float x, float low, float high) {
+#ifdef __CUDA_ARCH__
+    return fminf(fmaxf(x, low), high);
+#else
     x = x > low ? x : low;  // apart, each is one instruction
     return x < high ? x : high;
+#endif
 }
 
 DEVICE float between(float a, float b, float part) { return a + (b - a) * part; }
@@ -39,27 +43,45 @@ DEVICE float fade(i32 i, i32 side) {
     return t * t * (3.0f - 2.0f * t);
 }
 
-DEVICE i32 samples_along(i32 side, i32 n) { return min_i((side + n - 1) / n, MOST_SAMPLES); }
+DEVICE i32 samples_along(i32 side, i32 n) { return clamp_i((2 * side + n) / (2 * n), 1, MOST_SAMPLES); }
 
 // A colour in 1/65536 levels.
 struct Colour {
     i32 r, g, b;
 };
 
+// 256 times what lies `part` / 256 of the way from a to b; 0 and 256 are a and b. Each form is the faster one there.
+DEVICE i32 blended(i32 a, i32 b, i32 part) {
+#ifdef __CUDA_ARCH__
+    return a * (256 - part) + b * part;
+#else
+    return (a << 8) + (b - a) * part;
+#endif
+}
+
+// The same of two channels of a word at once: each comes out below 65536, so neither reaches the other.
+DEVICE u32 blended_pair(u32 a, u32 b, i32 part) {
+    a &= 0xff00ffu;
+    b &= 0xff00ffu;
+#ifdef __CUDA_ARCH__
+    return a * (u32)(256 - part) + b * (u32)part;
+#else
+    return (a << 8) + (b - a) * (u32)part;
+#endif
+}
+
 // The frame at (u, v), in 1/256 pixels from the first pixel's centre: bilinear, clamped at the border.
 DEVICE Colour sampled(float u, float v, const u32 *RESTRICT frame, i32 pitch, i32 height, i32 width) {
     i32 iu = (i32)(clamp_f(u, 0.0f, (float)((width - 1) * 256)) + 0.5f);
     i32 iv = (i32)(clamp_f(v, 0.0f, (float)((height - 1) * 256)) + 0.5f);
-    i32 x0 = iu >> 8, x1 = min_i(x0 + 1, width - 1), fu = iu & 255, fv = iv & 255;
-    i32 y0 = (iv >> 8) * pitch, y1 = min_i((iv >> 8) + 1, height - 1) * pitch;
-    u32 p00 = frame[y0 + x0], p01 = frame[y0 + x1], p10 = frame[y1 + x0], p11 = frame[y1 + x1];
-    // Two channels of a word are blended at once: each comes out below 65536, so neither reaches the other.
-    u32 upper = ((p00 & 0xff00ffu) << 8) + ((p01 & 0xff00ffu) - (p00 & 0xff00ffu)) * (u32)fu;
-    u32 lower = ((p10 & 0xff00ffu) << 8) + ((p11 & 0xff00ffu) - (p10 & 0xff00ffu)) * (u32)fu;
-    i32 g00 = (p00 >> 8) & 255, g01 = (p01 >> 8) & 255, g10 = (p10 >> 8) & 255, g11 = (p11 >> 8) & 255;
-    i32 r0 = upper & 0xffff, g0 = (g00 << 8) + (g01 - g00) * fu, b0 = upper >> 16;
-    i32 r1 = lower & 0xffff, g1 = (g10 << 8) + (g11 - g10) * fu, b1 = lower >> 16;
-    return {(r0 << 8) + (r1 - r0) * fv, (g0 << 8) + (g1 - g0) * fv, (b0 << 8) + (b1 - b0) * fv};
+    i32 x = min_i(iu >> 8, width - 2), y = min_i(iv >> 8, height - 2);  // so that the last pixel is the next one
+    i32 fu = iu - (x << 8), fv = iv - (y << 8);
+    i32 above = y * pitch + x, below = above + pitch;
+    u32 p00 = READ(frame, above), p01 = READ(frame, above + 1), p10 = READ(frame, below), p11 = READ(frame, below + 1);
+    u32 upper = blended_pair(p00, p01, fu), lower = blended_pair(p10, p11, fu);
+    i32 green = blended(blended((p00 >> 8) & 255, (p01 >> 8) & 255, fu),
+                        blended((p10 >> 8) & 255, (p11 >> 8) & 255, fu), fv);
+    return {blended(upper & 0xffff, lower & 0xffff, fv), green, blended(upper >> 16, lower >> 16, fv)};
 }
 
 DEVICE u32 tinted(i32 value, float residual) {
@@ -72,7 +94,7 @@ DEVICE u32 refined(i32 x, i32 y, float u, float v, float r, float g, float b, co
                    i32 height, i32 width) {
     Colour c = sampled((float)(x * 256) + number_or_0(u), (float)(y * 256) + number_or_0(v), frame, pitch, height,
                        width);
-    return (frame[y * pitch + x] & 0xff000000u) | tinted(c.r, r) | tinted(c.g, g) << 8 | tinted(c.b, b) << 16;
+    return (READ(frame, y * pitch + x) & 0xff000000u) | tinted(c.r, r) | tinted(c.g, g) << 8 | tinted(c.b, b) << 16;
 }
 
 // What element x, y of the crop adds up over sample (a, b) of its samples x samples.
@@ -104,85 +126,159 @@ DEVICE Corners corners(i32 x, i32 y, const float *RESTRICT flow, const float *RE
             lower * (1.0f - across.part), lower * across.part};
 }
 
-DEVICE float warped(const float *RESTRICT features, Corners k, i32 c) {
-    return (features[k.at00 + c] * k.w00 + features[k.at01 + c] * k.w01) +
-           (features[k.at10 + c] * k.w10 + features[k.at11 + c] * k.w11);
+DEVICE float mixed(float p00, float p01, float p10, float p11, Corners k) {
+    return (p00 * k.w00 + p01 * k.w01) + (p10 * k.w10 + p11 * k.w11);
 }
 
 #ifdef __CUDACC__
 
-// Plane `map` of n x n values, along the columns and then along the rows.
-DEVICE float resampled(const float *maps, i32 map, i32 n, Between across, float column_weight, Between down) {
-    const float *upper = maps + ((i64)map * n + down.low) * n, *lower = maps + ((i64)map * n + down.high) * n;
-    return between(between(upper[across.low], upper[across.high], across.part) * column_weight,
-                   between(lower[across.low], lower[across.high], across.part) * column_weight, down.part);
+// The row's part of an array. The compiler is kept from adding this to every index anew.
+template <typename T> DEVICE T *of_row(T *array, i64 elements) {
+    array += elements;
+#ifdef __CUDA_ARCH__
+    asm("" : "+l"(array));
+#endif
+    return array;
 }
+
+struct alignas(16) Four {
+    float a, b, c, d;
+};
 
 // Everything below works on a batch: z of the grid is its row, for which `boxes` [rows, 3] has x, y and side.
 
-// Grid: pixels of a frame in x and y.
-KERNEL refine(const u32 *frame, i32 pitch, i32 height, i32 width, const i32 *boxes, const float *maps, i32 n, u32 *out,
-              i32 out_pitch) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, row = blockIdx.z;
-    if (x >= width || y >= height) return;
-    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
-    frame += (i64)row * height * pitch;
-    maps += (i64)row * 5 * n * n;
-    out += (i64)row * height * out_pitch;
-    u32 result = frame[y * pitch + x];
-    i32 i = x - left, j = y - top;
-    if (i >= 0 && i < side && j >= 0 && j < side) {
-        float step = (float)n / (float)side, move = (float)side / (float)n * 256.0f;
-        Between across = placed(seen_at(i, step), n), down = placed(seen_at(j, step), n);
-        float column_weight = fade(i, side), weight = fade(j, side);
-        result = refined(x, y, resampled(maps, 0, n, across, column_weight, down) * (weight * move),
-                         resampled(maps, 1, n, across, column_weight, down) * (weight * move),
-                         resampled(maps, 2, n, across, column_weight, down) * weight,
-                         resampled(maps, 3, n, across, column_weight, down) * weight,
-                         resampled(maps, 4, n, across, column_weight, down) * weight, frame, pitch, height, width);
-    }
-    out[(i64)y * out_pitch + x] = result;
+// A thread works on so many pixels or elements of a column, one below the other: what belongs to the column is worked
+// out once, and rows of the maps are kept from one to the next.
+#define DOWN 8
+
+// COUNT maps at one column: the rows around the last place along it, resampled along the rows and weighted.
+template <i32 COUNT> struct Column {
+    const float *maps;
+    i32 n, low, high;
+    float part, weight;
+    float upper[COUNT], lower[COUNT];
+    i32 held;
+};
+
+template <i32 COUNT>
+DEVICE Column<COUNT> column_at(const float *RESTRICT maps, i32 n, Between across, float weight) {
+    Column<COUNT> column;
+    column.maps = maps;
+    column.n = n;
+    column.low = across.low;
+    column.high = across.high;
+    column.part = across.part;
+    column.weight = weight;
+    column.held = -1;
+    return column;
 }
 
-// Grid: elements of the crop in x and y.
-KERNEL warp_image(const u32 *frame, i32 pitch, i32 height, i32 width, const i32 *boxes, const float *flow, i32 flow_n,
-                  i32 n, float *out) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, row = blockIdx.z;
-    if (x >= n || y >= n) return;
+template <i32 COUNT> DEVICE void resample_row(const Column<COUNT> &column, i32 row, float *RESTRICT values) {
+    const float *low = column.maps + (row * column.n + column.low), *high = low + (column.high - column.low);
+#pragma unroll
+    for (i32 map = 0; map < COUNT; ++map) {
+        values[map] = between(READ(low, 0), READ(high, 0), column.part) * column.weight;
+        low += column.n * column.n;
+        high += column.n * column.n;
+    }
+}
+
+template <i32 COUNT> DEVICE void hold(Column<COUNT> &column, Between down) {
+    if (column.held == down.low) return;
+    if (column.held + 1 == down.low && column.held >= 0) {
+#pragma unroll
+        for (i32 map = 0; map < COUNT; ++map) column.upper[map] = column.lower[map];
+    } else {
+        resample_row(column, down.low, column.upper);
+    }
+    resample_row(column, down.high, column.lower);
+    column.held = down.low;
+}
+
+// Grid: pixels of a frame in x, and DOWN of them a thread in y.
+KERNEL refine(const u32 *RESTRICT frame, i32 pitch, i32 height, i32 width, const i32 *RESTRICT boxes,
+              const float *RESTRICT maps, i32 n, u32 *RESTRICT out, i32 out_pitch) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * DOWN;
+    i32 row = blockIdx.z, y1 = min_i(y0 + DOWN, height);
+    if (x >= width) return;
     i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
-    frame += (i64)row * height * pitch;
-    flow += (i64)row * 2 * flow_n * flow_n;
-    out += (i64)row * 3 * n * n;
-    i32 samples = samples_along(side, n);
+    frame = of_row(frame, (i64)row * height * pitch);
+    maps = of_row(maps, (i64)row * 5 * n * n);
+    out = of_row(out, (i64)row * height * out_pitch);
+    i32 i = x - left;
+    if (i < 0 || i >= side || y1 <= top || y0 >= top + side) {
+        for (i32 y = y0; y < y1; ++y) out[y * out_pitch + x] = READ(frame, y * pitch + x);
+        return;
+    }
+    float step = (float)n / (float)side, move = (float)side / (float)n * 256.0f;
+    Column<5> column = column_at<5>(maps, n, placed(seen_at(i, step), n), fade(i, side));
+    for (i32 y = y0; y < y1; ++y) {
+        i32 j = y - top;
+        u32 result = READ(frame, y * pitch + x);
+        if (j >= 0 && j < side) {
+            Between down = placed(seen_at(j, step), n);
+            hold(column, down);
+            float weight = fade(j, side), weight_move = weight * move;
+            const float *upper = column.upper, *lower = column.lower;
+            result = refined(x, y, between(upper[0], lower[0], down.part) * weight_move,
+                             between(upper[1], lower[1], down.part) * weight_move,
+                             between(upper[2], lower[2], down.part) * weight,
+                             between(upper[3], lower[3], down.part) * weight,
+                             between(upper[4], lower[4], down.part) * weight, frame, pitch, height, width);
+        }
+        out[y * out_pitch + x] = result;
+    }
+}
+
+// Grid: elements of the crop in x, and DOWN of them a thread in y.
+KERNEL warp_image(const u32 *RESTRICT frame, i32 pitch, i32 height, i32 width, const i32 *RESTRICT boxes,
+                  const float *RESTRICT flow, i32 flow_n, i32 n, float *RESTRICT out) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * DOWN;
+    i32 row = blockIdx.z, y1 = min_i(y0 + DOWN, n);
+    if (x >= n) return;
+    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
+    frame = of_row(frame, (i64)row * height * pitch);
+    flow = of_row(flow, (i64)row * 2 * flow_n * flow_n);
+    out = of_row(out, (i64)row * 3 * n * n);
+    i32 samples = samples_along(side, n), plane = n * n;
     float step = (float)side / (float)(n * samples), move = (float)side / (float)flow_n * 256.0f;
-    float flow_step = (float)flow_n / (float)n;
-    Between across = placed(seen_at(x, flow_step), flow_n), down = placed(seen_at(y, flow_step), flow_n);
-    float u = resampled(flow, 0, flow_n, across, 1.0f, down) * move;
-    float v = resampled(flow, 1, flow_n, across, 1.0f, down) * move;
-    Colour sum = {0, 0, 0};
-    for (i32 b = 0; b < samples; ++b)
-        for (i32 a = 0; a < samples; ++a) {
-            Colour c = crop_sample(x, y, a, b, samples, u, v, frame, pitch, height, width, left, top, step);
+    float flow_step = (float)flow_n / (float)n, scale = crop_scale(samples);
+    Column<2> column = column_at<2>(flow, flow_n, placed(seen_at(x, flow_step), flow_n), 1.0f);
+    float *red = out + (y0 * n + x), *green = red + plane, *blue = green + plane;
+    for (i32 y = y0; y < y1; ++y, red += n, green += n, blue += n) {
+        Between down = placed(seen_at(y, flow_step), flow_n);
+        hold(column, down);
+        float u = between(column.upper[0], column.lower[0], down.part) * move;
+        float v = between(column.upper[1], column.lower[1], down.part) * move;
+        Colour sum = crop_sample(x, y, 0, 0, samples, u, v, frame, pitch, height, width, left, top, step);
+        for (i32 k = 1; k < samples * samples; ++k) {
+            Colour c = crop_sample(x, y, k % samples, k / samples, samples, u, v, frame, pitch, height, width, left,
+                                   top, step);
             sum = {sum.r + c.r, sum.g + c.g, sum.b + c.b};
         }
-    i64 element = (i64)y * n + x, plane = (i64)n * n;
-    out[element] = (float)sum.r * crop_scale(samples);
-    out[plane + element] = (float)sum.g * crop_scale(samples);
-    out[2 * plane + element] = (float)sum.b * crop_scale(samples);
+        *red = (float)sum.r * scale;
+        *green = (float)sum.g * scale;
+        *blue = (float)sum.b * scale;
+    }
 }
 
-// Grid: channels of a row's elements, one element after the other, in x; rows in y.
-KERNEL warp_features(const float *features, const float *flow, const float *occlusion, i32 height, i32 width,
-                     i32 channels, float *out) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
-    if (x >= width * channels || y >= height) return;
+// Grid: a row's elements, one thread for each FOUR channels of each, in x; rows in y.
+KERNEL warp_features(const Four *RESTRICT features, const float *RESTRICT flow, const float *RESTRICT occlusion,
+                     i32 height, i32 width, i32 channels, Four *RESTRICT out) {
+    u32 fours = (u32)channels / 4;
+    u32 at = blockIdx.x * blockDim.x + threadIdx.x, x = at / fours;
+    i32 y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= (u32)width || y >= height) return;
     i64 elements = (i64)blockIdx.z * height * width;
-    features += elements * channels;
     flow += 2 * elements;
     occlusion += elements;
-    out += elements * channels;
-    Corners k = corners(x / channels, y, flow, occlusion, height, width, channels);
-    out[(i64)y * width * channels + x] = warped(features, k, x % channels);
+    features += elements * fours;
+    out += elements * fours;
+    Corners k = corners((i32)x, y, flow, occlusion, height, width, (i32)fours);
+    i32 c = (i32)(at - x * fours);
+    Four p00 = features[k.at00 + c], p01 = features[k.at01 + c], p10 = features[k.at10 + c], p11 = features[k.at11 + c];
+    out[y * width * (i32)fours + (i32)at] = {mixed(p00.a, p01.a, p10.a, p11.a, k), mixed(p00.b, p01.b, p10.b, p11.b, k),
+                                             mixed(p00.c, p01.c, p10.c, p11.c, k), mixed(p00.d, p01.d, p10.d, p11.d, k)};
 }
 
 #else
@@ -301,7 +397,9 @@ KERNEL warp_features(i32 begin, i32 end, const float *RESTRICT features, const f
             Corners k = corners(x, y, flow, occlusion, height, width, channels);
             float *to = out + ((i64)y * width + x) * channels;
             for (i32 eight = 0; eight < channels; eight += 8)
-                for (i32 c = eight; c < eight + 8; ++c) to[c] = warped(features, k, c);
+                for (i32 c = eight; c < eight + 8; ++c)
+                    to[c] = mixed(features[k.at00 + c], features[k.at01 + c], features[k.at10 + c],
+                                  features[k.at11 + c], k);
         }
 }
 

@@ -43,7 +43,7 @@ def open_torch(weights: str | Path, precision: Precision = "auto", device: str =
     parts = network_parts(weights, device)
     runs = [_eager(part.module, device.partition(":")[0], precision == "bf16") for part in parts]
     if on_gpu:
-        runs = [_graphed(run, part.inputs) for run, part in zip(runs, parts, strict=True)]
+        runs = [_Graphed(run, part.inputs) for run, part in zip(runs, parts, strict=True)]
     return on_tensors(f"torch, {precision} on {device}", weights, runs, device)
 
 
@@ -58,23 +58,23 @@ def _eager(module: nn.Module, kind: str, bf16: bool) -> TensorRun:
     return run
 
 
-def _graphed(run: TensorRun, inputs: tuple[Tensor, ...]) -> TensorRun:
-    """The same work as one CUDA graph, which reads and writes fixed memory."""
-    fixed = [x.clone() for x in inputs]
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside), torch.inference_mode():
-        for _ in range(3):
-            run(*fixed)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.inference_mode(), torch.cuda.graph(graph):
-        outputs = run(*fixed)
+class _Graphed:
+    """The same work as one CUDA graph, which reads and writes fixed memory: the weights' too, which ``run`` keeps alive."""
 
-    def replay(*given: Tensor) -> Sequence[Tensor]:
-        for here, x in zip(fixed, given, strict=True):
+    def __init__(self, run: TensorRun, inputs: tuple[Tensor, ...]) -> None:
+        self._run, self._inputs = run, [x.clone() for x in inputs]
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside), torch.inference_mode():
+            for _ in range(3):
+                run(*self._inputs)
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), torch.cuda.graph(self._graph):
+            self._outputs = run(*self._inputs)
+
+    def __call__(self, *given: Tensor) -> Sequence[Tensor]:
+        for here, x in zip(self._inputs, given, strict=True):
             here.copy_(x)
-        graph.replay()
-        return outputs
-
-    return replay
+        self._graph.replay()
+        return self._outputs
