@@ -90,7 +90,8 @@ class TrainingConfig:
     frames, clips: length of a clip and clips of a batch. fresh: clips of a batch that were never seen before; the
     others come again from the last ``memory``, since spoiling speech anew costs as much as learning from it.
     rate: peak learning rate (warmed up, then cosine). muted: part of the clips that is noise with a shut mouth. average: decay of the running mean of the weights,
-    which is what is validated and exported. workers: other processes that make clips (Linux).
+    which is what is validated and exported. workers: other processes that make clips (Linux). bf16: the network computes in bfloat16, its residual stream and the losses in
+    float32.
     """
 
     steps: int = 8000
@@ -106,6 +107,7 @@ class TrainingConfig:
     seed: int = 0
     validate_every: int = 100
     workers: int = 0
+    bf16: bool = True
 
 
 def train_face_motion(
@@ -167,8 +169,9 @@ def train_face_motion(
         )  # what is dropped depends on the step, not on the run's history
         clips.prepare(range(step * config.fresh, (step + AHEAD) * config.fresh))
         batch = _batch([clips[number] for number in _chosen(step, config)], device)
-        outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
-        losses = [motion_loss(output, batch, look_ahead) for look_ahead, output in outputs.items()]
+        with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16):
+            outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
+        losses = [motion_loss(output.float(), batch, look_ahead) for look_ahead, output in outputs.items()]
         loss = torch.stack(losses).mean()
         learn(parameters, loss, optimisers)
         follow(mean, model, step, config.average)

@@ -54,6 +54,10 @@ class Output:
     motion: Tensor
     sounds: Tensor
 
+    def float(self) -> "Output":
+        """In single precision."""
+        return Output(self.motion.float(), self.sounds.float())
+
 
 class Layer(nn.Module):
     """Attention over the window and a feed-forward network, each behind its own layer norm."""
@@ -135,7 +139,7 @@ class FaceMotionNet(nn.Module):
         context, window, time = self.config.context, self.config.window, heard.shape[1]
         before = cache.features if cache else torch.zeros_like(heard[:, :1]).expand(-1, context - 1, -1)
         joined = torch.cat([before, heard], dim=1)
-        x = self.embed(joined.unfold(1, context, 1).flatten(2)) + self.manner(manner)[:, None]
+        x = self.embed(joined.unfold(1, context, 1).flatten(2)).float() + self.manner(manner)[:, None]
         span = time + (cache.layers[0][0].shape[2] if cache else 0)
         steps = torch.arange(span, device=x.device)
         age = steps[span - time :, None] - steps
