@@ -48,6 +48,9 @@ ROUNDS: Final = 2
 SHARDS: Final = 8
 """Shards of each synthesiser, besides its first, that the classifier learns from."""
 
+NEURAL: Final = ("kokoro", "accented")
+"""Whose times are corrected; the classifier learns from the first one."""
+
 ALIGNED: Final = "aligned"
 """Folder beside the shards that the corrected ones go to."""
 
@@ -55,7 +58,7 @@ ALIGNED: Final = "aligned"
 def align_speech(
     data: str | Path, *, epochs: int = 6, seed: int = 0, progress: Callable[[float], None] | None = None
 ) -> dict[str, float]:
-    """Write corrected copies of Kokoro's shards in the folder ``data`` to its folder ``aligned``.
+    """Write corrected copies of the shards of ``NEURAL`` in the folder ``data`` to its folder ``aligned``.
 
     Returns:
         accuracy: of the classifier on the exact shards held out. shift_ms, spread_ms: median and interquartile
@@ -63,13 +66,13 @@ def align_speech(
     """
     folder = Path(data)
     every = sorted(folder.glob("*-[0-9]*.npz"))
-    exact = [path for path in every if not path.stem.startswith("kokoro")]
+    exact = [path for path in every if not path.stem.startswith(NEURAL)]
     held = [path for path in exact if path.stem.endswith("0000")]
     train = [path for path in exact if 0 < int(path.stem[-4:]) <= SHARDS]
     features, classes = _hops(list(_utterances(held)))
     target = folder / ALIGNED
     target.mkdir(exist_ok=True)
-    shards = [path for path in every if path.stem.startswith("kokoro")]
+    shards = [path for name in NEURAL for path in every if path.stem.startswith(name)]
     declared = [list(read_shard(path)) for path in shards]
     aligned: list[list[tuple[float, Utterance]]] = []
     for number in range(ROUNDS):

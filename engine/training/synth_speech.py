@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
-from engine.training.alignment import align_speech
+from engine.training.alignment import NEURAL, align_speech
 from engine.training.festival import FESTIVAL_VOICES, festival
 from engine.training.shards import write_shard
 from engine.training.texts import LANGUAGES, english, foreign
@@ -23,9 +23,16 @@ from engine.training.voices import Kokoro, Utterance, espeak, flite
 
 log = logging.getLogger(__name__)
 
-Synthesiser = Literal["kokoro", "flite", "espeak", "festival"]
+Synthesiser = Literal["kokoro", "accented", "flite", "espeak", "festival"]
+"""accented: Kokoro, too, in languages that it was not made for (``ACCENTED``)."""
 
-SHARES: Final[dict[Synthesiser, float]] = {"kokoro": 0.5, "flite": 0.2, "espeak": 0.2, "festival": 0.1}
+SHARES: Final[dict[Synthesiser, float]] = {
+    "kokoro": 0.35,
+    "accented": 0.15,
+    "flite": 0.2,
+    "espeak": 0.2,
+    "festival": 0.1,
+}
 """How much of the hours each synthesiser speaks."""
 
 SHARD_UTTERANCES: Final = 40
@@ -38,6 +45,9 @@ KOKORO_LANGUAGES: Final = {"e": "es", "f": "fr", "i": "it", "p": "pt", "h": "hi"
 KOKORO_ENGLISH: Final = 0.5
 """Part of Kokoro's speech that is English. Half of the rest is in any language by any voice: with an accent, but more
 natural than any other synthesiser that speaks it."""
+
+ACCENTED: Final = ("uk", "bg", "sr", "cs", "pl", "lt")
+"""Slavic languages and a Baltic one: palatal sounds, short and reduced vowels, clusters of consonants."""
 
 Progress = Callable[[float], None]
 
@@ -77,13 +87,13 @@ def synth_speech(
     shares = {
         name: share
         for name, share in SHARES.items()
-        if name in synthesisers and (name != "kokoro" or kokoro_voices)
+        if name in synthesisers and (name not in NEURAL or kokoro_voices)
     }
     if not shares:
         raise SettingError("expected the folder of Kokoro's voices, or another synthesiser")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    kokoro = Kokoro(kokoro_voices) if kokoro_voices and "kokoro" in shares else None
+    kokoro = Kokoro(kokoro_voices) if kokoro_voices and set(NEURAL) & set(shares) else None
     wanted = {name: hours * 3600 * share / sum(shares.values()) for name, share in shares.items()}
     made = dict.fromkeys(wanted, 0.0)
     number = 0
@@ -122,10 +132,13 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
             spread=int(rng.integers(20, 80)),
         )
     assert kokoro is not None
-    letter = "ab"
-    if rng.random() >= KOKORO_ENGLISH:
-        letter = str(rng.choice([*KOKORO_LANGUAGES, "any"], p=[0.07] * 7 + [0.51]))
-    language = KOKORO_LANGUAGES.get(letter, "en-us" if letter == "ab" else str(rng.choice(LANGUAGES)))
+    if name == "accented":
+        letter, language = "any", str(rng.choice(ACCENTED))
+    else:
+        letter = "ab"
+        if rng.random() >= KOKORO_ENGLISH:
+            letter = str(rng.choice([*KOKORO_LANGUAGES, "any"], p=[0.07] * 7 + [0.51]))
+        language = KOKORO_LANGUAGES.get(letter, "en-us" if letter == "ab" else str(rng.choice(LANGUAGES)))
     names = [voice for voice in kokoro.voices if letter == "any" or voice[0] in letter]
     chosen = rng.choice(names, size=min(len(names), int(rng.integers(1, 4))), replace=False)
     weights = rng.dirichlet(np.ones(len(chosen)))
