@@ -29,6 +29,13 @@ CLASSES: Final = {
 }
 """Lip class of each IPA letter, by how the lips and the jaw move."""
 
+VOWELS: Final = frozenset(
+    letter
+    for name, letters in CLASSES.items()
+    if name.startswith(("close", "mid", "open", "central", "front"))
+    for letter in letters
+)
+
 CLASS_OF: Final = {letter: name for name, letters in CLASSES.items() for letter in letters} | {PAUSE: "pause"}
 CLASS_NAMES: Final = ("pause", *CLASSES)
 CLASS_INDEX: Final = {name: index for index, name in enumerate(CLASS_NAMES)}

@@ -23,7 +23,7 @@ from scipy.signal import resample_poly
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import UnavailableError
-from engine.training.phones import ARPABET, PAUSE, split_ipa
+from engine.training.phones import ARPABET, PAUSE, VOWELS, split_ipa
 
 KOKORO_RATE: Final = 24_000
 KOKORO_FRAME: Final = 600
@@ -54,6 +54,7 @@ _ENGLISH_TOKENS: Final = (
 )  # fmt: skip
 """eSpeak's American English in the letters that Kokoro was trained with."""
 
+_RHOTIC: Final = {"ə": "ɚ", "ɜ": "ɝ"}
 _KOKORO_DIPHTHONGS: Final = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "Q": "əʊ", "W": "aʊ", "Y": "ɔɪ", "ᵊ": "ə"}
 _AFFRICATES: Final = {"ʣ": "dz", "ʥ": "dʑ", "ʦ": "ts", "ʨ": "tɕ", "ʤ": "dʒ", "ʧ": "tʃ"}
 
@@ -274,8 +275,8 @@ class Kokoro:
         wave, frames = self._session.run(["audio", KOKORO_DURATIONS], feed)
         wave, frames = np.asarray(wave, np.float32).reshape(-1), np.asarray(frames).reshape(-1)
         ends = np.cumsum(frames) * KOKORO_FRAME / KOKORO_RATE
-        phones = tuple(split_times(_token_phones(letters, ends)))
-        return Utterance(to_16k(wave, KOKORO_RATE), phones), wave
+        phones = split_times(_token_phones(letters, ends))
+        return Utterance(to_16k(wave, KOKORO_RATE), tuple(with_rhotic_vowels(phones))), wave
 
     def _table(self, name: str) -> NDArray[np.float32]:
         return np.fromfile(self._voices[name], np.float32).reshape(510, 256)
@@ -314,6 +315,27 @@ def _token_phones(
             pending = None
     timed.append(((PAUSE,), timed[-1][2], float(ends[-1])))
     return timed
+
+
+def with_rhotic_vowels(phones: Iterable[Phone]) -> Iterable[Phone]:
+    """Join "əɹ" and "ɜɹ", as Kokoro's English writes ɚ and ɝ, to one sound where no vowel follows.
+
+    Else the same sound would have an open jaw where Kokoro speaks and a narrow one where others do.
+    """
+    waiting: list[Phone] = []
+    for phone in (*phones, None):
+        if len(waiting) == 2 and (phone is None or phone.ipa not in VOWELS):
+            schwa, end = waiting
+            waiting = [Phone(_RHOTIC[schwa.ipa], schwa.start_s, end.end_s)]
+        elif len(waiting) == 1 and phone is not None and phone.ipa == "ɹ":
+            waiting.append(phone)
+            continue
+        yield from waiting
+        waiting = []
+        if phone is not None and phone.ipa in _RHOTIC:
+            waiting = [phone]
+        elif phone is not None:
+            yield phone
 
 
 def split_times(timed: Iterable[tuple[tuple[str, ...], float, float]]) -> Iterable[Phone]:

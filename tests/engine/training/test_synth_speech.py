@@ -24,6 +24,7 @@ from engine.training.voices import (
     espeak,
     flite,
     to_16k,
+    with_rhotic_vowels,
 )
 
 
@@ -110,7 +111,7 @@ def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="more than 0 hours"):
         synth_speech(tmp_path, hours=0)
-    with pytest.raises(SettingError, match=r"among kokoro, flite, espeak, festival, got sam"):
+    with pytest.raises(SettingError, match=r"among kokoro, accented, flite, espeak, festival, got sam"):
         synth_speech(tmp_path, synthesisers=["flite", "sam"])
     with pytest.raises(SettingError, match="Kokoro's voices"):
         synth_speech(tmp_path, synthesisers=["kokoro"])
@@ -158,3 +159,17 @@ def test_festival_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(UnavailableError, match=PACKAGES):
         festival("Bob.")
+
+
+def test_rhotic_vowels_are_one_sound_where_no_vowel_follows() -> None:
+    """As in "water", "nurse" and at the end, but not in "a red"."""
+
+    def joined(sounds: str) -> list[tuple[str, float, float]]:
+        phones = (Phone(sound, place, place + 1.0) for place, sound in enumerate(sounds))
+        return [(phone.ipa, phone.start_s, phone.end_s) for phone in with_rhotic_vowels(phones)]
+
+    assert joined("təɹz") == [("t", 0.0, 1.0), ("ɚ", 1.0, 3.0), ("z", 3.0, 4.0)]
+    assert joined("nɜɹ") == [("n", 0.0, 1.0), ("ɝ", 1.0, 3.0)]
+    for kept in ("əɹɛd", "ətə", "ɹə", ""):
+        assert [sound for sound, _, _ in joined(kept)] == list(kept)
+    assert [sound for sound, _, _ in joined("əəɹɹəɹ")] == ["ə", "ɚ", "ɹ", "ɚ"]
