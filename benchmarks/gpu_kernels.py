@@ -15,10 +15,8 @@ from benchmarks.gpu import Pack, device_facts, gpu_versions
 from benchmarks.machine import commit, machine
 from benchmarks.moved import colour_bytes, layer_moves, refine_bytes, warp_features_bytes, warp_image_bytes
 from engine.render.cuda_batch import CudaBatch
-from engine.render.neural.sizes import GRID, IMAGE
-from kernels.cuda import Launcher, launcher
+from kernels.cuda import Launcher, Size, launcher
 from kernels.frame import Scene
-from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
 
 COPY_BYTES: Final = 256 << 20
 SETS: Final = 4
@@ -47,7 +45,7 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
             "colour": [partial(painter.to_i420, count)],
         }
         for _ in range(SETS):
-            for name, run in warp_runs(pack, count, painter.frames.clone(), launcher()).items():
+            for name, run in warp_runs(pack, count, launcher()).items():
                 runs.setdefault(name, []).append(run)
         for name, alike in runs.items():
             ms = _device_ms(alike, repeats)
@@ -85,26 +83,38 @@ def _moved(batch: CudaBatch, pack: Pack) -> dict[str, int]:
     }
 
 
+WARPS: Final = ("warp_image", "warp_features", "refine")
+
+
+class _Noting:
+    """A launcher that also keeps what it launched last, by entry."""
+
+    def __init__(self, kernels: Launcher) -> None:
+        self._kernels = kernels
+        self.launched: dict[str, tuple[Size, Size, Sequence[Any]]] = {}
+
+    def launch(self, entry: str, grid: Size, block: Size, arguments: Sequence[Any]) -> None:
+        """See ``Launcher``."""
+        self._kernels.launch(entry, grid, block, arguments)
+        self.launched[entry] = grid, block, arguments
+
+
 def warp_runs(
-    pack: Pack, count: int, frames: torch.Tensor, kernels: Launcher
+    pack: Pack, count: int, kernels: Launcher, device: str = "cuda"
 ) -> dict[str, Callable[[], Any]]:
-    """The neural frame's warps of so many frames, with flow as random as it gets: a cell, everywhere another one."""
+    """The warps of so many neural frames, each on copies of its own of what it read and wrote there; none without networks."""
     if pack.networks is None:
         return {}
-    source = torch.Generator(frames.device).manual_seed(0)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn((count, *shape), generator=source, device=frames.device)
-
-    box, photo = (torch.from_numpy(pack.face.arrays[f"guide_{name}"]) for name in ("box", "photo"))
-    boxes, features = (torch.stack([one] * count).to(frames.device) for one in (box, photo))
-    flow, shown, maps = random(2, GRID, GRID), random(GRID, GRID), random(5, IMAGE, IMAGE)
-    view, carried, out = random(3, IMAGE, IMAGE), torch.empty_like(features), torch.empty_like(frames)
-    return {
-        "warp_image": partial(warp_image_rows, kernels, count, frames, boxes, flow, view),
-        "warp_features": partial(warp_features_rows, kernels, count, features, flow, shown, carried),
-        "refine": partial(refine_rows, kernels, count, frames, boxes, maps, out),
-    }
+    noting = _Noting(kernels)
+    batch = pack.batch("neural", count, noting, device)
+    batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
+    _ = batch.render(count).i420
+    runs: dict[str, Callable[[], Any]] = {}
+    for name in WARPS:
+        grid, block, arguments = noting.launched[name]
+        own = [one.clone() if isinstance(one, torch.Tensor) else one for one in arguments]
+        runs[name] = partial(kernels.launch, name, grid, block, own)
+    return runs
 
 
 def _copy_ms() -> float:
