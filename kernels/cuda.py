@@ -34,7 +34,7 @@ ENTRIES: Final = {
 
 ALONG: Final = (128, 1, 1)
 """Threads of a block whose elements lie in a row: vertices, triangles."""
-ACROSS: Final = (32, 8, 1)
+ACROSS: Final = (64, 2, 1)
 """Threads of a block whose elements are pixels: rows of a warp, so that neighbours read neighbours."""
 
 Size = tuple[int, int, int]

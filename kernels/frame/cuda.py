@@ -11,7 +11,7 @@ from kernels.cuda import ACROSS, Launcher, blocks, check_tensor
 from kernels.frame import BOX, CHANNELS, LAYER, RECORD, Layer, layer_table
 from kernels.rasterise.reference import EMPTY
 
-THREADS: Final = (256, 1, 1)
+THREADS: Final = (128, 1, 1)
 DETAIL_SHARE: Final = 16
 """A layer after the first gets threads for this part of the frame's pixels; they go on where its box is larger."""
 DETAIL_TRIANGLES: Final = 4

@@ -20,6 +20,7 @@ SHIM = """
 #define __device__
 #define __global__
 #define __forceinline__ inline
+#define __launch_bounds__(...)
 #include <string.h>
 #include <utility>
 struct Place { unsigned x, y, z; };
