@@ -161,10 +161,11 @@ class Engine:
         return 1 if self._rows is None else self._rows.most
 
     def prepare(self, avatar: Avatar) -> Renderer:
-        """Make an avatar ready to be drawn by one session.
+        """Make an avatar ready to be drawn.
 
         ``session`` and ``Session.set_avatar`` do the same with a bare avatar; beforehand it can be done on another
-        thread, so that a session that goes on is not held up.
+        thread, so that a session that goes on is not held up. Sessions whose frames are made on one thread can share the
+        result, which costs less memory, and time for want of cache.
         """
         if self.networks is not None:
             return NeuralRenderer(avatar, self.networks, self.settings.size)

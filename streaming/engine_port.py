@@ -38,8 +38,8 @@ class SessionLike(Protocol):
 class EnginePort(Protocol):
     """An engine that opens sessions for avatars on disk.
 
-    ``load_avatar`` and ``prepare``, which makes an avatar ready to be drawn by one session, are slow and may be called
-    on another thread than the rest. ``draw`` makes one frame for each of at most ``at_once`` sessions; a
+    ``load_avatar`` and ``prepare``, which makes an avatar ready to be drawn by any number of sessions, are slow and may be
+    called on another thread than the rest. ``draw`` makes one frame for each of at most ``at_once`` sessions; a
     ``DeviceLostError`` of it means that this engine draws nothing more.
     """
 
@@ -116,7 +116,7 @@ class RealEngine:
         return Avatar.load(Path(path))
 
     def prepare(self, avatar: Any) -> Any:
-        """Make an avatar ready to be drawn by one session."""
+        """Make an avatar ready to be drawn by any number of sessions."""
         return self._engine.prepare(avatar)
 
     def session(self, prepared: Any, seed: int) -> SessionLike:

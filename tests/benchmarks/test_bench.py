@@ -193,8 +193,8 @@ def test_scaling_is_linear_or_missed() -> None:
     assert scaling.missed_bars(fine) == []
     missed = scaling.missed_bars(scaled({(256, 1): 3.0, (512, 1): 14.0, (512, 4): 70.0}))
     assert [line.split(", got")[0] for line in missed] == [
-        "expected 512 px, 1 within 13.80 ms, linear in pixels",
-        "expected 512 px, 4 within 64.40 ms, linear in sessions",
+        "expected 512 px, 1 within 12.60 ms, linear in pixels",
+        "expected 512 px, 4 within 58.80 ms, linear in sessions",
     ]
     size, sessions = charts(fine)
     assert isinstance(size, Lines) and isinstance(sessions, Lines)

@@ -102,6 +102,30 @@ def test_two_sessions_do_not_mix(engine: Engine, avatar: Avatar, speech: np.ndar
         np.testing.assert_array_equal(motion.pose, expected.pose)
 
 
+@pytest.mark.parametrize("neural", [False, True])
+def test_sessions_may_share_what_draws_an_avatar(
+    tmp_path: Path, avatar: Avatar, speech: np.ndarray, neural: bool
+) -> None:
+    """Frame by frame in turns, each with motion of its own, as if each had it alone."""
+    settings = EngineSettings(size=256)
+    if neural:
+        settings = EngineSettings(
+            size=256, quality="neural", runtime="torch", weights=small_weights(tmp_path)
+        )
+    engine = Engine(settings)
+    sounds = speech, speech[::-1].copy()
+    alone = [whole(engine, avatar, sound, seed)[3:6] for seed, sound in enumerate(sounds)]
+    shared = engine.prepare(avatar)
+    sessions = [engine.session(shared, seed=seed) for seed in range(2)]
+    for session, sound in zip(sessions, sounds, strict=True):
+        session.push_audio(sound)
+    together = [list(frames) for frames in zip(*sessions, strict=False)]
+    for number, expected in enumerate(zip(*alone, strict=True), 3):
+        for frame, wanted in zip(together[number], expected, strict=True):
+            np.testing.assert_array_equal(frame.i420, wanted.i420)
+    assert not np.array_equal(together[5][0].i420, together[5][1].i420)
+
+
 def mouths(session: Session) -> list[float]:
     """How far the mouth is open in each ready frame."""
     from engine.conventions import ARKIT_INDEX
