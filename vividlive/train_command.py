@@ -43,7 +43,7 @@ def train_synth_speech(
 def train_face_motion(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
-    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 8000,
+    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 29000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-3,
     begin_with: Annotated[

@@ -40,9 +40,9 @@ class FaceMotionConfig:
     lies after the one whose mouth comes out.
     """
 
-    width: int = 192
-    hidden: int = 448
-    heads: int = 6
+    width: int = 256
+    hidden: int = 512
+    heads: int = 8
     layers: int = 3
     context: int = 3
     window: int = 24

@@ -15,18 +15,30 @@ def compare(real: NDArray[np.float64], driven: NDArray[np.float64]) -> dict[str,
     """Correlation, best lag and spread of two opening curves; frames in which one is NaN do not count."""
     frames = min(len(real), len(driven))
     real, driven = real[:frames], driven[:frames]
-    by_lag = {lag: _correlation_at(real, driven, lag) for lag in range(-MAX_LAG, MAX_LAG + 1)}
-    best = max(by_lag, key=lambda lag: (by_lag[lag], -abs(lag)))
+    by_lag = correlations(real, driven)
+    best = best_lag(by_lag)
     spread = float(np.nanstd(driven) / max(float(np.nanstd(real)), 1e-9))
     return {
         "frames": frames,
-        "r": by_lag[0],
+        "r": float(by_lag[MAX_LAG]),
         "best_lag": best,
-        "r_best_lag": by_lag[best],
+        "r_best_lag": float(by_lag[best + MAX_LAG]),
         "sd_ratio": spread,
         "mean_real": float(np.nanmean(real)),
         "mean_driven": float(np.nanmean(driven)),
     }
+
+
+def correlations(real: NDArray[np.float64], driven: NDArray[np.float64]) -> NDArray[np.float64]:
+    """r of real[n] and driven[n + lag] at every lag from -MAX_LAG to MAX_LAG: float64 [2 MAX_LAG + 1]."""
+    frames = min(len(real), len(driven))
+    lags = range(-MAX_LAG, MAX_LAG + 1)
+    return np.array([_correlation_at(real[:frames], driven[:frames], lag) for lag in lags])
+
+
+def best_lag(by_lag: NDArray[np.float64]) -> int:
+    """Where ``correlations`` are highest, nearest to 0 among equals; positive: the driven curve is late."""
+    return max(range(-MAX_LAG, MAX_LAG + 1), key=lambda lag: (by_lag[lag + MAX_LAG], -abs(lag)))
 
 
 def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

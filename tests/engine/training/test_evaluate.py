@@ -14,7 +14,7 @@ from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_SAMPLES, SAMPLE_R
 from engine.errors import InputError, PhotoError
 from engine.motion.values import Motion
 from engine.training.evaluate import evaluate_faces, evaluate_lips, evaluate_silence
-from engine.training.evaluate.curves import compare, correlation
+from engine.training.evaluate.curves import MAX_LAG, best_lag, compare, correlation, correlations
 from engine.training.evaluate.faces import jitter_percent
 from engine.training.evaluate.media import png
 from engine.training.evaluate.opening import lip_opening, mouth_width
@@ -145,6 +145,8 @@ def test_compare_finds_lag_and_spread() -> None:
     assert row["best_lag"] == 3 and row["r_best_lag"] == pytest.approx(1.0)
     assert row["sd_ratio"] == pytest.approx(2.0, rel=0.1)
     assert compare(real, np.roll(late, -5))["best_lag"] == -2
+    by_lag = correlations(real, late)
+    assert by_lag[MAX_LAG] == row["r"] and best_lag(by_lag) == 3 and best_lag(np.ones(2 * MAX_LAG + 1)) == 0
     assert correlation(real, np.zeros(200)) == 0.0
     holes = real.copy()
     holes[20:40] = np.nan
@@ -157,6 +159,8 @@ def test_lips_that_follow_meet_the_bars_and_deaf_ones_do_not(clips: Path) -> Non
     assert [row["clip"] for row in report.rows] == ["a", "b"]
     assert all(row["r"] > 0.9 and row["best_lag"] == 0 and 0.8 < row["sd_ratio"] < 1.2 for row in report.rows)
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1.0)
+    lag = next(bar for bar in report.bars if "highest" in bar.name)
+    assert lag.value == 0 and lag.met
     swapped = next(bar for bar in report.bars if "swapped" in bar.name)
     assert swapped.value < 0.5
     deaf = evaluate_lips([clips / "a.mp4"], maker=Deaf)
