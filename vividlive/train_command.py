@@ -21,8 +21,11 @@ def train_synth_speech(
         typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
     ] = None,
     synthesisers: Annotated[
-        str, typer.Option(help="Those that speak, with commas between; Kokoro does if its voices are given.")
-    ] = "kokoro,flite,espeak,festival",
+        str,
+        typer.Option(
+            help="Those that speak, with commas between; Kokoro, and accented by it, if its voices are given."
+        ),
+    ] = "kokoro,accented,flite,espeak,festival",
 ) -> None:
     """Make speech with phone times to train on."""
     from engine.training.synth_speech import synth_speech

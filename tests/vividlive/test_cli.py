@@ -169,7 +169,10 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["evaluate", "lips", "x", "--speech", "y"], "--speech with contact"),
         (["evaluate", "contact", HOPPER, "--speech", "none"], "synth-speech"),
         (["evaluate", "silence", HOPPER, "--sounds", "none"], "recordings without speech"),
-        (["train", "synth-speech", "--out", "x", "--synthesisers", "sam"], "kokoro, flite, espeak, festival"),
+        (
+            ["train", "synth-speech", "--out", "x", "--synthesisers", "sam"],
+            "kokoro, accented, flite, espeak, festival",
+        ),
         (["bench", "stages", "--size", "500"], "256, 512, 768"),
         (["bench", "stages", "--avatar", HOPPER], "avatar bundle"),
         (["bench", "compare", HOPPER, HOPPER], "expected a result"),
