@@ -44,9 +44,7 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
             "details": [partial(painter.draw, count, *scene, layers=slice(1, None))],
             "colour": [partial(painter.to_i420, count)],
         }
-        for _ in range(SETS):
-            for name, run in warp_runs(pack, count, launcher()).items():
-                runs.setdefault(name, []).append(run)
+        runs |= warp_runs(pack, count, launcher())
         for name, alike in runs.items():
             ms = _device_ms(alike, repeats)
             row: dict[str, Any] = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
@@ -100,20 +98,21 @@ class _Noting:
 
 
 def warp_runs(
-    pack: Pack, count: int, kernels: Launcher, device: str = "cuda"
-) -> dict[str, Callable[[], Any]]:
-    """The warps of so many neural frames, each on copies of its own of what it read and wrote there; none without networks."""
+    pack: Pack, count: int, kernels: Launcher, device: str = "cuda", sets: int = SETS
+) -> dict[str, list[Callable[[], Any]]]:
+    """Each warp of so many neural frames, on several copies of what it read and wrote there; none without networks."""
     if pack.networks is None:
         return {}
     noting = _Noting(kernels)
     batch = pack.batch("neural", count, noting, device)
     batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
     _ = batch.render(count).i420
-    runs: dict[str, Callable[[], Any]] = {}
-    for name in WARPS:
+    runs: dict[str, list[Callable[[], Any]]] = {name: [] for name in WARPS}
+    for name, of_kernel in runs.items():
         grid, block, arguments = noting.launched[name]
-        own = [one.clone() if isinstance(one, torch.Tensor) else one for one in arguments]
-        runs[name] = partial(kernels.launch, name, grid, block, own)
+        for _ in range(sets):
+            own = [one.clone() if isinstance(one, torch.Tensor) else one for one in arguments]
+            of_kernel.append(partial(kernels.launch, name, grid, block, own))
     return runs
 
 

@@ -88,7 +88,7 @@ class TrainingConfig:
     """One training run; everything random follows ``seed``.
 
     frames, clips: length of a clip and clips of a batch. fresh: clips of a batch that were never seen before; the
-    others come again from the last ``memory``, since spoiling speech anew costs half as much as learning from it. rate: peak
+    others come again from the last ``memory``, since spoiling speech anew costs nearly as much as learning from it. rate: peak
     learning rate (warmed up, then cosine). muted: part of the clips that is noise with a shut mouth. average: decay of the
     running mean of the weights, which is what is validated and exported. workers: other processes that make clips (Linux).
     bf16: the network computes in bfloat16, its residual stream and the losses in float32.

@@ -35,6 +35,7 @@ VOWELS: Final = frozenset(
     if name.startswith(("close", "mid", "open", "central", "front"))
     for letter in letters
 )
+"""The letters of those classes that are vowels."""
 
 CLASS_OF: Final = {letter: name for name, letters in CLASSES.items() for letter in letters} | {PAUSE: "pause"}
 CLASS_NAMES: Final = ("pause", *CLASSES)

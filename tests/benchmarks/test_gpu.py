@@ -146,9 +146,9 @@ def test_warps_move_what_is_counted_for_them(neural_pack: Pack, emulated: Emulat
     batch.next_controls(1)[:] = neural_pack.told[:1]
     batch.render(1)
     moved = gpu_kernels._moved(batch, neural_pack)
-    runs = gpu_kernels.warp_runs(neural_pack, 1, emulated, "cpu")
+    runs = gpu_kernels.warp_runs(neural_pack, 1, emulated, "cpu", sets=1)
     assert set(runs) == set(moved) - {"skin", "details", "colour"}
-    for name, run in runs.items():
+    for name, (run,) in runs.items():
         tensors = [part for part in run.args[3] if hasattr(part, "shape") and part.shape != (1, 3)]
         run()
         assert emulated.launched[-1][0] == name
