@@ -1,7 +1,10 @@
 """The speech sounds that training knows: IPA letters, their lip classes, and ARPABET names for flite."""
 
+import re
 import unicodedata
 from typing import Final
+
+import numpy as np
 
 PAUSE: Final = "_"
 """The sound of no speech."""
@@ -59,3 +62,27 @@ def split_ipa(text: str) -> tuple[str, ...]:
         letter for letter in unicodedata.normalize("NFD", text) if letter in CLASS_OF and letter != PAUSE
     )
     return tuple(letters) or (PAUSE,)
+
+
+REDUCED: Final = {
+    "a": "aɐəʌ", "ɑ": "ɑɐəʌ", "æ": "æɐəɛ", "e": "eɪiəɨ", "ɛ": "ɛɪiəɨ", "i": "iɪɨ", "ɪ": "ɪɨəi", "o": "oɐəuʊ",
+    "ɔ": "ɔɐəuʊ", "u": "uʊə", "ɨ": "ɨɪə", "ɐ": "ɐə",
+}  # fmt: skip
+"""What a vowel may become without stress, in one language or another; its first letter leaves it as it is."""
+
+_ANY_VOWEL: Final = "".join(sorted(VOWELS))
+_UNSTRESSED: Final = re.compile(f"(?<![ˈˌ{_ANY_VOWEL}])([{''.join(REDUCED)}])(?=([^\\s{_ANY_VOWEL}]*ˈ)?)")
+_PALATAL: Final = re.compile("([bdfklmnprstvxzɡ])(?=[ˈˌ]?[ieɛɪ])")
+
+
+def reduce_vowels(rng: np.random.Generator, ipa: str) -> str:
+    """Weaken the unstressed vowels of IPA with stress marks, in a manner drawn at random for the whole text.
+
+    Many languages do this, each in its own way (English, Catalan, Portuguese, Bulgarian): here, a vowel right before
+    the stress has one fate and all others have another one. Consonants before front vowels may become palatal.
+    """
+    before, others = (
+        {vowel: str(rng.choice(list(kinds))) for vowel, kinds in REDUCED.items()} for _ in range(2)
+    )
+    text = _UNSTRESSED.sub(lambda found: (before if found[2] else others)[found[1]], ipa)
+    return _PALATAL.sub("\\1ʲ", text) if rng.random() < 0.5 else text

@@ -8,6 +8,7 @@ synthesiser and its number, so a stopped run goes on where it was and shards nev
 import logging
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -17,6 +18,7 @@ from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
 from engine.training.alignment import NEURAL, align_speech
 from engine.training.festival import FESTIVAL_VOICES, festival
+from engine.training.phones import reduce_vowels
 from engine.training.shards import write_shard
 from engine.training.texts import LANGUAGES, english, foreign
 from engine.training.voices import Kokoro, Utterance, espeak, flite
@@ -46,8 +48,11 @@ KOKORO_ENGLISH: Final = 0.5
 """Part of Kokoro's speech that is English. Half of the rest is in any language by any voice: with an accent, but more
 natural than any other synthesiser that speaks it."""
 
-ACCENTED: Final = ("uk", "bg", "sr", "cs", "pl", "lt")
-"""Slavic languages and a Baltic one: palatal sounds, short and reduced vowels, clusters of consonants."""
+ACCENTED: Final = ("uk", "be", "bg", "sr", "sl", "cs", "sk", "pl", "lt", "lv", "ca", "kk")
+"""Languages with palatal sounds, clusters of consonants, short or reduced vowels that Kokoro's own have less of."""
+
+REDUCED_VOWELS: Final = 0.6
+"""Part of them that is spoken with the unstressed vowels weakened (``reduce_vowels``)."""
 
 Progress = Callable[[float], None]
 
@@ -132,8 +137,11 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
             spread=int(rng.integers(20, 80)),
         )
     assert kokoro is not None
+    changed: Callable[[str], str] = str
     if name == "accented":
         letter, language = "any", str(rng.choice(ACCENTED))
+        if rng.random() < REDUCED_VOWELS:
+            changed = partial(reduce_vowels, rng)
     else:
         letter = "ab"
         if rng.random() >= KOKORO_ENGLISH:
@@ -144,4 +152,4 @@ def _speak(name: Synthesiser, rng: np.random.Generator, kokoro: Kokoro | None) -
     weights = rng.dirichlet(np.ones(len(chosen)))
     text = english(rng) if language == "en-us" else foreign(rng, language)
     blend = [(str(voice), float(weight)) for voice, weight in zip(chosen, weights, strict=True)]
-    return kokoro.speak(text, language, blend, speed=float(rng.uniform(0.8, 1.25)))[0]
+    return kokoro.speak(text, language, blend, speed=float(rng.uniform(0.8, 1.25)), changed=changed)[0]

@@ -199,6 +199,36 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "xin chào các bạn", "tôi tên là Minh", "hôm nay trời đẹp quá", "làm ơn mở cửa", "cho tôi một ly nước", "hẹn gặp lại ngày mai",
         "mẹ tôi nấu phở", "cảm ơn rất nhiều", "nhà ga ở đâu", "quyển sách trên bàn", "năm con chim nhỏ", "bố tôi đi làm", "tôi không biết", "một bộ phim hay",
     ),
+    "be": (
+        "добры дзень усім", "мяне завуць Алесь", "сёння добрае надвор'е", "адчыні, калі ласка, акно", "шклянка халоднай вады",
+        "пабачымся заўтра ўвечары", "мой брат жыве каля мора", "вялікі дзякуй", "дзе вакзал", "я нічога не ведаю", "кніга ляжыць на стале",
+        "пяць маленькіх птушак", "бабуля пячэ хлеб", "белая папера", "фільм быў цудоўны", "вясёлая песня", "дай мне яблык",
+    ),
+    "sk": (
+        "dobrý deň všetkým", "môj brat býva v Bratislave", "prosím ťa, zatvor okno", "možno neskôr", "dnes je veľmi pekne",
+        "päť malých vtákov", "babka pečie chlieb", "prídem v pondelok", "voda je studená", "krásna pieseň", "ďakujem pekne",
+        "nič neviem", "biely papier", "poď so mnou", "žltý kvet", "vlak mešká hodinu",
+    ),
+    "sl": (
+        "dober dan vsem", "moj brat živi ob morju", "prosim, zapri okno", "mogoče pozneje", "danes je lepo vreme", "pet majhnih ptic",
+        "babica peče kruh", "pridem v ponedeljek", "voda je mrzla", "lepa pesem", "najlepša hvala", "ničesar ne vem", "bel papir",
+        "pojdi z mano", "rumena roža", "vlak zamuja eno uro",
+    ),
+    "lv": (
+        "labrīt visiem", "mans brālis dzīvo pie jūras", "lūdzu, aizver logu", "varbūt vēlāk", "šodien ir jauks laiks", "pieci mazi putni",
+        "vecmāmiņa cep maizi", "es atnākšu pirmdien", "ūdens ir auksts", "skaista dziesma", "liels paldies", "es neko nezinu",
+        "balts papīrs", "nāc man līdzi", "dzeltens zieds", "vilciens kavējas",
+    ),
+    "ca": (
+        "bon dia a tothom", "el meu germà viu a la vora del mar", "tanca la finestra, si et plau", "potser més tard", "avui fa bon temps",
+        "cinc ocells petits", "l'àvia fa pa", "vindré dilluns al matí", "l'aigua és freda", "una cançó preciosa", "moltes gràcies",
+        "no sé res de res", "paper blanc", "vine amb mi", "una flor groga", "el tren arriba tard",
+    ),
+    "kk": (
+        "бәріңізге қайырлы таң", "менің атым Айгүл", "бүгін ауа райы жақсы", "терезені ашыңызшы", "бір стақан су", "ертең кездесеміз",
+        "ағам теңіз жағасында тұрады", "көп рақмет", "вокзал қайда", "мен ештеңе білмеймін", "кітап үстелде жатыр", "бес кішкентай құс",
+        "әжем нан пісіреді", "ақ қағаз", "кино өте керемет болды", "сары гүл",
+    ),
 }  # fmt: skip
 """Phrases by eSpeak language; a sentence joins a few of them."""
 

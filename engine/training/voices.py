@@ -10,7 +10,7 @@ import importlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -251,9 +251,14 @@ class Kokoro:
         return tuple(self._voices)
 
     def speak(
-        self, text: str, language: str, voices: Sequence[tuple[str, float]], speed: float = 1.0
+        self,
+        text: str,
+        language: str,
+        voices: Sequence[tuple[str, float]],
+        speed: float = 1.0,
+        changed: Callable[[str], str] = str,
     ) -> tuple[Utterance, NDArray[np.float32]]:
-        """Speak ``text`` in a weighted blend of ``voices``.
+        """Speak ``text`` in a weighted blend of ``voices``, its IPA ``changed`` before.
 
         Returns the utterance (declared times, uncorrected) and the same sound at 24 kHz.
         """
@@ -261,9 +266,8 @@ class Kokoro:
         if language.startswith("en"):
             for old, new in _ENGLISH_TOKENS:
                 ipa = ipa.replace(old, new)
-        ipa = ipa.replace("\u0361", "").replace("ä", "a").rstrip() + (
-            "?" if text.rstrip().endswith("?") else "."
-        )
+        ipa = changed(ipa.replace("\u0361", "").replace("ä", "a").rstrip())
+        ipa += "?" if text.rstrip().endswith("?") else "."
         letters = [letter for letter in ipa if letter in KOKORO_TOKENS][:500]
         tokens = np.array([[0, *(KOKORO_TOKENS[letter] for letter in letters), 0]], np.int64)
         style = sum(weight * self._table(name)[len(letters) - 1] for name, weight in voices)

@@ -11,10 +11,10 @@ from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError, UnavailableError
 from engine.training import synth_speech as module
 from engine.training.festival import FESTIVAL_VOICES, PACKAGES, festival
-from engine.training.phones import PAUSE
+from engine.training.phones import PAUSE, REDUCED, VOWELS, reduce_vowels
 from engine.training.shards import read_shard, write_shard
 from engine.training.synth_speech import synth_speech
-from engine.training.texts import LANGUAGES, english, foreign
+from engine.training.texts import LANGUAGES, PHRASES, english, foreign
 from engine.training.voices import (
     KOKORO_TOKENS,
     Kokoro,
@@ -32,11 +32,12 @@ def test_sentences_follow_the_seed_and_hold_no_russian() -> None:
     sentences = [english(np.random.default_rng(seed)) for seed in range(300)]
     assert sentences[:5] == [english(np.random.default_rng(seed)) for seed in range(5)]
     assert len(set(sentences)) > 250
-    sentences += [foreign(np.random.default_rng(1), language) for language in LANGUAGES]
-    text = " ".join(sentences)
+    others = {language: foreign(np.random.default_rng(1), language) for language in LANGUAGES}
     assert "ru" not in LANGUAGES
-    assert not set("ыэё") & set(text.lower())  # of the languages here, Russian alone has these letters
-    assert not set("{}_") & set(text)
+    text = " ".join(text for language, text in others.items() if language not in ("be", "kk"))
+    assert not set("ыэё") & set(text.lower())  # Russian has these letters, Belarusian and Kazakh, too
+    assert not set("ищъ") & set(" ".join(PHRASES["be"]).lower())
+    assert not set("{}_") & set(" ".join([*sentences, *others.values()]))
 
 
 def test_tokens_become_sounds_with_times() -> None:
@@ -173,3 +174,19 @@ def test_rhotic_vowels_are_one_sound_where_no_vowel_follows() -> None:
     for kept in ("əɹɛd", "ətə", "ɹə", ""):
         assert [sound for sound, _, _ in joined(kept)] == list(kept)
     assert [sound for sound, _, _ in joined("əəɹɹəɹ")] == ["ə", "ɚ", "ɹ", "ɚ"]
+
+
+def test_vowels_without_stress_are_weakened_one_way_in_a_text() -> None:
+    ipa = "mˈama lˌoba dˈobere. nˈama kiˈo vˈie"
+    texts = {reduce_vowels(np.random.default_rng(seed), ipa) for seed in range(60)}
+    assert len(texts) > 40
+    for text in texts:
+        bare = text.replace("ʲ", "")
+        assert [letter for letter in bare if letter not in VOWELS] == [x for x in ipa if x not in VOWELS]
+        for old, new, mark in zip(ipa[1:], bare[1:], ipa, strict=False):
+            assert new == old or (mark not in "ˈˌ" and new in REDUCED[old])
+        words = bare.replace(".", "").split()
+        assert words[0][-1] == words[3][-1] == words[1][-1]  # every a without stress
+        assert words[5][2:] == "ie"  # a diphthong stays
+    assert any("ʲ" in text for text in texts) and any("ʲ" not in text for text in texts)
+    assert reduce_vowels(np.random.default_rng(3), ipa) == reduce_vowels(np.random.default_rng(3), ipa)
