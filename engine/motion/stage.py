@@ -38,7 +38,7 @@ MUMBLED: Final = 0.6
 PAUSE_FRAMES: Final = 5
 """A silence of so many frames ends a phrase (200 ms)."""
 
-SPEECH_BEGINS: Final = 0.85
+SPEECH_BEGINS: Final = 0.94
 SPEECH_ENDS: Final = 0.5
 """The network's certainty of speech at which the mouth is let go and held."""
 
