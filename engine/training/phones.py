@@ -1,4 +1,5 @@
-"""The speech sounds that training knows: IPA letters, their lip classes, and ARPABET names for flite."""
+"""The speech sounds that training knows: IPA letters, their lip classes, ARPABET names for flite, and what vowels become
+without stress."""
 
 import re
 import unicodedata
