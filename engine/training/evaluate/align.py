@@ -44,10 +44,12 @@ FESTVOX_STEP: Final = 5
 
 RUSSIAN: Final = {
     "pau": PAUSE, "ii": "i", "yy": "ɨ", "uu": "u", "ee": "ɛ", "oo": "o", "aa": "a", "a": "ɐ", "e": "e", "i": "ɪ",
-    "y": "ɨ", "u": "ʊ", "ae": "ə", "ay": "ə", "ur": "ʊ", "c": "ts", "ch": "tɕ", "sh": "ʃ", "sch": "ɕ", "zh": "ʒ",
+    "y": "ɨ", "u": "ʊ", "ae": "ɪ", "ay": "ə", "ur": "ʊ", "c": "ts", "ch": "tɕ", "sh": "ʃ", "sch": "ɕ", "zh": "ʒ",
     "h": "x", "hh": "x", "g": "ɡ", "gg": "ɡ", "j": "j",
 } | {letter * count: letter for letter in "pbtdkfvszmnlr" for count in (1, 2)}  # fmt: skip
-"""The labels of festvox-ru in IPA; a doubled consonant is a palatalised one."""
+"""The labels of festvox-ru in IPA; a doubled consonant is a palatalised one. ``ae`` and ``ay`` are the weakest vowels:
+``ae`` only ever follows a palatalised consonant, whatever is written there, and has the formants of ``i``
+(docs/design/face-motion.md); the comments in the voice's phone set say it the other way round."""
 
 _DIGITS: Final = "zero one two three four five six seven eight nine".split()
 

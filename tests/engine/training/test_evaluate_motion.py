@@ -216,12 +216,14 @@ def test_a_folder_of_speech_is_found_and_read(tmp_path: Path) -> None:
 def test_labels_of_festvox_become_ipa(tmp_path: Path) -> None:
     (tmp_path / "lab").mkdir()
     (tmp_path / "wav").mkdir()
-    (tmp_path / "lab" / "ru_0001.lab").write_text("#\n0.1 125 pau\n0.2 125 ch\n0.25 125 mm\n0.5 125 ae\n")
+    (tmp_path / "lab" / "ru_0001.lab").write_text(
+        "#\n0.1 125 pau\n0.2 125 ch\n0.25 125 mm\n0.4 125 ae\n0.45 125 d\n0.5 125 ay\n"
+    )
     wavfile.write(tmp_path / "wav" / "ru_0001.wav", SAMPLE_RATE, np.zeros(SAMPLE_RATE, np.int16))
     assert read_festvox(tmp_path, tmp_path / "out") == 1
     (clip,) = read_spoken(tmp_path / "out").clips
-    assert [phone.ipa for phone in clip.phones] == [PAUSE, "t", "ɕ", "m", "ə"]
-    assert [phone.end_s for phone in clip.phones] == [0.1, 0.15, 0.2, 0.25, 0.5]
+    assert [phone.ipa for phone in clip.phones] == [PAUSE, "t", "ɕ", "m", "ɪ", "d", "ə"]
+    assert [phone.end_s for phone in clip.phones] == [0.1, 0.15, 0.2, 0.25, 0.4, 0.45, 0.5]
 
 
 def test_words_are_spelled_for_the_dictionary() -> None:
