@@ -42,7 +42,7 @@ MIDDLE_MANNER: Final = 0.3
 MANNER_SPREAD: Final = 0.5
 """Part of the clips in the middle manner, and standard deviation of the manners of the others."""
 
-HEARD_OFTEN: Final = {"kokoro": 2.0, "accented": 1.5}
+HEARD_OFTEN: Final = {"kokoro": 2.0, "accented": 2.5}
 """How often a synthesiser is picked for a clip, 1 for the others."""
 
 

@@ -60,7 +60,7 @@ CLOSURE_WEIGHT: Final = 3.0
 LIP_POINTS: Final = (0, 17, 61, 291, 37, 267, 84, 314, 39, 269, 181, 405)
 """Landmarks on the outer edge of the lips."""
 
-MESH_SCALE: Final = 0.02
+MESH_SCALE: Final = 0.05
 """Errors of points on the lips count squared below and linearly above; parts of the mouth's width."""
 
 AHEAD: Final = 12
