@@ -47,9 +47,9 @@ RUSSIAN: Final = {
     "y": "ɨ", "u": "ʊ", "ae": "ɪ", "ay": "ə", "ur": "ʊ", "c": "ts", "ch": "tɕ", "sh": "ʃ", "sch": "ɕ", "zh": "ʒ",
     "h": "x", "hh": "x", "g": "ɡ", "gg": "ɡ", "j": "j",
 } | {letter * count: letter for letter in "pbtdkfvszmnlr" for count in (1, 2)}  # fmt: skip
-"""The labels of festvox-ru in IPA; a doubled consonant is a palatalised one. ``ae`` and ``ay`` are the weakest vowels:
-``ae`` only ever follows a palatalised consonant, whatever is written there, and has the formants of ``i``
-(docs/design/face-motion.md); the comments in the voice's phone set say it the other way round."""
+"""The labels of festvox-ru in IPA; a doubled consonant is a palatalised one. The weakest vowels are ``ae`` after
+palatalised consonants and ``ay`` after others; the comments in the voice's phone set say it the other way round
+(docs/design/face-motion.md)."""
 
 _DIGITS: Final = "zero one two three four five six seven eight nine".split()
 
