@@ -43,8 +43,10 @@ TOOTH_OF_WHITE: Final = np.array([1.03, 1.01, 0.96])
 LIP_GLOW: Final = 0.03
 """Share of the light on the teeth that comes off the lips."""
 MAX_TINT: Final = 0.1
+PALE_SKIN: Final = np.array([1.0, 0.84, 0.76])
+"""The palest skin's colour in white light."""
 UPPER_SHOW: Final = 0.031
-LOWER_SHOW: Final = 0.012
+LOWER_SHOW: Final = -0.027
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
 TONGUE_FADE: Final = 0.26
@@ -56,14 +58,9 @@ TONGUE_LOW: Final = 0.045
 TONGUE_ROUND: Final = 0.02
 """How much lower its sides lie than its middle, likewise."""
 
-LOWER_SHADE: Final = 0.85
-LOWER_DIM: Final = 0.45
-"""Brightness of the lower teeth beside the upper ones, which light reaches more freely, and the share of their light
-that comes off the lips."""
-
 SHADE_LOSS: Final = np.array([0.0, 0.34, 0.42])
 """Share of each channel that shadow takes from teeth beyond darkening them: its light comes off lips and gums."""
-INSIDE: Final = 0.06
+INSIDE: Final = 0.33
 """Share of such light on the front teeth."""
 
 ARC_OF_PHOTO: Final = 0.25
@@ -104,12 +101,14 @@ class MouthColours:
         luma = lips @ (0.299, 0.587, 0.114)
         typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
         self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
+        white = tooth_white(head) * TOOTH_OF_WHITE
+        self.tooth: Array = (1 - LIP_GLOW) * white + LIP_GLOW * self.lip * (white.max() / self.lip.max())
         self.photo_teeth = find_photo_teeth(head)
         if self.photo_teeth is not None:
-            self.tooth: Array = self.photo_teeth.colour
-        else:
-            white = tooth_white(head) * TOOTH_OF_WHITE
-            self.tooth = (1 - LIP_GLOW) * white + LIP_GLOW * self.lip * (white.max() / self.lip.max())
+            # In a narrow gap they are dark and mixed with the lips.
+            both = np.stack([self.tooth, self.photo_teeth.colour])
+            tint = (both / both.max(axis=1, keepdims=True)).max(axis=0)
+            self.tooth = tint * both.max()
         light = float(self.tooth.max()) / 230
         self.gum: Array = 0.45 * self.lip + 0.55 * light * np.array([188.0, 108.0, 104.0])
         self.tongue: Array = 0.4 * self.lip + 0.6 * light * np.array([184.0, 84.0, 80.0])
@@ -134,8 +133,13 @@ def tooth_white(head: FittedHead) -> Array:
         white = eyes[(brightness >= np.quantile(brightness, 0.8)) & (saturation < 0.45)]
         if len(white) > 3:
             colour = white.mean(axis=0) / white.mean(axis=0).max()
-            # Whites of eyes are reddish and in the lids' shadow: part of their tint stays, the light is the skin's.
+            # Whites of eyes are reddish and in the lids' shadow: part of their red stays, the light is the skin's.
+            # What they have less of blue than of green is the light's own, and no white thing is redder than skin.
             tint = 1 - np.minimum(0.5 * (1 - colour), MAX_TINT)
+            tint[2] = tint[1] * min(1.0, colour[2] / colour[1])
+            of_skin = skin.mean(axis=0) / PALE_SKIN
+            tint = np.maximum(tint, of_skin / of_skin[0])
+            tint /= tint.max()
             return np.asarray(tint * np.clip(white.mean(axis=0).max(), 0.9 * light, 1.05 * light))
     return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
 
@@ -250,18 +254,17 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
     model[:, 1] += ((seam - edge) @ down / anchored.scale + show)[0]
     positions = anchored.place(model)
     texture, coverage = teeth_texture(jaw, colours.tooth, colours.gum)
+    reddened = np.minimum(1 - _arch_shade(np.linspace(-1, 1, texture.shape[1])) + INSIDE, 1)
+    texture = np.round(texture * (1 - SHADE_LOSS * reddened[:, None])).astype(np.uint8)
     if colours.photo_teeth is not None and group == "upper_teeth":
         edge_row = positions[:COLUMNS]
         lower = colours.photo_teeth.edge(edge_row[:, 0]) - edge_row[:, 1]
         # The lips hide the true arc of the edges in a photo: only a part of what shows is theirs.
         positions[:, 1] += ARC_OF_PHOTO * np.tile(lower - lower[COLUMNS // 2], ROWS)
-        _bake(colours.photo_teeth, positions, texture, coverage)
-    shaded = np.tile(1 - _arch_shade(np.linspace(-1, 1, texture.shape[1]))[:, None], (len(texture), 1, 1))
-    if group == "lower_teeth":
-        shaded = np.maximum(shaded, LOWER_DIM)
-    texture = np.round(texture * (1 - SHADE_LOSS * np.minimum(shaded + INSIDE, 1))).astype(np.uint8)
-    shade = _arch_shade(along) * (LOWER_SHADE if group == "lower_teeth" else 1.0)
-    return _part(group, positions, anchored.deltas(positions), triangles, uv, shade, texture, coverage)
+        _bake(colours.photo_teeth, colours.tooth, positions, texture, coverage)
+    return _part(
+        group, positions, anchored.deltas(positions), triangles, uv, _arch_shade(along), texture, coverage
+    )
 
 
 def _arch_shade(along: Array) -> Array:
@@ -269,8 +272,10 @@ def _arch_shade(along: Array) -> Array:
     return np.asarray(MOLAR_SHADE + (1 - MOLAR_SHADE) * np.exp(-((np.abs(along) / 0.4) ** 2.6)))
 
 
-def _bake(teeth: PhotoTeeth, positions: Array, texture: Image, coverage: NDArray[np.uint8]) -> None:
-    """Lay the photo's teeth over the made ones, in place; their biting edges meet."""
+def _bake(
+    teeth: PhotoTeeth, tooth: Array, positions: Array, texture: Image, coverage: NDArray[np.uint8]
+) -> None:
+    """Lay the photo's teeth over the made ones of colour ``tooth``, in place; their biting edges meet."""
     height, width = coverage.shape
     across, along = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     grid = cv2.remap(
@@ -281,6 +286,7 @@ def _bake(teeth: PhotoTeeth, positions: Array, texture: Image, coverage: NDArray
     ).astype(np.float64)
     grid[..., 1] += teeth.edge(grid[0, :, 0]) - grid[0, :, 1]
     colour, share = teeth.sample(grid)
+    colour *= tooth / teeth.colour
     # The renderer darkens the arch toward the back; the photo's pixels have that already.
     lit = colour / _arch_shade(np.linspace(-1, 1, width))[None, :, None]
     mixed = texture * (1 - share[..., None]) + lit * share[..., None]

@@ -41,12 +41,12 @@ class Opening:
 
 
 TEETH: Final = Opening(
-    as_photo=False, full_gap=0.2, closed_light=0.15, growth=0.8, shadow=0.4, shadow_reach=0.04, local=True
+    as_photo=False, full_gap=0.2, closed_light=0.15, growth=0.8, shadow=0.5, shadow_reach=0.05, local=True
 )
 LOWER_TEETH: Final = Opening(
-    as_photo=False, full_gap=0.3, closed_light=0.5, shadow=0.45, shadow_reach=0.12, lower_shadow=0.45
+    as_photo=False, full_gap=0.3, closed_light=0.7, shadow=0.3, shadow_reach=0.12, lower_shadow=0.3
 )
-"""The lower teeth stand further back, in the shadow of the upper lip and teeth until the mouth opens wide."""
+"""The lower teeth stand further back, but light falls on them over the lower lip, which leans away from them."""
 DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=0.8, shadow=0.3, shadow_reach=0.16)
 """The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(

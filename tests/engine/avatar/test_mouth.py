@@ -1,14 +1,19 @@
 """The inside of the mouth on the bundled portraits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from engine.avatar import mouth
 from engine.avatar.contact import contact_pairs
 from engine.avatar.fit import fit_head
 from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.mouth import MouthColours, build_mouth, tooth_white
-from engine.avatar.parts import FittedHead, MeshPart
+from engine.avatar.parts import FittedHead, Float, MeshPart
 from engine.avatar.photo import open_portrait
+from engine.avatar.photo_teeth import PhotoTeeth
+from engine.avatar.teeth import COLUMNS
 from engine.conventions import ARKIT_INDEX
 from engine.render.layers import LIP_POINTS
 
@@ -77,6 +82,22 @@ def test_teeth_stand_behind_the_lips(head: FittedHead, parts: dict[str, MeshPart
     assert middle[1] < edge_of_upper < middle[1] + 0.12 * head.inter_ocular
 
 
+def test_speech_shows_the_lower_teeth(head: FittedHead, parts: dict[str, MeshPart]) -> None:
+    """As in people: with the jaw a little open and the lower lip drawn down their edges stand well above it."""
+    lip_line = head.groups["lower_lip_contact"]
+    weights = {"jawOpen": 0.25, "mouthLowerDownLeft": 0.25, "mouthLowerDownRight": 0.25}
+
+    def opened(positions: Float, deltas: Float) -> Float:
+        return positions + sum(weight * deltas[ARKIT_INDEX[name]] for name, weight in weights.items())
+
+    lip = opened(head.neutral[lip_line], head.deltas[:, lip_line])[len(lip_line) // 2, 1]
+    teeth = parts["lower_teeth"]
+    edge = opened(teeth.positions, teeth.deltas)[COLUMNS // 2, 1]
+    upper_edge = parts["upper_teeth"].positions[COLUMNS // 2, 1]
+    assert 0.02 * head.inter_ocular < lip - edge < 0.09 * head.inter_ocular
+    assert abs(edge - upper_edge) < 0.06 * head.inter_ocular  # the rows are near each other
+
+
 def test_the_tongue_ends_as_dark_as_the_throat(head: FittedHead, parts: dict[str, MeshPart]) -> None:
     tongue, throat = parts["tongue"], MouthColours(head).throat.max()
     brightness = tongue.shade * tongue.texture.max(axis=2).mean()
@@ -103,3 +124,28 @@ def test_colours_are_those_of_a_mouth(head: FittedHead) -> None:
     for red in (colours.lip, colours.gum, colours.tongue):
         assert red[0] > 1.15 * red[1]
     assert colours.throat.max() < 70
+
+
+def lit(head: FittedHead, light: tuple[float, float, float]) -> FittedHead:
+    return replace(head, photo=np.clip(np.rint(head.photo * light), 0, 255).astype(np.uint8))
+
+
+def test_teeth_take_the_colour_of_the_light(head: FittedHead) -> None:
+    plain, warm, cold = (
+        MouthColours(lit(head, light)).tooth
+        for light in ((0.8, 0.8, 0.8), (0.8, 0.72, 0.52), (0.6, 0.7, 0.8))
+    )
+    blue_over_green = [colour[2] / colour[1] for colour in (plain, warm, cold)]
+    assert blue_over_green[1] < 0.9 * blue_over_green[0] < blue_over_green[2]
+
+
+def test_teeth_in_a_narrow_gap_are_not_taken_for_pink(
+    head: FittedHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a photo shows of teeth between nearly shut lips is mixed with the lips."""
+    found = PhotoTeeth(
+        head.photo, np.ones(head.photo.shape[:2]), np.array([150.0, 105.0, 110.0]), 0.0, 1.0, np.zeros(3)
+    )
+    monkeypatch.setattr(mouth, "find_photo_teeth", lambda head: found)
+    tooth = MouthColours(head).tooth
+    assert tooth[1] > 0.85 * tooth[0] and tooth.max() >= 150

@@ -45,10 +45,15 @@ def test_corners_of_the_mouth_are_darker() -> None:
     assert brightness[0] < 0.5 * brightness[LIP_POINTS // 2]
 
 
-def test_lower_teeth_are_in_the_shadow_of_a_small_opening() -> None:
-    avatar = mouth_avatar(3)
-    upper, lower = (light_of(avatar, opening).at(avatar.positions) for opening in (TEETH, LOWER_TEETH))
-    assert lower.max() < 0.8 * upper.max()
+def test_a_small_opening_dims_the_lower_teeth_less_than_the_upper() -> None:
+    """In speech it is the lower teeth that are seen: light falls on them over the lip."""
+
+    def dimmed(opening: Opening) -> float:
+        small, wide = (mouth_avatar(gap) for gap in (3, 20))
+        lights = [light_of(avatar, opening).at(avatar.positions).mean() for avatar in (small, wide)]
+        return float(lights[0] / lights[1])
+
+    assert dimmed(TEETH) < 0.7 < dimmed(LOWER_TEETH)
 
 
 def test_what_only_just_shows_above_the_lower_lip_is_dim() -> None:
@@ -56,7 +61,7 @@ def test_what_only_just_shows_above_the_lower_lip_is_dim() -> None:
     plain = replace(LOWER_TEETH, lower_shadow=0.0)
     ratio = light_of(avatar, LOWER_TEETH).at(avatar.positions) / light_of(avatar, plain).at(avatar.positions)
     assert (ratio[:LIP_POINTS] > 0.99).all()
-    assert (ratio[LIP_POINTS:] < 0.7).all()
+    assert (ratio[LIP_POINTS:] < 0.75).all()
 
 
 def test_eyes_keep_the_photos_own_light_at_rest() -> None:
