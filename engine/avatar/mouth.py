@@ -46,14 +46,14 @@ MAX_TINT: Final = 0.1
 PALE_SKIN: Final = np.array([1.0, 0.84, 0.76])
 """The palest skin's colour in white light."""
 UPPER_SHOW: Final = 0.031
-LOWER_SHOW: Final = -0.027
+LOWER_SHOW: Final = -0.03
 """How far below the line where the lips meet the front teeth's edges lie, decimetres of the head model."""
 
-TONGUE_FADE: Final = 0.26
+TONGUE_FADE: Final = 0.32
 """How far behind its tip the tongue has darkened to 1/e, decimetres of the head model."""
-TONGUE_SIDE: Final = 0.16
+TONGUE_SIDE: Final = 0.2
 """How far beside its middle the tongue has darkened to 1/e, likewise."""
-TONGUE_LOW: Final = 0.045
+TONGUE_LOW: Final = 0.01
 """How much lower than the head model's the back of the tongue lies, likewise: the model's is swallowing."""
 TONGUE_ROUND: Final = 0.02
 """How much lower its sides lie than its middle, likewise."""
