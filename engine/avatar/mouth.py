@@ -138,7 +138,10 @@ def tooth_white(head: FittedHead) -> Array:
             tint = 1 - np.minimum(0.5 * (1 - colour), MAX_TINT)
             tint[2] = tint[1] * min(1.0, colour[2] / colour[1])
             of_skin = skin.mean(axis=0) / PALE_SKIN
-            tint = np.maximum(tint, of_skin / of_skin[0])
+            of_skin /= of_skin[0]
+            tint = np.maximum(tint, of_skin)
+            if "glasses" in head.flags:  # what shows behind lenses is partly what they mirror
+                tint = np.minimum(tint, 0.5 * (tint + of_skin))
             tint /= tint.max()
             return np.asarray(tint * np.clip(white.mean(axis=0).max(), 0.9 * light, 1.05 * light))
     return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
