@@ -48,7 +48,8 @@ LOWER_TEETH: Final = Opening(
 )
 """The lower teeth stand further back, but light falls on them over the lower lip, which leans away from them."""
 DEEP: Final = Opening(as_photo=False, full_gap=0.35, closed_light=1.0, shadow=0.2, shadow_reach=0.16)
-"""The cavity and the tongue: light comes from the front and above, so the roof of the mouth throws a long shadow."""
+"""The cavity and the tongue: light reaches them however little the lips are open, but it comes from the front and above, so
+the roof of the mouth throws a long shadow."""
 EYE: Final = Opening(
     as_photo=True, full_gap=0.28, closed_light=0.25, shadow=0.35, shadow_reach=0.07, growth=0.9
 )
