@@ -11,10 +11,18 @@ from engine.motion.channels import CHANNEL_INDEX, CLOSURE, LIP_INDEX, LIPS
 PARTING: Final = ("mouthLowerDownLeft", "mouthUpperUpLeft", "mouthFunnel", "mouthStretchLeft", "tongueOut")
 """Channels that keep the lips apart, besides the jaw; they vanish where a bilabial shuts the lips."""
 
-OPENING: Final = ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthUpperUpLeft")
-OPENING_GAIN: Final = 1.1
-"""What openings are multiplied by: with 1.25 those of rendered avatars varied 1.27 times as much as real lips' on the GRID
-clips, whose speakers read without much expression."""
+GAINS: Final = {
+    "jawOpen": 0.77,
+    "mouthClose": 0.77,
+    "mouthLowerDownLeft": 1.1,
+    "mouthUpperUpLeft": 1.1,
+    "mouthPucker": 1.3,
+    "mouthStretchLeft": 0.5,
+}
+"""What channels are multiplied by; the targets of training leave more to the jaw than real speakers do."""
+WITH_JAW: Final = {"mouthLowerDownLeft": 0.85, "mouthUpperUpLeft": 0.85, "mouthSmileLeft": 0.43}
+"""What is added to channels for each unit that the jaw stands open: real lips part further than it and hold the corners
+that it would pull down."""
 
 CLOSURE_BEGINS: Final = 0.33
 CLOSURE_WHOLE: Final = 0.63
@@ -39,7 +47,7 @@ def shape_motion(output: NDArray[np.float32], shut_frames: int = 0) -> NDArray[n
 
     shut_frames: how many frames the lips have been sealed by more than half.
     """
-    shaped = np.minimum(np.maximum(output[: LIPS.stop] * _GAIN, np.float32(0.0)), np.float32(1.0))
+    shaped = np.maximum(output[: LIPS.stop] * _GAIN, np.float32(0.0))
     begins, whole = CLOSURE_BEGINS, CLOSURE_WHOLE
     if shut_frames >= HELD_FRAMES:
         begins, whole = HELD_BEGINS, HELD_WHOLE
@@ -47,12 +55,14 @@ def shape_motion(output: NDArray[np.float32], shut_frames: int = 0) -> NDArray[n
     if shut > 0.0:
         shaped[_PARTING] *= np.float32(1.0 - shut)
     shaped[_CLOSE] = min(max(shaped[_CLOSE], shut * shaped[_JAW]), shaped[_JAW])
+    shaped += (shaped[_JAW] - shaped[_CLOSE]) * _WITH_JAW
     shaped[SEAL] = shut  # the network's own seal is the same closure, blurred
-    return np.asarray(shaped, np.float32)
+    return np.minimum(shaped, np.float32(1.0))
 
 
 _JAW, _CLOSE = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]
 _PARTING: Final = np.array([CHANNEL_INDEX[name] for name in PARTING])
 SEAL: Final = LIP_INDEX["seal"]
-_GAIN: Final = np.ones(LIPS.stop, np.float32)
-_GAIN[[CHANNEL_INDEX[_name] for _name in OPENING]] = OPENING_GAIN
+_GAIN, _WITH_JAW = np.ones(LIPS.stop, np.float32), np.zeros(LIPS.stop, np.float32)
+for _row, _values in ((_GAIN, GAINS), (_WITH_JAW, WITH_JAW)):
+    _row[[CHANNEL_INDEX[_name] for _name in _values]] = list(_values.values())
