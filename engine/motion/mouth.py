@@ -57,7 +57,7 @@ def shape_motion(output: NDArray[np.float32], shut_frames: int = 0) -> NDArray[n
     shaped[_CLOSE] = min(max(shaped[_CLOSE], shut * shaped[_JAW]), shaped[_JAW])
     shaped += (shaped[_JAW] - shaped[_CLOSE]) * _WITH_JAW
     shaped[SEAL] = shut  # the network's own seal is the same closure, blurred
-    return np.minimum(shaped, np.float32(1.0))
+    return np.asarray(np.minimum(shaped, np.float32(1.0)))
 
 
 _JAW, _CLOSE = CHANNEL_INDEX["jawOpen"], CHANNEL_INDEX["mouthClose"]

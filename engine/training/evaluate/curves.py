@@ -51,6 +51,15 @@ def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.corrcoef(x, y)[0, 1])
 
 
+def slope(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """How far b goes, in the mean, as a goes by 1, by the frames that both have; 0 where a does not move."""
+    both = np.isfinite(a) & np.isfinite(b)
+    x, y = a[both], b[both]
+    if len(x) < 3 or x.std() < 1e-9:
+        return 0.0
+    return float(np.cov(x, y, bias=True)[0, 1] / x.var())
+
+
 def _correlation_at(real: NDArray[np.float64], driven: NDArray[np.float64], lag: int) -> float:
     """r of real[n] and driven[n + lag]."""
     if abs(lag) >= len(real):

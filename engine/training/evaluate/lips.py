@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from engine.avatar.landmarks import FaceLandmarker
 from engine.conventions import FRAME_SAMPLES
-from engine.training.evaluate.curves import best_lag, compare, correlation, correlations
+from engine.training.evaluate.curves import best_lag, compare, correlation, correlations, slope
 from engine.training.evaluate.media import RealClip, find_clips, read_clip
-from engine.training.evaluate.opening import lip_openings, mouth_widths
+from engine.training.evaluate.opening import lip_openings, mouth_widths, parts_heights
 from engine.training.evaluate.plots import plot_lips
 from engine.training.evaluate.report import Bar, Progress, Report, Value
 from engine.training.evaluate.speak import AvatarMaker, Speaker, SpeakerMaker, track_speech
@@ -61,11 +61,13 @@ def evaluate_lips(
 
     rows: list[dict[str, Value]] = []
     by_lag: list[NDArray[np.float64]] = []
+    shares = []
     for clip, speaker in zip(clips, speakers, strict=True):
         points = track_speech(speaker, clip.samples, landmarker).points
         driven, wide = lip_openings(points), mouth_widths(points)
         width_r = correlation(clip.width, wide)
         by_lag.append(correlations(clip.opening, driven))
+        shares.append([_shares(clip.opening, clip.heights), _shares(driven, parts_heights(points))])
         rows.append({"clip": clip.name, **compare(clip.opening, driven), "width_r": width_r})
         if plots is not None:
             curves = {"lip opening": (clip.opening, driven), "mouth width": (clip.width, wide)}
@@ -82,7 +84,7 @@ def evaluate_lips(
         for index, row in enumerate(rows):
             row["r_swapped"] = float(np.mean(swaps[index]))
     lag = best_lag(np.mean(by_lag, axis=0))
-    return Report("lips", tuple(rows), _bars(rows, lag), _notes(clips))
+    return Report("lips", tuple(rows), _bars(rows, lag), _notes(clips, np.mean(shares, axis=0)))
 
 
 def _driven_opening(
@@ -106,13 +108,26 @@ def _bars(rows: list[dict[str, Value]], lag: int) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _notes(clips: list[RealClip]) -> tuple[str, ...]:
-    """What to compare with: the sound's level alone, and real lips against the lips of other clips."""
+def _shares(opening: NDArray[np.float64], heights: NDArray[np.float64]) -> list[float]:
+    """How far each of ``PARTS`` goes down as the lips part by 1."""
+    return [slope(opening, height) for height in heights.T]
+
+
+def _notes(clips: list[RealClip], shares: NDArray[np.float64]) -> tuple[str, ...]:
+    """What to compare with: the sound's level alone, real lips against those of other clips, and how both open.
+
+    shares: [2, 3], ``_shares`` of real and driven lips.
+    """
     levels = []
     for clip in clips:
         blocks = clip.samples[: len(clip.opening) * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
         levels.append(correlation(clip.opening, np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1))))
-    notes = [f"the sound's level alone reaches a mean r of {np.mean(levels):.3f} on these clips"]
+    (up, corners, chin), (our_up, our_corners, our_chin) = shares * (-1, 1, 1)
+    notes = [
+        f"as real lips part by 1, the upper one goes up by {up:.2f}, the corners down by {corners:.2f} and the chin by "
+        f"{chin:.2f}; rendered ones by {our_up:.2f}, {our_corners:.2f} and {our_chin:.2f}",
+        f"the sound's level alone reaches a mean r of {np.mean(levels):.3f} on these clips",
+    ]
     others = [correlation(clips[a].opening, clips[b].opening) for a, b in permutations(range(len(clips)), 2)]
     if others:
         notes.append(f"the real lips of different clips correlate by {np.mean(others):.3f} in the mean")

@@ -16,7 +16,7 @@ from engine.avatar.video import probe_video, read_video
 from engine.conventions import FRAME_RATE, FRAME_SAMPLES
 from engine.errors import InputError
 from engine.speech.audio_file import load_audio
-from engine.training.evaluate.opening import lip_openings, mouth_widths
+from engine.training.evaluate.opening import lip_openings, mouth_widths, parts_heights
 
 VIDEO_ENDINGS: Final = frozenset({".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
 SOUND_ENDINGS: Final = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"})
@@ -43,7 +43,7 @@ class RealClip:
     Convention:
         photo: its first picture as a PNG file's bytes. samples: float32 [T], 16 kHz mono.
         opening, width: float64 [N], ``lip_opening`` and ``mouth_width`` at 25 fps; row n belongs to samples
-            [640 n, 640 (n + 1)).
+            [640 n, 640 (n + 1)). heights: float64 [N, 3], likewise ``part_heights``.
     """
 
     name: str
@@ -51,6 +51,7 @@ class RealClip:
     samples: NDArray[np.float32]
     opening: NDArray[np.float64]
     width: NDArray[np.float64]
+    heights: NDArray[np.float64]
 
 
 def find_clips(paths: list[Path]) -> list[Clip]:
@@ -134,9 +135,12 @@ def read_clip(clip: Clip, landmarker: FaceLandmarker) -> RealClip:
     samples = load_audio(clip.sound).analysis
     frames = min(int(track.times_s[-1] * FRAME_RATE + 1e-6) + 1, len(samples) // FRAME_SAMPLES)
     grid = np.arange(frames) / FRAME_RATE
-    tracked = np.stack([lip_openings(track.points), mouth_widths(track.points)], axis=1)
-    opening, width = resample(track.times_s, tracked.astype(np.float32), grid).T.astype(np.float64)
-    return RealClip(clip.name, png(first.image), samples[: frames * FRAME_SAMPLES], opening, width)
+    tracked = np.column_stack(
+        [lip_openings(track.points), mouth_widths(track.points), parts_heights(track.points)]
+    )
+    opening, width, *heights = resample(track.times_s, tracked.astype(np.float32), grid).T.astype(np.float64)
+    heard = samples[: frames * FRAME_SAMPLES]
+    return RealClip(clip.name, png(first.image), heard, opening, width, np.stack(heights, axis=1))
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

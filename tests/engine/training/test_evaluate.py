@@ -14,10 +14,10 @@ from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_SAMPLES, SAMPLE_R
 from engine.errors import InputError, PhotoError
 from engine.motion.values import Motion
 from engine.training.evaluate import evaluate_faces, evaluate_lips, evaluate_silence
-from engine.training.evaluate.curves import MAX_LAG, best_lag, compare, correlation, correlations
+from engine.training.evaluate.curves import MAX_LAG, best_lag, compare, correlation, correlations, slope
 from engine.training.evaluate.faces import jitter_percent
 from engine.training.evaluate.media import png
-from engine.training.evaluate.opening import lip_opening, mouth_width
+from engine.training.evaluate.opening import lip_opening, mouth_width, part_heights
 from engine.training.evaluate.quiet import quiet_sounds
 from engine.training.evaluate.report import Bar, Report
 from tests.engine.avatar.videos import write_video
@@ -165,6 +165,30 @@ def test_lips_that_follow_meet_the_bars_and_deaf_ones_do_not(clips: Path) -> Non
     assert swapped.value < 0.5
     deaf = evaluate_lips([clips / "a.mp4"], maker=Deaf)
     assert not deaf.met and deaf.rows[0]["r"] < 0.5
+
+
+def test_parts_go_down_as_far_as_they_are_moved_whatever_the_pose() -> None:
+    found = FaceLandmarker().track(Puppet(HOPPER).picture(0.0), None)
+    assert found is not None
+    at_rest = part_heights(found.points)
+    assert 0 < at_rest[0] < at_rest[2] and 0 < at_rest[1] < at_rest[2] < 2
+    moved = found.points.copy()
+    moved[[82, 13, 312], 1] -= 0.05 * found.inter_ocular
+    moved[[148, 152, 377], 1] += 0.1 * found.inter_ocular
+    assert part_heights(moved) - at_rest == pytest.approx([-0.05, 0.0, 0.1], abs=0.01)
+    for angle in np.radians((-20.0, 20.0)):
+        rolled = moved @ np.array(
+            [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        )
+        assert part_heights(rolled) == pytest.approx(part_heights(moved), abs=1e-3)
+    assert np.isnan(part_heights(np.full((478, 3), np.nan))).all()
+
+
+def test_slope_is_by_the_frames_that_both_have() -> None:
+    moving = np.array([0.0, 1.0, 2.0, np.nan, 4.0])
+    assert slope(moving, 1.0 - 0.3 * moving) == pytest.approx(-0.3)
+    assert slope(moving, np.array([0.0, 2.0, np.nan, 9.0, 8.0])) == pytest.approx(2.0)
+    assert slope(np.ones(5), moving) == 0.0
 
 
 class Motions:

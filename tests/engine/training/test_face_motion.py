@@ -251,6 +251,20 @@ def test_certain_closures_shut_and_seal_the_lips() -> None:
     assert shape_motion(output)[LIP_INDEX["seal"]] == 0.0
 
 
+def test_lips_part_with_the_jaw_as_far_as_nothing_shuts_them() -> None:
+    output = np.zeros(OUTPUTS, np.float32)
+    output[CLOSURE] = -9.0
+    output[CHANNEL_INDEX["jawOpen"]] = 0.5
+    names = [CHANNEL_INDEX[name] for name in ("mouthLowerDownLeft", "mouthUpperUpLeft", "mouthSmileLeft")]
+    wide = shape_motion(output)
+    assert (wide[names] > 0.1).all() and wide[CHANNEL_INDEX["jawOpen"]] < 0.5
+    output[CHANNEL_INDEX["mouthClose"]] = 0.25
+    assert shape_motion(output)[names] == pytest.approx(wide[names] / 2)
+    output[CHANNEL_INDEX["mouthClose"]] = 0.5
+    assert not shape_motion(output)[names].any()
+    assert (shape_motion(np.full(OUTPUTS, 9.0, np.float32)) <= 1.0).all()
+
+
 def test_lips_that_have_been_sealed_for_long_need_more_certainty() -> None:
     output = np.full(OUTPUTS, 0.4, np.float32)
     output[CLOSURE] = 1.0  # 0.73
