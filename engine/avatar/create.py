@@ -19,7 +19,7 @@ from engine.avatar.follow import Following
 from engine.avatar.garment import Undressed, undress
 from engine.avatar.head_model import load_head_model
 from engine.avatar.landmarks import FaceLandmarker
-from engine.avatar.layers import background_plate, decided, foreground
+from engine.avatar.layers import background_plate, decided, foreground, uncovered, within
 from engine.avatar.lip_follow import lip_follow
 from engine.avatar.lips import shut_lips_picture
 from engine.avatar.matte import Matte, PersonMatte
@@ -106,11 +106,12 @@ def _take_apart(head: FittedHead, matte: Matte) -> tuple[Undressed, Image, Follo
     worn = clothing(head.photo, coverage, head.landmarks)
     following = Following.of(head.landmarks, coverage, worn)
     # What is worn belongs to the plate: where the neck moves away from a collar, more of that shows.
-    still = 1.0 - worn
-    head_alone = np.maximum(coverage, matte.alpha) * still
-    plate = background_plate(head.photo, head_alone, _moving(following, head.side) * still)
+    still, seen = 1.0 - worn, np.maximum(coverage, matte.alpha)
+    plate = background_plate(head.photo, seen * still, _moving(following, head.side) * still)
+    rooted = within(coverage)
+    plate = uncovered(plate, head.photo, seen, worn * (1.0 - rooted))
     person = foreground(head.photo, coverage, plate)
-    return undress(person, coverage, worn, following), plate, following
+    return undress(person, coverage, worn, following, rooted), plate, following
 
 
 def _moving(following: Following, side: int) -> Float:

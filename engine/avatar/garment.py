@@ -51,11 +51,11 @@ class Undressed:
     extras: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
-def undress(person: Image, coverage: Float, worn: Float, following: Following) -> Undressed:
+def undress(person: Image, coverage: Float, worn: Float, following: Following, rooted: Float) -> Undressed:
     """Take off the clothing around the head.
 
     person: uint8 [side, side, 3], the person's colours. coverage, worn: float32 [side, side] in [0, 1], where the
-    person is and how far that is clothing.
+    person is and how far that is clothing. rooted: likewise, where the plate shows what is worn.
     """
     if following.beyond is None:
         return Undressed(person, coverage)
@@ -81,7 +81,7 @@ def undress(person: Image, coverage: Float, worn: Float, following: Following) -
     before = np.maximum(within_outline(following.landmarks, side, JAW), smooth_step(-below / 0.1))
     neck = (coverage > 0.5) & (worn < 0.5)
     _, nearest = distance_transform_edt(neck, return_indices=True)
-    inside = neck * (worn * coverage)[tuple(nearest)] * smooth_step(below / 0.1)
+    inside = neck * rooted * (worn * coverage)[tuple(nearest)] * smooth_step(below / 0.1)
     return Undressed(
         to_levels(head),
         (coverage * (1.0 - bare)).astype(np.float32),

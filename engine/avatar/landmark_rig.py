@@ -112,7 +112,7 @@ def _on_texture(avatar: Avatar, points: Float) -> tuple[Int, Double]:
     for row, point in enumerate(points.astype(np.float64)):
         with np.errstate(divide="ignore", invalid="ignore"):
             second, third = _cross(point - a, c - a) / area, _cross(b - a, point - a) / area
-        inside = (second >= 0) & (third >= 0) & (second + third <= 1) & (np.abs(area) > 1e-9)
+            inside = (second >= 0) & (third >= 0) & (second + third <= 1) & (np.abs(area) > 1e-9)
         if inside.any():
             t = int(np.flatnonzero(inside)[0])
             vertex[row], weight[row] = skin[t], (1 - second[t] - third[t], second[t], third[t])

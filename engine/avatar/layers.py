@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from engine.avatar.easing import smooth_step
 from engine.avatar.parts import Float, Image
 
 CLEAR_OF_PERSON: Final = 0.008
@@ -27,6 +28,8 @@ CONTINUED: Final = (0.04, 0.1)
 """How far behind the person's edge, over the side, shapes are continued, and where nothing of that is left."""
 STILL_TO_MOVING: Final = 5.0
 """Where the person moves with a fifth of the head or more, nothing of it may stay in the plate."""
+LEAN_REACH: Final = 0.03
+"""So far inside its outline a leaning torso may show what lies behind it, over the side."""
 UNSURE_FROM, UNSURE_TO = 0.3, 0.7
 GAP: Final = 0.01
 """Half the width of what counts as a gap in the person, over the side."""
@@ -48,6 +51,25 @@ def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
     share = grown(person, WISPS * side) * np.clip(moving * STILL_TO_MOVING, 0.0, 1.0)
     share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.002 * side)[:, :, None]
     return to_levels(photo + share * (_behind(combed.astype(np.uint8), person) - photo))
+
+
+def uncovered(plate: Image, photo: Image, coverage: Float, edge: Float) -> Image:
+    """The plate with background in place of the torso just inside its outline, which a lean uncovers.
+
+    coverage: as in ``background_plate``. edge: float32 [side, side] in [0, 1], how far each pixel belongs there.
+    What may be no person at all stays as it is.
+    """
+    alone = background_plate(photo, coverage, np.ones_like(coverage))
+    share = (edge * smooth_step(4.0 * coverage - 2.0))[:, :, None]
+    return to_levels((1.0 - share) * plate + share * alone)
+
+
+def within(coverage: Float) -> Float:
+    """How far inside the person's outline each pixel lies, from 0 along it to 1 where no leaning torso uncovers it:
+    float32 [side, side]. coverage: float32 [side, side] in [0, 1]. The picture's border is no outline.
+    """
+    depth = distance_transform_edt(np.pad(coverage > 0.5, 1, mode="edge"))[1:-1, 1:-1]
+    return np.asarray(smooth_step(2.0 * depth / (LEAN_REACH * len(coverage)) - 1.0), np.float32)
 
 
 def decided(coverage: Float) -> Float:

@@ -80,7 +80,7 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None, followin
         positions=positions.astype(np.float32),
         deltas=deltas.astype(np.float32),
         triangles=triangles.astype(np.int32),
-        uv=_mirrored(uv, head.side).astype(np.float32),
+        uv=_continued(uv, head.side, coverage).astype(np.float32),
         shade=shade.astype(np.float32),
         rigid=rigid.astype(np.float32),
         breath=breath.astype(np.float32),
@@ -90,9 +90,17 @@ def skin_part(head: FittedHead, texture: Image, coverage: Float | None, followin
     )
 
 
-def _mirrored(places: Array, side: int) -> Array:
-    """Texture places of positions that reach past the frame: there the photo goes on as its own mirror image."""
-    return np.asarray(np.clip(side - np.abs(np.abs(places) - side), 0.5, side - 0.5))
+def _continued(places: Array, side: int, coverage: Float | None) -> Array:
+    """Texture places of positions that reach past the frame: there the photo goes on as its own mirror image.
+
+    Where nothing of the person runs into the border, the border itself goes on: hair just below it has no mirror image.
+    """
+    border = np.clip(places, 0.5, side - 0.5)
+    mirrored = np.clip(side - np.abs(np.abs(places) - side), 0.5, side - 0.5)
+    if coverage is None:
+        return np.asarray(mirrored)
+    x, y = np.floor(border.T).astype(int)
+    return np.where((coverage[y, x] > 0.5)[:, None], mirrored, border)
 
 
 def _rims(head: FittedHead) -> tuple[Array, Array, Array]:

@@ -76,7 +76,7 @@ class MeshPart:
 
     positions: float32 [V, 3], neutral. uv: float32 [V, 2], pixels in this part's own ``texture``.
     shade: float32 [V], multiplies the texture colour. rigid: float32 [V] in [0, 1], how far the vertex follows
-    the head's pose. breath: float32 [V] in [0, 1], how far it lifts with breathing.
+    the head's pose. breath: float32 [V] in [0, 1], how far it goes with the torso, which breathes and leans.
     texture: uint8 [H, W, 3]; coverage: uint8 [H, W] or None when opaque.
     source: int32 [V], the head model's vertex that each vertex is, -1 for those that are none; None where none is.
     """

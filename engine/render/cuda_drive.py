@@ -26,7 +26,7 @@ CONTROLS: Final = {
     "amounts": SHAPES,
     "turn": 9,
     "shift": 3,
-    "breath": 1,
+    "torso": 2,
     "lips": len(LIP_OFFSET_NAMES),
     "light": 3,
     "opacity": 1,
@@ -73,7 +73,7 @@ def drive(face: dict[str, Tensor], control: Tensor, size: int, out: Driven) -> N
     shape = torch.baddbmm(face["neutral"], told["amounts"][:, None], face["deltas"])
     shape = shape.view(count, -1, 3)
     _move_lips(face, told["lips"], shape)
-    shape[..., 1] -= face["breath"] * told["breath"]
+    shape[..., :2] += face["torso"][..., None] * told["torso"][:, None]
     turned = torch.bmm(shape, told["turn"].view(count, 3, 3)) + told["shift"][:, None]
     shape += turned * face["rigid"][..., None]
     fallen = (

@@ -98,7 +98,7 @@ def controls(
     light = face.head_light.turned(rotation)
     amounts, opacity = face.driver.amounts(motion, nearness), face.photo_opacity(motion, nearness)
     rest = [opacity], [supersample], [min(max(strength, 0.0), 1.0)]
-    parts = amounts, turn.ravel(), shift, [motion.breath], motion.lip_offsets, light, *rest
+    parts = amounts, turn.ravel(), shift, face.driver.torso_shift(motion), motion.lip_offsets, light, *rest
     np.concatenate(parts, out=out, casting="same_kind")
     # A value that is not finite would spread over the whole batch's products: such a frame shows the face at rest.
     if not np.isfinite(out).all():
@@ -122,7 +122,7 @@ def _mesh(face: GeometricRenderer, room: Room) -> Arrays:
     return {
         "neutral": _rows(driver.neutral, room.vertices).reshape(1, -1),
         "deltas": deltas.reshape(SHAPES, -1),
-        "breath": _rows(driver.breath, room.vertices),
+        "torso": _rows(driver.torso, room.vertices),
         "rigid": _rows(driver.rigid, room.vertices),
         "top_edge": top_edge,
         "top_reach": top_reach,

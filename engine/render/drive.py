@@ -19,6 +19,9 @@ CAMERA_DISTANCE: Final = 6.0
 BREATH_LIFT: Final = 0.012
 """How far a full breath lifts the chest, in head widths."""
 
+LEAN: Final = np.array([0.5, 0.25], np.float32)
+"""Share of the head's way to the side, and down, that the torso goes along."""
+
 FOREHEAD: Final = 10
 """The landmark at the top of the forehead."""
 EDGE_GRID: Final = 0.025
@@ -57,7 +60,7 @@ class Driver:
         self._pivot = avatar.pivot.astype(np.float32)
         self._head_width = np.float32(avatar.head_width)
         self.rigid = np.ascontiguousarray(avatar.rigid[:, None])
-        self.breath = avatar.breath * np.float32(BREATH_LIFT * avatar.head_width)
+        self.torso = np.ascontiguousarray(avatar.breath[:, None])
         # Most shapes move few of the vertices; those that any shape moves are kept as dense rows.
         start = avatar.delta_start
         photo = avatar.extras.get("photo_offset", np.zeros((len(avatar.positions), 3), np.float32))
@@ -143,13 +146,18 @@ class Driver:
         turn = np.asarray((rotation - np.eye(3, dtype=np.float32)).T, np.float32)
         return turn, np.asarray(shift + self._pivot - rotation @ self._pivot, np.float32)
 
+    def torso_shift(self, motion: Motion) -> Float:
+        """How far right and down the torso goes, pixels, float32 [2]: it leans with the head, and a breath lifts it."""
+        lean = LEAN * motion.pose[3:5]
+        return np.asarray((lean - (0.0, BREATH_LIFT * motion.breath)) * self._head_width, np.float32)
+
     def drive(self, motion: Motion) -> Float:
         """Where the vertices are for any motion, float32 [V, 3]."""
         motion = motion.clamped()
         return self.moved(motion, head_rotation(*motion.pose[:3].tolist()), self.nearness(motion))
 
     def moved(self, motion: Motion, rotation: Float, nearness: float) -> Float:
-        """Blendshapes, lip offsets, breath, rotation about the pivot and translation, in this order; float32 [V, 3].
+        """Blendshapes, lip offsets, torso, rotation about the pivot and translation, in this order; float32 [V, 3].
 
         motion: clamped. rotation, nearness: its ``head_rotation`` and ``nearness``.
         """
@@ -158,7 +166,7 @@ class Driver:
         shape[self.moving] = self._still + (self.amounts(motion, nearness) @ self.deltas).reshape(-1, 3)
         if self.lips is not None and motion.lip_offsets.any():
             self.lips.add(shape, motion.lip_offsets)
-        shape[:, 1] -= self.breath * np.float32(motion.breath)
+        shape[:, :2] += self.torso * self.torso_shift(motion)
 
         turn, shift = self.carried(motion, rotation)
         # The rigid weight leads each vertex from where it is to where the whole head would carry it.

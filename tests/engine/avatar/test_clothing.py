@@ -38,7 +38,7 @@ def following(head: FittedHead, coverage: np.ndarray, worn: np.ndarray) -> Follo
 
 @pytest.fixture(scope="module")
 def undressed(head: FittedHead, coverage: np.ndarray, worn: np.ndarray, following: Following) -> Undressed:
-    return undress(head.photo, coverage, worn, following)
+    return undress(head.photo, coverage, worn, following, np.ones_like(worn))
 
 
 def place(head: FittedHead, aside: float, below: float) -> tuple[int, int]:
@@ -132,7 +132,9 @@ def test_the_face_lies_before_clothing_and_clothing_does_not(
 
 def test_without_clothing_there_is_one_layer(head: FittedHead, coverage: np.ndarray) -> None:
     bare = np.zeros_like(coverage)
-    one = undress(head.photo, coverage, bare, Following.of(head.landmarks, coverage, bare))
+    one = undress(
+        head.photo, coverage, bare, Following.of(head.landmarks, coverage, bare), np.ones_like(bare)
+    )
     assert one.clothing is None and one.person is head.photo and not one.extras
 
 

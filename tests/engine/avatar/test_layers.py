@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.avatar import layers
-from engine.avatar.layers import background_plate, decided, foreground
+from engine.avatar.layers import background_plate, decided, foreground, uncovered, within
 
 SIDE = 256
 PERSON = np.array([200, 40, 30])
@@ -74,6 +74,22 @@ def test_outside_the_person_its_colour_goes_on(scene: tuple[np.ndarray, ...]) ->
 def test_where_nothing_moves_the_plate_is_the_photo(scene: tuple[np.ndarray, ...]) -> None:
     photo, coverage, _ = scene
     assert (background_plate(photo, coverage, np.zeros_like(coverage)) == photo).all()
+
+
+def test_a_lean_uncovers_background_and_not_the_torso_again(scene: tuple[np.ndarray, ...]) -> None:
+    photo, coverage, _ = scene
+    inside = within(coverage)
+    assert inside[110, 128] == 1 and not inside[coverage < 0.5].any()
+    plate = uncovered(photo, photo, coverage, 1 - inside)
+    band = (coverage == 1) & (inside < 0.01)
+    assert band.sum() > 300
+    assert plate[band][:, 0].max() < 90  # the person's red is 200
+    assert (plate[inside == 1] == photo[inside == 1]).all() and (
+        plate[coverage < 0.5] == photo[coverage < 0.5]
+    ).all()
+    cut = np.ones((SIDE, SIDE), np.float32)  # the picture's border is no outline
+    cut[:20] = 0
+    assert within(cut)[-1, 0] == 1 and within(cut)[20, 128] == 0
 
 
 def test_thin_gaps_close_and_wide_ones_stay() -> None:

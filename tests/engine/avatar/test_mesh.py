@@ -71,6 +71,18 @@ def test_every_vertex_shows_the_photo_where_it_lies(head: FittedHead, whole: Mes
     assert (low[:2] < -80).all() and (high[:2] > head.side + 80).all()
 
 
+def test_past_the_frame_goes_on_what_runs_into_its_border(head: FittedHead) -> None:
+    coverage = np.zeros(head.photo.shape[:2], np.float32)
+    coverage[6:, head.side // 4 : -head.side // 4] = 1  # hair ends just below the upper border
+    part = skin_part(head, head.photo, coverage, Following(head.landmarks))
+    x, y = part.positions[:, :2].T
+    middle = np.abs(x - head.side / 2) < head.side / 5
+    above, below = middle & (y < -20), middle & (y > head.side + 20)
+    assert above.any() and below.any()
+    assert (part.uv[above, 1] == 0.5).all()
+    assert (part.uv[below, 1] < head.side - 15).all()
+
+
 def test_the_head_moves_and_the_torso_does_not(head: FittedHead, person: MeshPart) -> None:
     chin = head.landmarks[CHIN, 1]
     height = chin - head.landmarks[10, 1]

@@ -8,7 +8,7 @@ import pytest
 from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_INDEX, POSE_NAMES
 from engine.motion.values import Motion, rest
-from engine.render.drive import BREATH_LIFT, FOREHEAD, Driver, head_rotation
+from engine.render.drive import BREATH_LIFT, FOREHEAD, LEAN, Driver, head_rotation
 from tests.engine.render.made_up import sheet_avatar
 
 
@@ -86,6 +86,16 @@ def test_breath_lifts_by_its_weight() -> None:
     avatar = sheet_avatar(breath=breath)
     lift = avatar.positions[:, 1] - Driver(avatar).drive(replace(rest(0), breath=1.0))[:, 1]
     assert np.allclose(lift, breath * BREATH_LIFT * avatar.head_width, atol=1e-4)
+
+
+def test_the_torso_leans_a_part_of_the_heads_way() -> None:
+    count = len(sheet_avatar().positions)
+    breath = np.linspace(0, 1, count).astype(np.float32)
+    avatar = sheet_avatar(breath=breath, rigid=np.zeros(count, np.float32))
+    moved = Driver(avatar).drive(posed(tx=0.1, ty=-0.04, tz=0.2, yaw_deg=9)) - avatar.positions
+    want = breath[:, None] * LEAN * (0.1, -0.04) * avatar.head_width
+    assert np.allclose(moved[:, :2], want, atol=1e-4) and not moved[:, 2].any()
+    assert (LEAN > 0).all() and (LEAN < 1).all()
 
 
 def test_a_vertex_without_rigid_weight_stays() -> None:
