@@ -31,7 +31,11 @@ EDGE_PX: Final = 1.5
 shows the clothing itself."""
 MIXED_PX: Final = 2.0
 """So near to clothing the picture mixes its colours with the head's."""
+NEAR_COLLAR: Final = 0.1
+"""So near to clothing, in face heights, the plate behind the head is a collar's other side, beside the jaw as well."""
 CELL_PX: Final = 24.0
+PAST_FRAME: Final = 0.04
+"""How far past the frame, over the side, clothing goes on that runs into it."""
 SHOWS: Final = 0.02
 
 
@@ -80,8 +84,10 @@ def undress(person: Image, coverage: Float, worn: Float, following: Following, r
     below, _ = upright(following.landmarks, pixel_centres(side))
     before = np.maximum(within_outline(following.landmarks, side, JAW), smooth_step(-below / 0.1))
     neck = (coverage > 0.5) & (worn < 0.5)
-    _, nearest = distance_transform_edt(neck, return_indices=True)
-    inside = neck * rooted * (worn * coverage)[tuple(nearest)] * smooth_step(below / 0.1)
+    away, nearest = distance_transform_edt(neck, return_indices=True)
+    worn_nearest = (coverage > 0.5)[tuple(nearest)]  # what is neither neck nor background
+    beside = 1.0 - smooth_step(2.0 * away / (NEAR_COLLAR * face_height(following.landmarks)) - 1.0)
+    inside = neck * worn_nearest * rooted * np.maximum(smooth_step(below / 0.1), beside)
     return Undressed(
         to_levels(head),
         (coverage * (1.0 - bare)).astype(np.float32),
@@ -101,16 +107,20 @@ def _needed(picture: Array, behind: Array) -> Array:
 
 
 def _part(colours: Image, cover: Float) -> MeshPart:
-    """A still sheet over all that is covered."""
+    """A sheet over all that is covered, and on past the frame where that runs into it."""
     side = len(colours)
     rows, columns = (np.flatnonzero((cover > SHOWS).any(axis=axis)) for axis in (1, 0))
     box = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
-    picture, alpha = colours[box], np.rint(255 * cover[box]).astype(np.uint8)
+    more = round(PAST_FRAME * side)
+    past = [(more * (part.start == 0), more * (part.stop >= side)) for part in box]
+    picture = np.pad(colours[box], [*past, (0, 0)], mode="edge")
+    alpha = np.pad(np.rint(255 * cover[box]).astype(np.uint8), past, mode="edge")
     tall, wide = alpha.shape
     counts = [max(2, round(n * 512 / side / CELL_PX) + 1) for n in (tall, wide)]
     x, y = np.meshgrid(np.linspace(0, wide, counts[1]), np.linspace(0, tall, counts[0]))
     uv = np.stack([x, y], axis=2).reshape(-1, 2)
-    positions = np.column_stack([uv + (box[1].start, box[0].start), np.zeros(len(uv))])
+    corner = box[1].start - past[1][0], box[0].start - past[0][0]
+    positions = np.column_stack([uv + corner, np.zeros(len(uv))])
     still = np.zeros(len(uv), np.float32)
     return MeshPart(
         name=CLOTHING,

@@ -1,5 +1,7 @@
 """Clothing is told from skin and hair by its look, and stays when the head moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,17 @@ def test_dressed_again_the_person_is_the_photo(
     assert np.abs(again - head.photo[window])[sure].max() < 5.0
 
 
+def test_clothing_goes_on_past_the_frame_where_it_runs_out_of_it(
+    head: FittedHead, coverage: np.ndarray, worn: np.ndarray, following: Following
+) -> None:
+    near = replace(following, beyond=np.zeros_like(coverage))  # all of the coat lies near the head
+    part = undress(head.photo, coverage, worn, near, np.ones_like(worn)).clothing
+    assert part is not None and part.coverage is not None
+    assert part.positions[:, 1].max() > head.side + 15 and part.positions[:, 1].min() > 100
+    past = part.coverage.shape[0] - 10
+    assert (part.coverage[past] == part.coverage[past - 5]).all() and part.coverage[past].mean() > 200
+
+
 def test_below_clothing_nothing_is_left_of_it_that_moves(
     head: FittedHead, worn: np.ndarray, following: Following, undressed: Undressed
 ) -> None:
@@ -127,7 +140,7 @@ def test_the_face_lies_before_clothing_and_clothing_does_not(
     x, y = head.landmarks[NOSE_TIP, :2].astype(int)
     assert before[y, x] == 255 and before[place(head, 0.0, 0.7)] == 0
     assert not before[worn == 1].any() and not inside[worn > 0.5].any()
-    assert inside[place(head, -0.2, 0.22)] > 100 and inside[y, x] == 0
+    assert inside[place(head, -0.2, 0.22)] > 250 and inside[y, x] == 0
 
 
 def test_without_clothing_there_is_one_layer(head: FittedHead, coverage: np.ndarray) -> None:
