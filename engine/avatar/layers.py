@@ -30,6 +30,8 @@ STILL_TO_MOVING: Final = 5.0
 """Where the person moves with a fifth of the head or more, nothing of it may stay in the plate."""
 LEAN_REACH: Final = 0.03
 """So far inside its outline a leaning torso may show what lies behind it, over the side."""
+FRINGE_PX: Final = 3.0
+"""So wide a fringe of the torso's own colours lies around it at most, on a 512 px canvas."""
 UNSURE_FROM, UNSURE_TO = 0.3, 0.7
 GAP: Final = 0.01
 """Half the width of what counts as a gap in the person, over the side."""
@@ -54,13 +56,16 @@ def background_plate(photo: Image, coverage: Float, moving: Float) -> Image:
 
 
 def uncovered(plate: Image, photo: Image, coverage: Float, edge: Float) -> Image:
-    """The plate with background in place of the torso just inside its outline, which a lean uncovers.
+    """The plate with background in place of the torso just inside its outline, which a lean uncovers, and of its fringe.
 
-    coverage: as in ``background_plate``. edge: float32 [side, side] in [0, 1], how far each pixel belongs there.
-    What may be no person at all stays as it is.
+    coverage: as in ``background_plate``. edge: float32 [side, side] in [0, 1], how far each pixel belongs there, if it is
+    the person's. Wider stretches that may be no person stay as they are.
     """
     alone = background_plate(photo, coverage, np.ones_like(coverage))
-    share = (edge * smooth_step(4.0 * coverage - 2.0))[:, :, None]
+    beyond = distance_transform_edt(coverage < SURE) * 512 / len(photo)
+    share = (edge * np.maximum(smooth_step(4.0 * coverage - 2.0), smooth_step(FRINGE_PX - beyond)))[
+        :, :, None
+    ]
     return to_levels((1.0 - share) * plate + share * alone)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from engine.avatar import layers
 from engine.avatar.layers import background_plate, decided, foreground, uncovered, within
@@ -77,16 +78,22 @@ def test_where_nothing_moves_the_plate_is_the_photo(scene: tuple[np.ndarray, ...
 
 
 def test_a_lean_uncovers_background_and_not_the_torso_again(scene: tuple[np.ndarray, ...]) -> None:
-    photo, coverage, _ = scene
+    photo, coverage, background = scene
     inside = within(coverage)
     assert inside[110, 128] == 1 and not inside[coverage < 0.5].any()
     plate = uncovered(photo, photo, coverage, 1 - inside)
     band = (coverage == 1) & (inside < 0.01)
     assert band.sum() > 300
     assert plate[band][:, 0].max() < 90  # the person's red is 200
-    assert (plate[inside == 1] == photo[inside == 1]).all() and (
-        plate[coverage < 0.5] == photo[coverage < 0.5]
-    ).all()
+    assert (plate[inside == 1] == photo[inside == 1]).all()
+    beyond = distance_transform_edt(coverage < 0.95) > 3
+    assert (plate[beyond] == photo[beyond]).all()
+    y, x = np.indices((SIDE, SIDE))
+    sharp = np.clip(70 - np.hypot(x - 128, y - 110) + 0.5, 0, 1).astype(np.float32)
+    mixed = np.rint(sharp[..., None] * PERSON + (1 - sharp[..., None]) * background).astype(np.uint8)
+    plate = uncovered(mixed, mixed, sharp, 1 - within(sharp))
+    fringe = (sharp > 0.1) & (sharp < 0.5)
+    assert mixed[fringe][:, 0].mean() > 90 > plate[fringe][:, 0].max()
     cut = np.ones((SIDE, SIDE), np.float32)  # the picture's border is no outline
     cut[:20] = 0
     assert within(cut)[-1, 0] == 1 and within(cut)[20, 128] == 0
