@@ -1,4 +1,4 @@
-"""How far each place of the picture follows the head: hair and neck do, what the torso wears stays."""
+"""How far each place of the picture follows the head: hair and neck do, what the torso wears does not."""
 
 from dataclasses import dataclass
 from typing import Any, Final

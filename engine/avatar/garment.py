@@ -1,4 +1,4 @@
-"""What the torso wears, as a layer of its own that stays: neck and hair move on below it, the jaw moves over it.
+"""What the torso wears, as a layer of its own that goes with the torso: neck and hair move on below it, the jaw over it.
 
 One mesh for both would have to bend collars with the neck, or tear them from it.
 """

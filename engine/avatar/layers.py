@@ -63,10 +63,8 @@ def uncovered(plate: Image, photo: Image, coverage: Float, edge: Float) -> Image
     """
     alone = background_plate(photo, coverage, np.ones_like(coverage))
     beyond = distance_transform_edt(coverage < SURE) * 512 / len(photo)
-    share = (edge * np.maximum(smooth_step(4.0 * coverage - 2.0), smooth_step(FRINGE_PX - beyond)))[
-        :, :, None
-    ]
-    return to_levels((1.0 - share) * plate + share * alone)
+    share = edge * np.maximum(smooth_step(4.0 * coverage - 2.0), smooth_step(FRINGE_PX - beyond))
+    return to_levels(plate + share[:, :, None] * (alone.astype(np.float32) - plate))
 
 
 def within(coverage: Float) -> Float:

@@ -57,7 +57,7 @@ def slope(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     x, y = a[both], b[both]
     if len(x) < 3 or x.std() < 1e-9:
         return 0.0
-    return float(np.cov(x, y, bias=True)[0, 1] / x.var())
+    return float(np.polyfit(x, y, 1)[0])
 
 
 def _correlation_at(real: NDArray[np.float64], driven: NDArray[np.float64], lag: int) -> float:
