@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.candidate import WrongAnswerError
-from benchmarks.gpu_networks import PackedNetworks
+from benchmarks.gpu_networks import PackedMotion, PackedNetworks
 from benchmarks.machine import FRAME_MS, commit, machine, times_ms
 from engine.errors import SettingError
 from engine.render.cuda_batch import RING, Badge, CudaBatch, Pending, PreparedFace, Room
@@ -43,7 +43,7 @@ SESSIONS_BAR: Final = 64
 class Pack:
     """A face, what the host says of K motions, float32 [K, CONTROL_COUNT], and the CPU's I420 of the first ones, [N, ...].
 
-    networks: what refines a neural face's frames; None for a geometric one.
+    networks: what refines a neural face's frames; None for a geometric one. motion: the network that speech drives.
     """
 
     room: Room
@@ -52,6 +52,7 @@ class Pack:
     told: NDArray[np.float32]
     frames: NDArray[np.uint8]
     networks: PackedNetworks | None = None
+    motion: PackedMotion | None = None
 
     def save(self, path: Path) -> None:
         """Write one file of arrays."""
@@ -81,6 +82,7 @@ class Pack:
             frames=self.frames,
             **arrays,
             **(self.networks.arrays() if self.networks is not None else {}),
+            **(self.motion.arrays() if self.motion is not None else {}),
         )
         np.savez_compressed(path, **held)
 
@@ -100,8 +102,8 @@ class Pack:
         arrays = {name.removeprefix("face."): a for name, a in held.items() if name.startswith("face.")}
         face = PreparedFace(about["size"], about["scale"], held["background"], layers, arrays)
         badge = held["plate"], held["text"], about["margin"]
-        networks = PackedNetworks.of(held)
-        return cls(Room(*about["room"]), face, badge, held["told"], held["frames"], networks)
+        networks, motion = PackedNetworks.of(held), PackedMotion.of(held)
+        return cls(Room(*about["room"]), face, badge, held["told"], held["frames"], networks, motion)
 
     def batch(self, quality: Quality, rows: int, kernels: Launcher, device: str = "cuda") -> CudaBatch:
         """A batch of the face, with the badge; a geometric one has nothing of what networks need.

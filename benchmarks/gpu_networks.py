@@ -1,4 +1,4 @@
-"""The networks of the neural quality in a pack: their weights as arrays, and whose they are. torch and NumPy alone."""
+"""Networks in a pack: their weights as arrays, and whose they are. torch and NumPy alone."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.motion.network_config import FaceMotionConfig
 from engine.render.neural.network import RendererConfig, RendererNet
+from engine.training.face_motion_net import FaceMotionNet
 
 RANDOM: Final = "random weights, which cost as much: for timing alone"
 LOUDNESS: Final = 0.05
@@ -17,8 +19,11 @@ LOUDNESS: Final = 0.05
 
 @dataclass(frozen=True, eq=False)
 class PackedNetworks:
-    """tensors: of ``RendererNet`` by name, half precision. name: whose weights they are, for people. frames: the first
-    motions' frames as the CPU refines them with these weights in single precision, I420 [N, ...]."""
+    """Those of the neural quality.
+
+    tensors: of ``RendererNet`` by name, half precision. name: whose weights they are, for people. frames: the first
+    motions' frames as the CPU refines them with these weights in single precision, I420 [N, ...].
+    """
 
     name: str
     config: RendererConfig
@@ -52,6 +57,43 @@ class PackedNetworks:
         config = RendererConfig(**{**about["config"], "widths": tuple(about["config"]["widths"])})
         named = {n.removeprefix("network."): a for n, a in held.items() if n.startswith("network.")}
         return cls(about["name"], config, named, held["refined"])
+
+
+@dataclass(frozen=True, eq=False)
+class PackedMotion:
+    """That of the face motion.
+
+    name: whose weights these are, for people. tensors: of ``FaceMotionNet`` by name, half precision, as they ship. heard:
+    some speech as the network hears it, float32 [T, HEARD].
+    """
+
+    name: str
+    config: FaceMotionConfig
+    tensors: dict[str, NDArray[np.float16]]
+    heard: NDArray[np.float32]
+
+    def net(self) -> FaceMotionNet:
+        """The network in single precision."""
+        net = FaceMotionNet(self.config)
+        named = {name: torch.from_numpy(array.astype(np.float32)) for name, array in self.tensors.items()}
+        net.load_state_dict(named)
+        return net.eval().requires_grad_(False)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For a file of arrays."""
+        about = json.dumps({"name": self.name, "config": self.config.to_metadata()})
+        named = {f"motion_network.{name}": array for name, array in self.tensors.items()}
+        return {"motion": np.frombuffer(about.encode(), np.uint8), "heard": self.heard, **named}
+
+    @classmethod
+    def of(cls, held: dict[str, NDArray[Any]]) -> "PackedMotion | None":
+        """What ``arrays`` made, from all of a file's arrays; None where there is none."""
+        if "motion" not in held:
+            return None
+        about = json.loads(held["motion"].tobytes())
+        begins = "motion_network."
+        named = {name.removeprefix(begins): a for name, a in held.items() if name.startswith(begins)}
+        return cls(about["name"], FaceMotionConfig.from_metadata(about["config"]), named, held["heard"])
 
 
 def random_net(config: RendererConfig | None = None) -> RendererNet:

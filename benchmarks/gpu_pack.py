@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gpu import Pack
-from benchmarks.gpu_networks import RANDOM, PackedNetworks, random_net
+from benchmarks.gpu_networks import RANDOM, PackedMotion, PackedNetworks, random_net
+from benchmarks.motion import heard_speech
 from benchmarks.subject import bundled_avatar
 from engine.avatar.avatar import Avatar
 from engine.conventions import ARKIT_NAMES, LIP_OFFSET_NAMES, POSE_NAMES
+from engine.motion.stage import WEIGHTS as MOTION_WEIGHTS
 from engine.motion.values import Motion, rest
 from engine.render.badge import add_badge, badge_parts
 from engine.render.cuda_drive import CONTROL_COUNT
@@ -27,10 +29,12 @@ from engine.render.neural.runtime import WEIGHTS
 from engine.render.neural.torch_runtime import open_torch
 from engine.render.neural.weights import load_net, save_net
 from engine.timing import StageTimer
+from engine.training.face_motion_weights import load_weights as load_motion
 from kernels.colour import rgbx_to_i420
 
 MOTIONS: Final = 64
 CHECKED: Final = 8
+HEARD_FRAMES: Final = 250
 
 
 def make_pack(avatar: Avatar, size: int = 512, checked: int = CHECKED) -> Pack:
@@ -65,7 +69,7 @@ def make_neural_pack(
             save_net(random_net(config), chosen)
         net = load_net(chosen)
         face = NeuralRenderer(avatar, open_torch(chosen, "fp32"), size)
-    name = RANDOM if weights is None else f"{weights.name} {_digest(weights)}"
+    name = RANDOM if weights is None else _named(weights)
     tensors = {key: value.numpy().astype(np.float16) for key, value in net.state_dict().items()}
     room = room_for([face])
     return replace(
@@ -76,8 +80,15 @@ def make_neural_pack(
     )
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+def packed_motion(weights: Path = MOTION_WEIGHTS[80]) -> PackedMotion:
+    """The face motion network and some seconds of the bundled speech."""
+    net = load_motion(weights)
+    tensors = {name: value.numpy().astype(np.float16) for name, value in net.state_dict().items()}
+    return PackedMotion(_named(weights), net.config, tensors, heard_speech(HEARD_FRAMES))
+
+
+def _named(weights: Path) -> str:
+    return f"{weights.name} {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
 
 
 def _drawn(face: Face, count: int) -> NDArray[np.uint8]:
@@ -111,7 +122,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--weights", type=Path, help="the networks'; without it those that ship")
     given = parser.parse_args()
-    make_neural_pack(bundled_avatar(given.avatar), given.size, weights=given.weights).save(given.out)
+    pack = make_neural_pack(bundled_avatar(given.avatar), given.size, weights=given.weights)
+    replace(pack, motion=packed_motion()).save(given.out)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from benchmarks.gpu import Pack, device_facts, gpu_versions, measure, missed_bars
 from benchmarks.gpu_kernels import kernel_times
+from benchmarks.gpu_motion import measure_motion
 from benchmarks.machine import commit, machine
+from benchmarks.motion_times import missed_bars as missed_motion_bars
 from kernels.colour import cases as colour_cases
 from kernels.colour import reference as colour_reference
 from kernels.colour import rgbx_to_i420
@@ -74,6 +76,9 @@ def main() -> int:
                 ("neural frames", lambda: measure(pack, quality="neural", frames=frames, progress=_say))
             )
         steps.append(("kernel times", lambda: kernel_times(pack)))
+        if pack.motion is not None:
+            motion = pack.motion
+            steps.append(("face motion", lambda: measure_motion(motion)))
     for name, step in steps:
         check: dict[str, Any] = {"name": name, "ok": True}
         try:
@@ -96,6 +101,8 @@ def main() -> int:
     for measured in ("gpu", "gpu_neural"):
         for line in missed_bars(result[measured]) if measured in result else []:
             print(f"{result[measured]['settings']['quality']}: {line}")
+    for line in missed_motion_bars(result["motion"]) if "motion" in result else []:
+        print(f"face motion: {line}")
     return 0 if all(check["ok"] for check in result["checks"]) else 1
 
 

@@ -5,7 +5,6 @@ A runtime whose output differs from the network's is not timed.
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.candidate import WrongAnswerError
 from benchmarks.machine import commit, machine
+from benchmarks.motion_times import CHECKED, STREAMS, WARM_UP, checked_times, timed
 from benchmarks.stages import SPEECH, versions
 from engine.conventions import FRAME_SAMPLES
 from engine.motion.stage import WEIGHTS, MotionStage
@@ -24,27 +23,11 @@ from engine.speech.audio_file import load_audio
 from engine.speech.hearing import HearingState, hear
 from engine.training.device import check_device
 from engine.training.export_motion import SUFFIXES, export_motion, missing_for
-from engine.training.face_motion_net import FaceMotionNet, load_weights
-from engine.training.motion_runtimes import (
-    TOLERANCE,
-    NumpyRuntime,
-    Runtime,
-    largest_difference,
-    open_exported,
-    open_torch,
-)
+from engine.training.face_motion_net import FaceMotionNet
+from engine.training.face_motion_weights import load_weights
+from engine.training.motion_runtimes import NumpyRuntime, Runtime, open_exported, open_torch
 
-STREAMS: Final = 64
-"""Streams of a server's batch."""
-
-WARM_UP: Final = 20
 RUNTIMES: Final = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "aoti": "AOTInductor"}
-
-FRAME_BAR_MS: Final = 1.5
-"""``--check`` holds the median of the whole stage against this, on one thread."""
-
-BATCH_BAR_MS: Final = 0.5
-"""And on a GPU each runtime there against this, a stream of a batch."""
 
 
 def measure(
@@ -69,20 +52,13 @@ def measure(
     """
     check_device(device)
     torch.set_num_threads(1)
-    sound = load_audio(SPEECH.read_bytes()).analysis
-    sound = np.resize(sound, (frames + WARM_UP) * FRAME_SAMPLES).reshape(-1, FRAME_SAMPLES)
-    ears = HearingState()
-    heard = np.concatenate([hear(ears, frame) for frame in sound])
+    sound, heard = _sound(frames + WARM_UP), heard_speech(frames + WARM_UP)
     rows = _stages(weights, sound)
     differences: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         runtimes = _runtimes(Path(weights), exports or Path(scratch), device, formats)
         for done, (name, runtime, net) in enumerate(runtimes):
-            difference = largest_difference(runtime, net)
-            if not difference <= TOLERANCE:
-                raise WrongAnswerError(f"{name} differs from the network by {difference:.3g}")
-            rows.append({"name": name, **_times(runtime, heard)})
-            differences[name] = difference
+            rows.append({"name": name, **checked_times(name, runtime, net, heard, differences)})
             progress((done + 1) / (4 + 2 * len(formats)))
     packages = {
         package: of for package, of in versions().items() if package in ("vividlive", "torch", "numpy")
@@ -97,7 +73,7 @@ def measure(
             "device": device,
             "threads": 1,
             "weights": Path(weights).name,
-            "checked": f"every runtime within {TOLERANCE} of the network in torch",
+            "checked": CHECKED,
             **({"note": note} if note else {}),
         },
         "largest_differences": differences,
@@ -105,52 +81,24 @@ def measure(
     }
 
 
-def missed_bars(result: dict[str, Any]) -> list[str]:
-    """What a result misses, in words: the whole stage on one thread, and batches on a GPU."""
-    on_gpu = result["settings"]["device"] != "cpu"
-    missed = []
-    for row in result["motion"]:
-        batch = on_gpu and row["streams"] > 1 and row["name"].endswith(result["settings"]["device"])
-        bar = BATCH_BAR_MS if batch else FRAME_BAR_MS if row["name"] == "motion stage" else None
-        if bar is not None and row["median_ms"] > bar:
-            unit = "a stream" if batch else "a frame"
-            missed.append(f"expected {row['name']} within {bar} ms {unit}, got {row['median_ms']} ms")
-    return missed
+def heard_speech(frames: int) -> NDArray[np.float32]:
+    """So many frames of the bundled speech, begun anew when it ends, as the network hears them: float32 [frames, HEARD]."""
+    ears = HearingState()
+    return np.concatenate([hear(ears, frame) for frame in _sound(frames)])
+
+
+def _sound(frames: int) -> NDArray[np.float32]:
+    sound = load_audio(SPEECH.read_bytes()).analysis
+    return np.resize(sound, frames * FRAME_SAMPLES).reshape(-1, FRAME_SAMPLES)
 
 
 def _stages(weights: str | Path, sound: NDArray[np.float32]) -> list[dict[str, Any]]:
     stage = MotionStage(weights)
     state, ears = stage.new_state(0), HearingState()
     return [
-        {"name": "motion stage", **_timed(lambda n: stage.step(state, sound[n]), len(sound), 1)},
-        {"name": "hearing", **_timed(lambda n: hear(ears, sound[n]), len(sound), 1)},
+        {"name": "motion stage", **timed(lambda n: stage.step(state, sound[n]), len(sound), 1)},
+        {"name": "hearing", **timed(lambda n: hear(ears, sound[n]), len(sound), 1)},
     ]
-
-
-def _times(runtime: Runtime, heard: NDArray[np.float32]) -> dict[str, Any]:
-    """A runtime's times; its streams hear the same speech at different times."""
-    repeats = max(WARM_UP + 10, len(heard) // runtime.streams)
-    turned = [np.roll(heard, -17 * stream, axis=0)[:repeats] for stream in range(runtime.streams)]
-    frames = np.ascontiguousarray(np.stack(turned, axis=1))
-    manner = np.zeros((runtime.streams, 2), np.float32)
-    return _timed(lambda n: runtime.step(frames[n], manner), len(frames), runtime.streams)
-
-
-def _timed(step: Callable[[int], Any], count: int, streams: int) -> dict[str, Any]:
-    """Clock and processor time of a step, in milliseconds a stream; on a busy machine the latter says more."""
-    clock, processor = [], []
-    for number in range(count):
-        begun, spent = time.perf_counter(), time.process_time()
-        step(number)
-        processor.append((time.process_time() - spent) * 1e3 / streams)
-        clock.append((time.perf_counter() - begun) * 1e3 / streams)
-    median, p95 = np.quantile(clock[WARM_UP:], [0.5, 0.95])
-    return {
-        "streams": streams,
-        "median_ms": round(float(median), 4),
-        "p95_ms": round(float(p95), 4),
-        "cpu_ms": round(float(np.median(processor[WARM_UP:])), 4),
-    }
 
 
 def _runtimes(

@@ -293,6 +293,7 @@ def motion(
 ) -> None:
     """Time the motion stage and its network in every runtime that is installed, after checking that they agree."""
     from benchmarks import motion as benchmark
+    from benchmarks.motion_times import missed_bars
     from engine.motion.stage import WEIGHTS
     from engine.training.export_motion import SUFFIXES
 
@@ -306,7 +307,7 @@ def motion(
             note=note,
             progress=progress,
         )
-    _finish(result, json_path, benchmark.missed_bars(result) if check else [])
+    _finish(result, json_path, missed_bars(result) if check else [])
 
 
 @bench.command()

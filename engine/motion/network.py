@@ -6,7 +6,7 @@ and bias of the layer norms, the attention's scale, the halves of GELU. What is 
 to have mean zero, so that a layer norm need not take the mean away, and nothing else looks at it.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import erf
 
 from engine.errors import UnavailableError
+from engine.motion.network_config import BRANCHES, FaceMotionConfig
 from engine.speech.hearing import HEARD
 
 Float = NDArray[np.float32]
@@ -25,37 +26,6 @@ NORM_EPSILON: Final = 1e-5
 
 ROOT_HALF: Final = np.float32(0.5**0.5)
 """GELU of x is u (1 + erf u) sqrt(1/2), where u is x sqrt(1/2)."""
-
-
-BRANCHES: Final = ("mouth", "face", "lips", "events")
-"""The network's ends, in the order of its outputs (``engine.motion.channels``)."""
-
-
-@dataclass(frozen=True)
-class FaceMotionConfig:
-    """Size and delay of the network.
-
-    width, hidden: of the residual stream and of the layers inside. context: frames that the first layer sees at
-    once; window: frames that attention sees; both with the newest included. look_ahead: frames that the newest one
-    lies after the one whose mouth comes out.
-    """
-
-    width: int = 256
-    hidden: int = 512
-    heads: int = 8
-    layers: int = 3
-    context: int = 3
-    window: int = 24
-    look_ahead: int = 2
-
-    def to_metadata(self) -> dict[str, str]:
-        """As strings, for the header of a safetensors file."""
-        return {name: str(value) for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> "FaceMotionConfig":
-        """Read what ``to_metadata`` wrote."""
-        return cls(**{field.name: int(metadata[field.name]) for field in fields(cls)})
 
 
 @dataclass

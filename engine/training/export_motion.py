@@ -27,7 +27,8 @@ from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError
 from engine.motion.channels import CHANNELS, LIP_CHANNELS
 from engine.training.device import check_device
-from engine.training.face_motion_net import FaceMotionNet, load_weights
+from engine.training.face_motion_net import FaceMotionNet
+from engine.training.face_motion_weights import load_weights
 from engine.training.motion_runtimes import (
     TOLERANCE,
     largest_difference,

@@ -18,11 +18,12 @@ from engine.avatar.head_model import load_head_model
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
 from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_CHANNELS, LIPS, MOUTH, SPEECH, SPREAD
-from engine.motion.network import FaceMotionConfig
+from engine.motion.network_config import FaceMotionConfig
 from engine.speech.features import FEATURES, MEL_BANDS
 from engine.training.clips import Clip, Clips, load_speech, make_clip
 from engine.training.device import check_device
-from engine.training.face_motion_net import FaceMotionNet, Output, load_weights, save_weights
+from engine.training.face_motion_net import FaceMotionNet, Output
+from engine.training.face_motion_weights import load_weights, save_weights
 from engine.training.run import (
     add_to_curves,
     begin_run,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UnavailableError
 from engine.motion.manner import MANNERS
-from engine.motion.network import FaceMotionConfig, FaceMotionNetwork
+from engine.motion.network_config import FaceMotionConfig
 from engine.speech.hearing import HEARD
 from engine.training.face_motion_net import FaceMotionNet
 from engine.training.motion_step import INPUT_NAMES, STATE_NAMES, MotionStep, zeros
@@ -41,6 +41,8 @@ class NumpyRuntime:
     """The network as calls run it, one stream after another."""
 
     def __init__(self, weights: str | Path, streams: int = 1) -> None:
+        from engine.motion.network import FaceMotionNetwork  # needs SciPy, which other runtimes do not
+
         self.streams = streams
         self._network = FaceMotionNetwork(weights)
         self._states = [self._network.new_state() for _ in range(streams)]

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from engine.motion.channels import OUTPUTS
 from engine.motion.manner import MANNERS
-from engine.motion.network import BRANCHES, FaceMotionConfig
+from engine.motion.network_config import BRANCHES, FaceMotionConfig
 from engine.speech.hearing import HEARD
 from engine.training.face_motion_net import FaceMotionNet, Layer
 

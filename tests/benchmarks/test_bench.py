@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import kernel_times, latency, motion, quality, quick, scaling, sessions, stages
+from benchmarks import kernel_times, latency, motion, motion_times, quality, quick, scaling, sessions, stages
 from benchmarks.candidate import Group, Way, WrongAnswerError, check
 from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
@@ -148,7 +148,7 @@ def test_motion_is_timed_in_every_runtime_that_agrees(monkeypatch: pytest.Monkey
     assert measured["settings"]["note"] == "idle"
     assert "NumPy" in report([measured]) and rows_of(measured) == measured["motion"]
     assert {line["value"] for line in compared(measured, measured)} == {"median_ms", "p95_ms", "cpu_ms"}
-    monkeypatch.setattr(motion, "largest_difference", lambda runtime, net: float("nan"))
+    monkeypatch.setattr(motion_times, "largest_difference", lambda runtime, net: float("nan"))
     with pytest.raises(WrongAnswerError, match="NumPy, 1 on cpu differs"):
         motion.measure(frames=1, formats=())
     with pytest.raises(SettingError, match="expected cpu or cuda, got gpu"):
@@ -161,8 +161,10 @@ def test_motion_bars_are_for_the_stage_and_for_batches_on_a_gpu() -> None:
         named = [{"name": name, "streams": streams, "median_ms": ms} for name, streams, ms in rows]
         return {"settings": {"device": device}, "motion": named}
 
-    assert motion.missed_bars(times("cpu")) == ["expected motion stage within 1.5 ms a frame, got 2.0 ms"]
-    assert "64 on cuda within 0.5 ms a stream" in motion.missed_bars(times("cuda"))[1]
+    assert motion_times.missed_bars(times("cpu")) == [
+        "expected motion stage within 1.5 ms a frame, got 2.0 ms"
+    ]
+    assert "64 on cuda within 0.5 ms a stream" in motion_times.missed_bars(times("cuda"))[1]
 
 
 def scaled(costs: dict[tuple[int, int], float]) -> dict[str, Any]:

@@ -12,11 +12,15 @@ from benchmarks import gpu, gpu_kernels, gpu_session
 from benchmarks.candidate import WrongAnswerError
 from benchmarks.gpu import Pack, measure, missed_bars
 from benchmarks.gpu_networks import RANDOM
-from benchmarks.gpu_pack import make_neural_pack, make_pack
+from benchmarks.gpu_pack import HEARD_FRAMES, make_neural_pack, make_pack, packed_motion
 from benchmarks.tables import rows_of
 from engine.errors import SettingError, UnavailableError
+from engine.motion.stage import WEIGHTS
 from engine.render.cuda_batch import REFINED_STAGES, CudaBatch
 from engine.render.cuda_neural import NEURAL_STAGES
+from engine.speech.hearing import HEARD
+from engine.training.face_motion_weights import load_weights
+from engine.training.motion_runtimes import TOLERANCE, largest_difference, open_torch
 from kernels.composite import reference as composite_reference
 from kernels.warp import reference as warp_reference
 from tests.engine.render.made_up import landmarked_avatar, mouth_avatar
@@ -173,12 +177,31 @@ def test_the_session_checks_every_kernel(emulated: EmulatedLauncher, monkeypatch
         gpu_session.check_warp("cpu")
 
 
-def test_a_machine_with_torch_and_numpy_alone_can_run_it() -> None:
+def test_the_motion_in_a_pack_is_the_one_that_ships(pack: Pack, tmp_path: Path) -> None:
+    replace(pack, motion=packed_motion()).save(tmp_path / "pack.npz")
+    back = Pack.load(tmp_path / "pack.npz").motion
+    assert back is not None and back.name.startswith("face_motion.safetensors ")
+    assert back.heard.shape == (HEARD_FRAMES, HEARD)
+    shipped = load_weights(WEIGHTS[80])
+    assert back.config == shipped.config
+    assert largest_difference(open_torch(back.net(), 2), shipped) < TOLERANCE
+    off = dict(back.tensors)
+    off["embed.0.bias"] = off["embed.0.bias"] + np.float16(0.1)
+    assert largest_difference(open_torch(replace(back, tensors=off).net(), 2), shipped) > TOLERANCE
+
+
+def test_a_machine_with_torch_and_numpy_alone_can_run_it(pack: Pack, tmp_path: Path) -> None:
     """Every other package of ours is refused, as on a bare machine with a GPU."""
+    replace(pack, motion=packed_motion()).save(tmp_path / "pack.npz")
     code = (
         f"import sys\nfor name in {BARE!r}:\n    sys.modules[name] = None\n"
-        "import benchmarks.gpu_session\nfrom kernels.cuda import CudaUnavailableError, launcher\n"
-        "try:\n    launcher()\nexcept CudaUnavailableError:\n    pass\nprint('imported')\n"
+        "from pathlib import Path\n"
+        "from benchmarks import gpu_motion, gpu_session\nfrom kernels.cuda import CudaUnavailableError, launcher\n"
+        "try:\n    launcher()\nexcept CudaUnavailableError:\n    pass\n"
+        f"motion = gpu_session.Pack.load(Path({str(tmp_path / 'pack.npz')!r})).motion\n"
+        "gpu_motion.BATCHES = (1, 3)\n"
+        "for row in gpu_motion.measure_motion(motion, 'cpu')['motion']:\n"
+        "    print(row['name'], row['streams'], row['median_ms'] > 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "imported\n", done.stderr
+    assert done.stdout == "torch, 1 on cpu 1 True\ntorch, 3 on cpu 3 True\n", done.stderr

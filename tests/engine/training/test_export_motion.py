@@ -12,11 +12,12 @@ import torch
 
 from engine.errors import SettingError, UnavailableError
 from engine.motion.channels import OUTPUTS
-from engine.motion.network import FaceMotionConfig
+from engine.motion.network_config import FaceMotionConfig
 from engine.motion.stage import WEIGHTS
 from engine.training import export_motion as exporter
 from engine.training.export_motion import export_motion, missing_for
-from engine.training.face_motion_net import FaceMotionNet, load_weights, save_weights
+from engine.training.face_motion_net import FaceMotionNet
+from engine.training.face_motion_weights import load_weights, save_weights
 from engine.training.motion_runtimes import (
     TOLERANCE,
     NumpyRuntime,

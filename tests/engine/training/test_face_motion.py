@@ -13,11 +13,13 @@ from engine.errors import InputError, SettingError, UnavailableError
 from engine.motion.channels import CHANNEL_INDEX, CLOSURE, LIP_INDEX, LIPS, OUTPUTS
 from engine.motion.manner import MANNERS
 from engine.motion.mouth import shape_motion
-from engine.motion.network import FaceMotionConfig, FaceMotionNetwork
+from engine.motion.network import FaceMotionNetwork
+from engine.motion.network_config import FaceMotionConfig
 from engine.speech.hearing import HEARD
 from engine.training.clips import Clips, load_speech, make_clip
 from engine.training.face_motion import Batch, TrainingConfig, lip_points, motion_loss, train_face_motion
-from engine.training.face_motion_net import HALVES, FaceMotionNet, Output, load_weights, save_weights
+from engine.training.face_motion_net import HALVES, FaceMotionNet, Output
+from engine.training.face_motion_weights import load_weights, save_weights
 from engine.training.phones import CLASS_INDEX, CLASS_NAMES, PAUSE
 from engine.training.shards import write_shard
 from engine.training.visemes import opening
