@@ -23,6 +23,8 @@ from kernels.frame import Layer, Scene, painter
 SMALLEST_SIZE: Final = 64
 SHRINK_BELOW: Final = 0.8  # of the canvas' side
 SOFT_EDGE_PX: Final = 2.0
+BETWEEN: Final = np.array([3, -25, 150, 150, -25, 3], np.float32) / 256
+"""Interpolates the middle of six points (Deslauriers and Dubuc, Constr. Approx. 1989)."""
 READ_BEYOND: Final = 2  # texels: the next one, and what snapped corners add
 
 
@@ -146,15 +148,26 @@ def _stack(avatar: Avatar, atlas: NDArray[np.uint32], scale: float) -> tuple[lis
 def _texture_for(
     texture: NDArray[np.uint32], uv: NDArray[np.float32], scale: float
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """Texture and its coordinates; made smaller for frames much smaller than the canvas, or it would flicker."""
-    if scale > SHRINK_BELOW:
-        return texture, uv
+    """Texture and its coordinates as kernels read them: twice as fine, so that a face that moves stays as sharp as one that
+    does not; made smaller first for frames much smaller than the canvas, or it would flicker."""
+    if scale <= SHRINK_BELOW:
+        height, width = texture.shape
+        smaller = max(round(width * scale), 1), max(round(height * scale), 1)
+        shrunk = cv2.resize(_channels(texture), smaller, interpolation=cv2.INTER_AREA)
+        texture = np.ascontiguousarray(shrunk).view(np.uint32)[..., 0]
+        uv = uv * np.array([smaller[0] / width, smaller[1] / height], np.float32)
+    return _doubled(texture), uv * np.float32(2) - np.float32(0.5)
+
+
+def _doubled(texture: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Every texel, and between each two what ``BETWEEN`` makes of six: texel (x, y) becomes (2 x, 2 y)."""
     height, width = texture.shape
-    smaller = (max(round(width * scale), 1), max(round(height * scale), 1))
-    channels = texture.view(np.uint8).reshape(height, width, 4)
-    shrunk = np.ascontiguousarray(cv2.resize(channels, smaller, interpolation=cv2.INTER_AREA))
-    ratio = np.array([smaller[0] / width, smaller[1] / height], np.float32)
-    return shrunk.view(np.uint32)[..., 0], uv * ratio
+    texels = _channels(texture)
+    fine = np.empty((2 * height, 2 * width, 4), np.uint8)
+    fine[::2, ::2] = texels
+    fine[::2, 1::2] = cv2.filter2D(texels, -1, BETWEEN[None], anchor=(2, 0), borderType=cv2.BORDER_REPLICATE)
+    fine[1::2] = cv2.filter2D(fine[::2], -1, BETWEEN[:, None], anchor=(0, 2), borderType=cv2.BORDER_REPLICATE)
+    return fine.view(np.uint32)[..., 0]
 
 
 def _read_by(
@@ -167,7 +180,13 @@ def _read_by(
 
 def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:
     """A square RGBX picture at another size."""
-    channels = image.view(np.uint8).reshape(*image.shape, 4)
     smaller = size < image.shape[0]
-    resized = cv2.resize(channels, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    resized = cv2.resize(
+        _channels(image), (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    )
     return np.ascontiguousarray(resized).view(np.uint32)[..., 0]
+
+
+def _channels(image: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Packed pixels as [H, W, 4]."""
+    return image.view(np.uint8).reshape(*image.shape, 4)

@@ -2,7 +2,7 @@
 #pragma once
 #include "kernel.h"
 
-#define SMOOTH_TEXELS 4.0f  // texture coordinates of one frame pixel further apart than this span an edge
+#define SMOOTH_TEXELS 8.0f  // texture coordinates of one frame pixel further apart than this span an edge
 
 // One channel of the four neighbours, blended, shaded and laid over the same channel of `under`.
 DEVICE u32 mixed_channel(u32 p00, u32 p01, u32 p10, u32 p11, i32 w00, i32 w01, i32 w10, i32 w11, i32 gain,

@@ -7,7 +7,7 @@ arithmetic after that is on whole numbers, rounded to nearest.
 import numpy as np
 from numpy.typing import NDArray
 
-SMOOTH_TEXELS = np.float32(4)
+SMOOTH_TEXELS = np.float32(8)
 OPAQUE = 256
 
 
