@@ -18,6 +18,11 @@ HAIR_SHARE: Final = (
     0.45  # top of hair or hat above the forehead, over the face's height; a guess on the safe side
 )
 TOP_MARGIN: Final = 0.06  # of the side, above the hair
+CHIN_MARGIN: Final = 0.1  # of the side, below the chin, which nods and opens; hair gives way to it
+TIGHTEST: Final = 0.5  # share of a face for whose hair and chin a tall photo has room
+SURELY_CUT: Final = (
+    0.15  # heads whose forehead is so near to the photo's top, over the face's height, are cut by it
+)
 OFF_CENTRE: Final = 0.14  # of the side, how far a face near the photo's edge may lie from the middle
 
 FOREHEAD: Final = 10
@@ -47,14 +52,21 @@ def frame_face(shape: tuple[int, ...], face: Landmarks) -> Framing:
     x, _, face_width, _ = face.box
     forehead, chin = float(face.points[FOREHEAD, 1]), float(face.points[CHIN, 1])
     wanted = face_width / FACE_SHARE
-    square = min(wanted, max(float(min(height, width)), face_width / MAX_FACE_SHARE))
+    head_top = forehead - HAIR_SHARE * (chin - forehead)
+    roomy = face_width / TIGHTEST
+    whole = min(chin + CHIN_MARGIN * roomy, height) - max(head_top - TOP_MARGIN * roomy, 0.0)
+    square = min(wanted, max(float(min(height, width)), face_width / MAX_FACE_SHARE, min(whole, roomy)))
     centre_x = x + face_width / 2
     left = _inside(centre_x - square / 2, square, width)
     slack = OFF_CENTRE * square
     left = float(np.clip(left, centre_x - square / 2 - slack, centre_x - square / 2 + slack))
-    head_top = forehead - HAIR_SHARE * (chin - forehead)
     middle = (forehead + chin) / 2 - square / 2
     top = _inside(min(head_top - TOP_MARGIN * square, middle), square, height)
+    top = max(top, min(chin + CHIN_MARGIN * square, height) - square)
+    if forehead < SURELY_CUT * (
+        chin - forehead
+    ):  # what continues the edge there would be a forehead without end
+        top = max(top, 0.0)
     side = 2 * int(np.clip(round(square / 2), MIN_SIDE // 2, MAX_SIDE // 2))  # frames have even sides
     scale = side / square
     canvas_from_photo = np.array([[scale, 0.0, -left * scale], [0.0, scale, -top * scale]])

@@ -24,6 +24,10 @@ LEAN: Final = np.array([0.5, 0.25], np.float32)
 
 FOREHEAD: Final = 10
 """The landmark at the top of the forehead."""
+BROWS: Final = (105, 334)
+CUT_FOREHEAD: Final = 0.06
+ABOVE_BROW: Final = 0.8
+"""A photo that cuts the forehead, over the picture's side, is stretched down to here, of the brows' height."""
 EDGE_GRID: Final = 0.025
 """Vertices so near to the picture's border, over its side, lie along it."""
 
@@ -185,7 +189,9 @@ class Driver:
 def _touching_top(avatar: Avatar) -> tuple[NDArray[np.intp], NDArray[np.intp], Float] | None:
     """Where hair runs out of the picture's top: vertices along its border, those above the forehead, and how far these
     follow if the former come down into the picture, [N] in [0, 1]."""
-    forehead = float(avatar.landmarks[FOREHEAD, 1])
+    forehead, brow = float(avatar.landmarks[FOREHEAD, 1]), float(avatar.landmarks[list(BROWS), 1].min())
+    if forehead < CUT_FOREHEAD * avatar.side:  # what is left of it is too little to stretch
+        forehead = max(forehead, ABOVE_BROW * brow)
     skin = part_vertices(avatar, "skin").astype(np.intp)
     x, y = avatar.positions[skin, :2].T
     u, v = np.clip(np.floor(avatar.uv[skin].T).astype(int), 0, avatar.side - 1)
