@@ -1,4 +1,4 @@
-"""What a portrait shows besides a face: parted lips, teeth, glasses."""
+"""What a portrait shows besides a face: parted lips, teeth, glasses; and how well it shows the face."""
 
 from typing import Final
 
@@ -39,6 +39,35 @@ def appearance(canvas: Image, face: Landmarks) -> frozenset[str]:
     if _bridge_edge(canvas, points) > GLASSES_EDGE:
         flags.add("glasses")
     return frozenset(flags)
+
+
+def clarity(canvas: Image, face: Landmarks) -> dict[str, float]:
+    """How well the face can be seen; canvas: uint8 [side, side, 3], RGB.
+
+    Returns:
+        "highlights": luma of the face's brightest hundredth, in [0, 255], which skin of any colour has where light falls
+        on it. "cheeks": brightness of one over the other's, at least 1. "burnt_out": share of the face that is nearly
+        white. "sharpness": what is finer than a hundredth of the face's width over what is up to four times as coarse.
+    """
+    points = face.points[:, :2]
+    luma = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY)
+    reach = max(2, round(0.06 * face.inter_ocular))
+    cheeks = [
+        float(np.median(luma[y - reach : y + reach + 1, x - reach : x + reach + 1]))
+        for x, y in points[CHEEKS].astype(int).clip(reach, len(canvas) - reach - 1)
+    ]
+    left, top = np.clip(points.min(axis=0), 0, len(canvas) - 16).astype(int)
+    right, bottom = np.clip(points.max(axis=0), (left + 16, top + 16), len(canvas)).astype(int)
+    inside = luma[top:bottom, left:right]
+    height = max(8, round(160 * (bottom - top) / (right - left)))
+    small = cv2.resize(inside, (160, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    near, far = cv2.GaussianBlur(small, (0, 0), 1.0), cv2.GaussianBlur(small, (0, 0), 4.0)
+    return {
+        "highlights": round(float(np.percentile(inside, 99)), 1),
+        "cheeks": round(max(cheeks) / max(min(cheeks), 1.0), 2),
+        "burnt_out": round(float((inside > 250).mean()), 3),
+        "sharpness": round(float((small - near).std() / max(float((near - far).std()), 1e-3)), 3),
+    }
 
 
 def _tooth_share(canvas: Image, points: NDArray[np.float32]) -> float:

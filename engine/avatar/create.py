@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.advice import advice
 from engine.avatar.alignment import IRIS_LANDMARKS
+from engine.avatar.appearance import clarity
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
 from engine.avatar.clothing import clothing
 from engine.avatar.contact import contact_pairs
@@ -94,6 +95,7 @@ def create_avatar(
         "cut_top": round(float((matte.alpha[:2] > 0.5).mean()), 3),
         "shut_eyes": round(float(portrait.landmarks.blendshapes[blinks].max()), 3),
     }
+    report |= clarity(portrait.photo, portrait.landmarks)
     report["advice"] = advice(report)
     return join_parts(head, parts, plate, rights, report, undressed.extras)
 

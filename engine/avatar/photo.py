@@ -170,7 +170,11 @@ def _check_turn(angles: tuple[float, float, float]) -> None:
         raise PhotoError(
             f"expected an upright face, got one turned by {abs(roll):.0f} degrees: turn the photo"
         )
-    for angle, how in ((yaw, "turned sideways"), (pitch, "turned up or down"), (roll, "tilted")):
+    if abs(roll) > limit:
+        raise PhotoError(
+            f"expected an upright face, got one tilted by about {abs(roll):.0f} degrees: turn the photo by as much"
+        )
+    for angle, how in ((yaw, "turned sideways"), (pitch, "turned up or down")):
         if abs(angle) > limit:
             raise PhotoError(
                 f"expected a face within {MAX_TURN_DEG:.0f} degrees of frontal and upright, got one {how} by about "

@@ -13,6 +13,10 @@ GOOD: dict[str, Any] = {
     "matte_confidence": 0.97,
     "cut_top": 0.0,
     "shut_eyes": 0.1,
+    "highlights": 200.0,
+    "burnt_out": 0.01,
+    "sharpness": 0.3,
+    "cheeks": 1.2,
 }
 
 
@@ -34,6 +38,10 @@ def test_a_good_photo_needs_none() -> None:
         ({"cut_top": 0.4}, "room above the head"),
         ({"shut_eyes": 0.9}, "open eyes"),
         ({"misfit": 0.05}, "drawings"),
+        ({"highlights": 60.0}, "dark"),
+        ({"burnt_out": 0.4}, "too bright"),
+        ({"sharpness": 0.12}, "blurred"),
+        ({"cheeks": 3.5}, "from one side"),
     ],
 )
 def test_each_flaw_has_its_advice(changed: dict[str, Any], word: str) -> None:
