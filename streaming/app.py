@@ -10,13 +10,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError, UnavailableError
 from engine.speech.audio_file import load_audio
+from streaming.api_page import api_page
 from streaming.auth import AccessControl, ForbiddenError, granted, require
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
 from streaming.body_limit import BodyLimit
@@ -81,7 +82,12 @@ class CallRequest(BaseModel):
 
 def build_app(server: Server) -> FastAPI:
     """The app for one server, which is started and stopped elsewhere."""
-    app = FastAPI(title="Vividlive", description="See docs/protocol.md.")
+    app = FastAPI(
+        title="Vividlive",
+        description="docs/protocol.md says what each takes and answers.",
+        docs_url=None,
+        redoc_url=None,
+    )
     settings = server.settings
     app.add_middleware(BodyLimit, most_bytes=settings.max_upload_bytes)
     app.add_middleware(
@@ -139,6 +145,10 @@ def _add_state(app: FastAPI, server: Server, files: PageFiles) -> None:
     async def page(request: Request) -> Response:
         return files.response("index.html", request.headers.get("if-none-match"))
 
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(api_page(app.openapi()))
+
     @app.get("/healthz")
     async def health() -> JSONResponse:
         """Whether calls can be taken."""
@@ -168,6 +178,7 @@ def _add_state(app: FastAPI, server: Server, files: PageFiles) -> None:
             "frame_rate": FRAME_RATE,
             "max_upload_bytes": settings.max_upload_bytes,
             "upload_lifetime_s": settings.upload_lifetime_s,
+            "max_faces": settings.max_faces,
         }
 
     @app.get("/api/sample-speech")

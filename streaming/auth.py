@@ -24,7 +24,7 @@ GRANTED: Final = "vividlive.scopes"
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 RULES: Final[tuple[tuple[str, str, frozenset[tokens.Scope] | None], ...]] = (
-    ("GET|HEAD", r"/|/static/.*|/healthz|/docs(/.*)?|/redoc|/openapi\.json", None),
+    ("GET|HEAD", r"/|/static/.*|/healthz|/docs|/openapi\.json", None),
     (
         "GET",
         r"/api/avatar-jobs/[^/]+/events",

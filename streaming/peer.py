@@ -233,7 +233,11 @@ class Peer:
     def _drive_by(self, by: str) -> None:
         """Let the user's face drive the avatar while it is seen, or their voice alone."""
         if by == "face" and self._face is None and self._camera is not None:
-            self._face = self._faces.begin(self.session, self, self._tell_face, self._want_keyframe)
+            try:
+                self._face = self._faces.begin(self.session, self, self._tell_face, self._want_keyframe)
+            except BusyError as error:
+                self.tell({"type": "drive", "by": "voice", "error": str(error)})
+                return
             self._want_keyframe()
         elif by == "voice" and self._face is not None:
             self.session.release_face(self)

@@ -197,7 +197,8 @@ class AvatarSession:
         return self.sounds.listeners.add(callback)
 
     def on_event(self, callback: Callable[[dict[str, Any]], object]) -> Handle:
-        """Call back with ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
+        """Call back with ``{"type": "avatar", "id": str}`` when another avatar is shown,
+        ``{"type": "state", "speaking": bool}`` when the avatar begins or ends to speak,
         ``{"type": "cleared", "sample": n, "by": ...}`` when everything queued was thrown away and output sample n is the first
         that is not heard, ``{"type": "error", "error": "..."}`` when the engine refuses something, and
         ``{"type": "ended"}``."""
@@ -322,6 +323,7 @@ class AvatarSession:
         """Show another avatar."""
         self.avatar_id, self._avatar_path = avatar, path
         self._send(SetAvatar(self.name, path))
+        self.tell({"type": "avatar", "id": avatar})
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Speak a recording, mono float32 at 48 kHz, from now on."""

@@ -14,12 +14,13 @@ export class ApiError extends Error {
 }
 
 const NO_ANSWER = "The server does not answer. It may have stopped, or the network is down.";
+const FORGOTTEN = "The server no longer knows of this photo. It may have been restarted: send it again.";
 const REQUEST_TIMEOUT_MS = 15_000;
 
-/** The header that shows the server this tab's token, if it has one. */
+/** The header that shows the server this tab's token, if it has one. No token holds what a header cannot carry: without it the server says that it wants one. */
 function credentials() {
   const token = kept("token");
-  return token ? { Authorization: `Bearer ${token}` } : {};
+  return token && /^[\x21-\x7e]+$/.test(token) ? { Authorization: `Bearer ${token}` } : {};
 }
 
 async function request(path, { headers, ...options } = {}) {
@@ -63,15 +64,21 @@ function parsed(body) {
   }
 }
 
+/** What the answer holds. A page of somebody else's in its place, such as a sign-in to the network, is no answer. */
+async function json(path, options) {
+  const response = await request(path, options);
+  return response.json().catch(() => Promise.reject(new ApiError(NO_ANSWER)));
+}
+
 const asJson = (body) => ({
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(body),
 });
 
-export const getConfig = async () => (await request("/api/config")).json();
+export const getConfig = () => json("/api/config");
 
-export const getAvatars = async () => (await request("/api/avatars")).json();
+export const getAvatars = () => json("/api/avatars");
 
 export const deleteAvatar = (id) => request(`/api/avatars/${encodeURIComponent(id)}`, { method: "DELETE" });
 
@@ -90,7 +97,7 @@ export async function showPicture(image, path) {
 }
 
 /** Post an offer; answers `{call, session, avatar, sdp}`. */
-export const openCall = async (offer) => (await request("/api/calls", asJson(offer))).json();
+export const openCall = (offer) => json("/api/calls", asJson(offer));
 
 /** Ends a call; also works while the page is going away. */
 export const closeCall = (call) =>
@@ -101,7 +108,7 @@ export const clearCall = (call) => request(`/api/calls/${encodeURIComponent(call
 const recordingOf = (call) => `/api/calls/${encodeURIComponent(call)}/recording`;
 
 /** Begin to record what the call's avatar says; answers `{recording}`. */
-export const startRecording = async (call) => (await request(recordingOf(call), { method: "POST" })).json();
+export const startRecording = (call) => json(recordingOf(call), { method: "POST" });
 
 /** Stop; resolves when the file is complete. */
 export const stopRecording = (call) => request(recordingOf(call), { method: "DELETE" });
@@ -118,15 +125,14 @@ export async function getSample() {
   return new File([await response.blob()], "Sample sentence", { type: "audio/wav" });
 }
 
-/** Have a sound file spoken; answers `{seconds}`. */
-export async function speakFile(call, file) {
-  const response = await request(`/api/calls/${encodeURIComponent(call)}/speech`, {
+/** Have a sound file spoken, unless `signal` aborts it on the way; answers `{seconds}`. */
+export function speakFile(call, file, signal) {
+  return json(`/api/calls/${encodeURIComponent(call)}/speech`, {
     method: "POST",
     headers: { "Content-Type": file.type || "application/octet-stream" },
     body: file,
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(120_000)]),
   });
-  return response.json();
 }
 
 /** Whether the server says that it is well. */
@@ -178,7 +184,8 @@ export function followAvatarJob(job, onProgress) {
       finish(resolve, { error: sentence(error), faces });
     });
     events.addEventListener("error", () => {
-      if (events.readyState === EventSource.CLOSED) finish(reject, new ApiError(NO_ANSWER));
+      onProgress({ step: "Waiting for the server" });
+      if (events.readyState === EventSource.CLOSED) finish(reject, new ApiError(FORGOTTEN));
     });
   });
 }

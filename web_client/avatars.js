@@ -48,11 +48,11 @@ export class Gallery extends EventTarget {
     if (this.avatars.length) this.#render();
   }
 
-  /** Make an avatar that was just built the chosen one. */
+  /** List an avatar that was just built. */
   add(avatar) {
     this.#changes++;
     this.avatars = [...this.avatars.filter(({ id }) => id !== avatar.id), avatar];
-    this.choose(avatar);
+    this.#render();
   }
 
   choose(avatar) {

@@ -187,7 +187,7 @@ export class Connection extends EventTarget {
   }
 
   #wait({ title, words, atLeastS }) {
-    let left = Math.max(PAUSES_S[Math.min(this.#attempt++, PAUSES_S.length - 1)], Math.ceil(atLeastS));
+    let left = Math.max(PAUSES_S[Math.min(this.#attempt++, PAUSES_S.length - 1)], Math.ceil(atLeastS ?? 0));
     if (left === 0) return this.connect();
     if (performance.now() < this.#restartUntil) title = TITLES.stopping;
     title ??= this.#everLive ? "Connection lost" : "Cannot connect";

@@ -27,6 +27,19 @@ export function icon(name) {
   return svg;
 }
 
+/**
+ * Let a control look and act as disabled while something is under way, but keep the keyboard's focus, which `disabled`
+ * would throw away. What it does must look at `isBusy` first.
+ */
+export function setBusy(control, busy) {
+  if (busy) control.setAttribute("aria-disabled", "true");
+  else control.removeAttribute("aria-disabled");
+}
+
+export function isBusy(control) {
+  return control.hasAttribute("aria-disabled");
+}
+
 /** Let a `<use>` show another icon. */
 export function setIcon(use, name) {
   use.setAttribute("href", `/static/icons.svg#${name}`);

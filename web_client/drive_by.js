@@ -5,7 +5,7 @@
  * as it is now is to count as calm.
  */
 
-import { part } from "./dom.js";
+import { isBusy, part, setBusy } from "./dom.js";
 import { Camera } from "./face.js";
 
 const VOICE_WORDS = "Your camera is off.";
@@ -15,6 +15,7 @@ const UNSEEN_WORDS = "Your voice drives the avatar, for no face is seen. Look st
 
 export class DriveBy extends EventTarget {
   #camera = null;
+  #attempt = 0; // Whoever stops makes an attempt void that still waits for the browser's permission.
 
   constructor() {
     super();
@@ -34,6 +35,8 @@ export class DriveBy extends EventTarget {
 
   /** Give the camera back: the voice drives the avatar. */
   stop() {
+    this.#attempt++;
+    setBusy(part("drive-face"), false);
     if (!this.#camera) return;
     this.#camera.stop();
     this.#camera = null;
@@ -42,10 +45,12 @@ export class DriveBy extends EventTarget {
   }
 
   async #start() {
-    if (this.#camera) return;
-    part("drive-face").disabled = true;
+    if (this.#camera || isBusy(part("drive-face"))) return;
+    const attempt = ++this.#attempt;
+    setBusy(part("drive-face"), true);
     try {
       const opened = await Camera.open();
+      if (attempt !== this.#attempt) return opened.stop();
       this.#camera = opened;
       opened.addEventListener("ended", () => {
         if (opened !== this.#camera) return;
@@ -55,9 +60,9 @@ export class DriveBy extends EventTarget {
       this.#show(SEARCHING_WORDS);
       this.dispatchEvent(new CustomEvent("change", { detail: opened.track }));
     } catch (error) {
-      this.dispatchEvent(new CustomEvent("failed", { detail: error.message }));
+      if (attempt === this.#attempt) this.dispatchEvent(new CustomEvent("failed", { detail: error.message }));
     } finally {
-      part("drive-face").disabled = false;
+      if (attempt === this.#attempt) setBusy(part("drive-face"), false);
     }
   }
 

@@ -4,7 +4,7 @@ import { getConfig, getSample } from "./api.js";
 import { Gallery } from "./avatars.js";
 import { whyUnsupported } from "./call.js";
 import { Connection } from "./connection.js";
-import { part, setIcon } from "./dom.js";
+import { isBusy, part, setBusy, setIcon } from "./dom.js";
 import { DriveBy } from "./drive_by.js";
 import { firstCall, firstConfig, stage, visit, wanted } from "./early.js";
 import { acceptDrops, kindOf } from "./drop.js";
@@ -22,6 +22,7 @@ import { keep } from "./visit.js";
 
 const METER_INTERVAL_MS = 1_000;
 const GALLERY_INTERVAL_MS = 20_000; // Others upload, delete, and let their time run out.
+const RECORDING_ENDS_MS = 2_000; // Hanging up waits no longer for the recording's end; the server ends it then.
 
 const sound = new Sound();
 const gallery = new Gallery();
@@ -37,6 +38,7 @@ let mayAdmin = true;
 let microphone = null;
 let meter = new Meter();
 let speaking = false;
+let attempt = 0; // To talk. Whoever hangs up makes one void that still waits for the browser's permission.
 
 begin();
 
@@ -71,15 +73,17 @@ function adopt(fetched) {
   part("upload-lifetime").textContent = mayAdmin && config.upload_lifetime_s ? `Uploads are kept for ${lifetime(config.upload_lifetime_s)}` : "";
   part("controls").classList.toggle("watching", !mayPublish);
   part("manner").hidden = !mayPublish;
-  part("drive-card").hidden = !mayPublish;
+  part("drive-card").hidden = !mayPublish || config.max_faces === 0;
   showHint();
 }
 
 function makeUpload() {
   const dialog = new UploadDialog({ maxBytes: config.max_upload_bytes, lifetimeS: config.upload_lifetime_s });
   dialog.addEventListener("made", (event) => {
-    gallery.add(event.detail);
-    tell(`“${event.detail.name}” is ready.`);
+    const { avatar, isWanted } = event.detail;
+    gallery.add(avatar);
+    if (isWanted) gallery.choose(avatar);
+    tell(`“${avatar.name}” is ready.`);
   });
   return dialog;
 }
@@ -134,7 +138,12 @@ function showJoined({ session, avatar }) {
     keep("session", session);
     keep("avatar", avatar);
   }
-  gallery.show(avatar);
+  showAvatar(avatar);
+}
+
+/** The session shows this avatar, whoever chose it. */
+function showAvatar(id) {
+  gallery.show(id);
   if (gallery.chosen) stage.showPoster(gallery.chosen.picture);
 }
 
@@ -155,9 +164,12 @@ async function unlock() {
 function showState({ name, title, words, retryInS }) {
   stage.state = name;
   const live = name === "live";
-  for (const control of ["speak-file", "clear", "record"]) part(control).disabled = !live;
-  part("hang-up").disabled = name === "ended" || name === "locked";
-  part("start").disabled = !live && name !== "ended" && !microphone;
+  const over = name === "ended" || name === "locked";
+  if (over) muteAll();
+  for (const control of ["speak-file", "clear"]) part(control).disabled = !live;
+  part("record").disabled = !live && !recording.isOn;
+  part("hang-up").disabled = part("drive-face").disabled = over;
+  showStart();
   if (name === "connecting" || live) stage.clear();
   if (live) {
     meter = new Meter();
@@ -210,6 +222,10 @@ function hear(message) {
   if (message.type === "stats") meter.hear(message);
   else if (message.type === "cleared") sound.hush();
   else if (message.type === "face") driveBy.hear(message);
+  else if (message.type === "drive") {
+    driveBy.stop();
+    warn(String(message.error));
+  } else if (message.type === "avatar") showAvatar(message.id);
   else if (message.type === "error") warn(String(message.error));
   else if (message.type === "state") {
     speaking = Boolean(message.speaking);
@@ -220,12 +236,15 @@ function hear(message) {
 // Talking
 
 async function startTalking() {
+  if (isBusy(part("start"))) return;
   hideNotice();
   if (!Microphone.isPossible) return warn(INSECURE);
   if (!(await sound.settle())) return;
-  part("start").disabled = true;
+  const mine = ++attempt;
+  setBusy(part("start"), true);
   try {
     const opened = await Microphone.open();
+    if (mine !== attempt) return opened.stop();
     microphone = opened;
     opened.addEventListener("ended", () => {
       if (opened !== microphone) return;
@@ -236,23 +255,37 @@ async function startTalking() {
     await connection.setMicrophone(opened.track);
     if (connection.state === "ended") connection.connect();
   } catch (error) {
+    if (mine !== attempt) return;
     microphone?.stop();
     microphone = null;
     warn(error.message);
   }
+  setBusy(part("start"), false);
   showTalking();
 }
 
 function stopTalking() {
+  attempt++;
+  setBusy(part("start"), false);
   microphone?.stop();
   microphone = null;
   connection.setMicrophone(null);
   showTalking();
 }
 
+/** Microphone and camera go off, and neither comes on that somebody is still asked for. */
+function muteAll() {
+  if (microphone || isBusy(part("start"))) stopTalking();
+  driveBy.stop();
+}
+
+function showStart() {
+  part("start").disabled = !microphone && !connection.isLive && connection.state !== "ended";
+}
+
 function showTalking() {
   const talking = microphone !== null;
-  part("start").disabled = !talking && !connection.isLive && connection.state !== "ended";
+  showStart();
   part("start").classList.toggle("talking", talking);
   part("start-words").textContent = talking ? "Stop talking" : "Start talking";
   setIcon(part("start").querySelector("use"), talking ? "stop" : "mic");
@@ -262,28 +295,44 @@ function showTalking() {
 }
 
 async function hangUp() {
-  part("hang-up").disabled = true;
-  if (recording.isOn) await record();
-  if (microphone) stopTalking();
-  driveBy.stop();
+  if (isBusy(part("hang-up"))) return;
   hideNotice();
+  muteAll();
+  const isRecorded = recording.isOn;
+  if (isRecorded) {
+    setBusy(part("hang-up"), true);
+    const longEnough = new Promise((resolve) => setTimeout(resolve, RECORDING_ENDS_MS));
+    await Promise.race([recording.end(connection.call?.id).catch(() => {}), longEnough]);
+    setBusy(part("hang-up"), false);
+  }
   connection.hangUp();
   part(mayPublish ? "start" : "retry").focus();
+  if (isRecorded) await saveRecording();
 }
 
 async function record() {
+  if (isBusy(part("record"))) return;
   hideNotice();
   try {
-    if (recording.isOn) {
-      await recording.stop(connection.call?.id);
-      tell("The recording is among your downloads.");
-    } else {
+    if (!recording.isOn) {
       await recording.start(connection.call.id);
-      announce("Recording.");
+      return announce("Recording.");
     }
+    await recording.end(connection.call?.id);
   } catch (error) {
-    warn(error.message);
+    return warn(error.message);
   }
+  await saveRecording();
+}
+
+async function saveRecording() {
+  try {
+    await recording.save();
+    tell("The recording is among your downloads.");
+  } catch (error) {
+    warn(`The recording was not saved. ${error.message}`);
+  }
+  part("record").disabled = !connection.isLive && !recording.isOn;
 }
 
 async function interrupt() {

@@ -19,7 +19,7 @@ export function warn(words) {
 export function hideNotice() {
   clearTimeout(timer);
   part("notice").hidden = true;
-  part("hint-line").hidden = false;
+  part("hint").hidden = false;
 }
 
 /** Read this out without showing it. */
@@ -33,7 +33,7 @@ function show(words, tone) {
   notice.dataset.tone = tone;
   part("notice-words").textContent = words;
   notice.hidden = false;
-  part("hint-line").hidden = true;
+  part("hint").hidden = true;
 }
 
 part("notice-close").addEventListener("click", hideNotice);

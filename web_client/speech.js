@@ -7,6 +7,7 @@ const TICK_MS = 200;
 
 export class SpeechFile {
   #timer;
+  #sending = null;
 
   /** Send the file to the call; resolves when the server has it. Rejects with an ApiError. */
   async speak(call, file) {
@@ -15,17 +16,20 @@ export class SpeechFile {
     part("speech-time").textContent = "sending";
     part("speech-progress").removeAttribute("value");
     part("speech").hidden = false;
+    const sending = (this.#sending = new AbortController());
     try {
-      const { seconds } = await speakFile(call, file);
-      this.#run(seconds);
+      const { seconds } = await speakFile(call, file, sending.signal);
+      if (!sending.signal.aborted) this.#run(seconds);
     } catch (error) {
+      if (sending.signal.aborted) return;
       this.stop();
       throw error;
     }
   }
 
-  /** Nothing is spoken (any more). */
+  /** Nothing is spoken (any more), nor sent to be spoken. */
   stop() {
+    this.#sending?.abort();
     clearInterval(this.#timer);
     part("speech").hidden = true;
   }

@@ -5,7 +5,7 @@ import { element, part } from "./dom.js";
 
 const SENDING_SHARE = 0.15; // of the progress bar; the rest is the server's own work
 
-/** Fires "made" (detail: avatar). */
+/** Fires "made" (detail: `{avatar, isWanted}`; unwanted is one whose dialog was closed or given another photo meanwhile). */
 export class UploadDialog extends EventTarget {
   #dialog = part("upload-dialog");
   #photo = null;
@@ -54,6 +54,7 @@ export class UploadDialog extends EventTarget {
 
   #take(photo) {
     if (!photo) return;
+    this.#job++;
     this.#forget();
     if (photo.size > this.#maxBytes) {
       return this.#refuse(`This photo has ${megabytes(photo.size)}; the server takes at most ${megabytes(this.#maxBytes)}. Choose a smaller one.`);
@@ -84,9 +85,9 @@ export class UploadDialog extends EventTarget {
         this.#progress(fraction < 1 ? "Sending the photo" : "Looking for the face", fraction * SENDING_SHARE),
       );
       const outcome = await followAvatarJob(id, ({ step, fraction }) => {
-        if (job === this.#job) this.#progress(step, SENDING_SHARE + (1 - SENDING_SHARE) * fraction);
+        if (job === this.#job) this.#progress(step, fraction === undefined ? undefined : SENDING_SHARE + (1 - SENDING_SHARE) * fraction);
       });
-      // A dialog that was closed meanwhile still gives its avatar: it exists, and can be deleted in the gallery.
+      // An avatar that is not wanted any more exists all the same, and can be deleted in the gallery.
       if (outcome.avatar) return this.#done(outcome.avatar, job);
       if (job === this.#job) this.#refused(outcome);
     } catch (error) {
@@ -95,14 +96,17 @@ export class UploadDialog extends EventTarget {
   }
 
   #done(avatar, job) {
-    if (job === this.#job) this.#dialog.close();
-    this.dispatchEvent(new CustomEvent("made", { detail: avatar }));
+    const isWanted = job === this.#job;
+    if (isWanted) this.#dialog.close();
+    this.dispatchEvent(new CustomEvent("made", { detail: { avatar, isWanted } }));
   }
 
   #refused({ error, faces = [] }) {
     this.#working(false);
-    const canChoose = faces.length > 1 && part("photo-preview").naturalWidth > 0;
-    if (!canChoose) return this.#refuse(error);
+    if (faces.length < 2) return this.#refuse(error);
+    if (!part("photo-preview").naturalWidth) {
+      return this.#refuse(`There are ${faces.length} faces in this photo, and this browser cannot show it. Choose it as a JPEG or PNG, or one with a single face.`);
+    }
     this.#refuse(`There are ${faces.length} faces in this photo. Choose the one who should speak.`, "info");
     part("upload-fields").hidden = part("upload-submit").hidden = true;
     this.#offer(faces);
@@ -138,7 +142,8 @@ export class UploadDialog extends EventTarget {
     this.#progress(on ? "Sending the photo" : "", 0);
   }
 
-  #progress(step, fraction) {
+  /** `fraction`: unless left out, of all the work. */
+  #progress(step, fraction = part("upload-progress").value) {
     part("upload-progress").value = fraction;
     if (part("upload-step").textContent !== step) part("upload-step").textContent = step;
   }

@@ -23,6 +23,7 @@ from tests.e2e.servers import fake_server
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 WAIT_MS = 300_000
+SESSION = "JSON.parse(sessionStorage.getItem('vividlive.session'))"
 SHUT_FRAMES, OPEN_FRAMES = 60, 30
 
 
@@ -91,8 +92,21 @@ def test_the_face_drives_the_avatar_until_the_voice_is_chosen(page: Page) -> Non
     expect(page.get_by_test_id("face-rest")).to_be_visible()
     page.get_by_test_id("face-rest").click()
 
+    with opened(page.context.browser, page.url + "?join=" + page.evaluate(SESSION)) as second:
+        wait_until_live(second)
+        second.get_by_test_id("drive-face").click()
+        expect(second.get_by_test_id("notice-words")).to_contain_text("face", timeout=WAIT_MS)
+        expect(second.get_by_test_id("drive-words")).to_have_text("Your camera is off.")
+        expect(second.get_by_test_id("drive-voice")).to_have_attribute("aria-pressed", "true")
+
     page.get_by_test_id("drive-voice").click()
     expect(page.get_by_test_id("drive-words")).to_have_text("Your camera is off.")
     page.wait_for_timeout(3_000)
     assert not any(mouth_open(picture) for picture in pictures(page, count=40))
     expect(page.get_by_test_id("stage")).to_have_attribute("data-state", "live")
+
+    page.get_by_test_id("drive-face").click()
+    expect(page.get_by_test_id("drive-face")).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+    page.get_by_test_id("hang-up").click()
+    expect(page.get_by_test_id("drive-words")).to_have_text("Your camera is off.")
+    expect(page.get_by_test_id("drive-face")).to_be_disabled()

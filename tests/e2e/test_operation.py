@@ -75,13 +75,16 @@ def test_guests_join_and_watch_a_session(browser: Browser, playground: FakeServe
             wait_until_live(guest)
             expect(guest.get_by_test_id("start")).to_be_enabled()
             assert kept(guest, "session") is None
+            guest.get_by_test_id("avatar-astronaut").click()
+            chosen = host.get_by_test_id("avatar-astronaut")
+            expect(chosen).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
         with opened(browser, f"{playground.url}/?watch={session}") as viewer:
             wait_until_live(viewer)
             words(viewer, "status-words", "^Watching$")
             words(viewer, "hint", "You are watching")
             for control in ("start", "speak-file", "clear", "manner"):
                 expect(viewer.get_by_test_id(control)).to_be_hidden()
-            expect(viewer.get_by_test_id("avatar-astronaut")).to_be_disabled()
+            expect(viewer.get_by_test_id("avatar-grace_hopper")).to_be_disabled()  # not the one that is shown
             sent = viewer.evaluate("probe.sent")
             assert {message["type"] for message in sent} <= {"playout"}
             assert httpx.get(f"{playground.url}/healthz").json()["viewers"] == 2
@@ -110,6 +113,10 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(browser: Browser, locked: Fake
         page.get_by_test_id("token").fill("guessed-secret")
         page.get_by_test_id("token-submit").click()
         expect(page.get_by_test_id("token-refusal")).to_be_visible(timeout=WAIT_MS)
+        page.get_by_test_id("token").fill("пароль")  # which no header can carry
+        page.get_by_test_id("token-submit").click()
+        expect(page.get_by_test_id("token")).to_have_value("", timeout=WAIT_MS)
+        expect(page.get_by_test_id("token-refusal")).to_be_visible()
         page.get_by_test_id("token-cancel").click()
         words(page, "overlay-title", "asks for a token")
         page.get_by_test_id("retry").click()

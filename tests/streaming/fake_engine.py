@@ -163,6 +163,8 @@ def fake_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
     if data.startswith(b"no face"):
         raise RefusedError("expected a face, found none", [])
     progress("fitting", 0.7)
+    if data.startswith(b"slow"):
+        time.sleep(2.0)
     if data.startswith(b"crash"):
         time.sleep(0.3)  # after the upload was answered
         raise SystemExit(3)

@@ -68,9 +68,12 @@ async def test_state(client: httpx.AsyncClient) -> None:
         "frame_rate": 25,
         "max_upload_bytes": 200_000,
         "upload_lifetime_s": 86400.0,
+        "max_faces": 1,
     }
     assert "vividlive_frames_sent_total" in (await client.get("/metrics")).text
-    assert (await client.get("/docs")).status_code == 200
+    listed = (await client.get("/docs")).text
+    assert "<code>POST /api/calls/{call}/speech</code>" in listed
+    assert "//" not in listed.replace("<!doctype", "")  # nothing comes from elsewhere
     assert "/api/calls" in (await client.get("/openapi.json")).json()["paths"]
 
 

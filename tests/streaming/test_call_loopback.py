@@ -158,9 +158,11 @@ async def test_deleting_the_shown_avatar_switches_to_the_default(
     name, _ = await call(client, caller)
     await caller.until(lambda: len(caller.pictures) > 3 and caller.control.readyState == "open")
     caller.send({"type": "avatar", "id": upload.id})
-    await caller.until(lambda: server.call(name).session.avatar_id == upload.id)
+    await caller.until(lambda: {"type": "avatar", "id": upload.id} in caller.messages)
+    assert server.call(name).session.avatar_id == upload.id
     assert (await client.delete(f"/api/avatars/{upload.id}")).status_code == 204
     assert server.call(name).session.avatar_id == "grace_hopper"
+    await caller.until(lambda: {"type": "avatar", "id": "grace_hopper"} in caller.messages)
     caller.send({"type": "avatar", "id": upload.id})
     await caller.until(lambda: any("no avatar" in m.get("error", "") for m in caller.messages))
     await client.delete(f"/api/calls/{name}")

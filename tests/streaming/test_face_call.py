@@ -99,7 +99,9 @@ async def test_one_face_at_a_time(client: httpx.AsyncClient, server: Server) -> 
     first.send({"type": "drive", "by": "face"})
     await first.until(lambda: bool(faces(first)))
     second.send({"type": "drive", "by": "face"})
-    await second.until(lambda: any("at most 1 faces" in m.get("error", "") for m in second.messages))
+    await second.until(lambda: any(m["type"] == "drive" for m in second.messages))
+    refused = next(m for m in second.messages if m["type"] == "drive")
+    assert refused["by"] == "voice" and "at most 1 faces" in refused["error"]
     await client.delete(f"/api/calls/{name}")
     await second.close()
     await first.close()  # hangs up without a word
