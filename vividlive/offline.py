@@ -14,7 +14,7 @@ from engine.conventions import FRAME_RATE
 from engine.motion.values import Motion
 from engine.pipeline import Engine, Frame
 from engine.speech.audio_file import Sound
-from vividlive.video_file import SOUND_PER_FRAME, VideoFile
+from vividlive.video_file import SOUND_PER_FRAME, video_file
 
 Progress = Callable[[float], None]
 """Called with the finished fraction."""
@@ -73,7 +73,7 @@ def _write(
 ) -> RenderSummary:
     started = perf_counter()
     stages: list[dict[str, float]] = []
-    with VideoFile(out, engine.settings.size, sound=sound is not None) as video:
+    with video_file(out, engine.settings.size, sound=sound is not None) as video:
         for frame in frames:
             video.add_picture(frame.number, frame.i420)
             if sound is not None:

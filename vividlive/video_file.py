@@ -1,14 +1,17 @@
 """Writing a talking head to an MP4 file: H.264 picture, AAC sound, a tag that says it was generated."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError
+from engine.files import ffmpeg_path, replaced
 from engine.provenance import PROVENANCE
 from engine.speech.audio_file import OUTPUT_RATE
 
@@ -16,16 +19,28 @@ SOUND_PER_FRAME = OUTPUT_RATE // FRAME_RATE
 """Output samples that belong to one picture."""
 
 
-class VideoFile:
-    """An MP4 being written; used as a context manager, complete only when the block ends without an error."""
+@contextmanager
+def video_file(path: str | Path, size: int, *, sound: bool = True) -> Iterator["VideoFile"]:
+    """Write an MP4, which takes its place only when the block ends without an error.
 
-    def __init__(self, path: str | Path, size: int, *, sound: bool = True) -> None:
-        self._path = Path(path)
-        self._part = self._path.with_name(f".{self._path.name}.part")
-        try:
-            self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
-        except OSError as error:
-            raise InputError(f"expected a folder that can be written for {path}: {error.strerror}") from error
+    Raises:
+        InputError: the file cannot be written; an existing one stays.
+    """
+    if Path(path).is_fifo():
+        raise InputError(f"expected a file for the video, got {path}: an MP4 cannot go through a pipe")
+    with replaced(path) as part:
+        address, options = ffmpeg_path(part), {"movflags": "+faststart"}
+        with av.open(address, "w", format="mp4", options=options) as container:
+            video = VideoFile(container, size, sound=sound)
+            yield video
+            video.finish()
+
+
+class VideoFile:
+    """An MP4 being written: see ``video_file``."""
+
+    def __init__(self, container: OutputContainer, size: int, *, sound: bool) -> None:
+        self._container = container
         self._container.metadata["comment"] = PROVENANCE
         self._video = self._container.add_stream("libx264", rate=FRAME_RATE)
         self._video.width = self._video.height = size
@@ -40,23 +55,6 @@ class VideoFile:
             self._streams.append(self._audio)
         self._samples = 0
 
-    def __enter__(self) -> "VideoFile":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                for stream in self._streams:
-                    self._container.mux(stream.encode(None))
-        finally:
-            self._container.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)
-
     def add_picture(self, number: int, i420: NDArray[np.uint8]) -> None:
         """Append frame ``number``: uint8 [size * 3 // 2, size], planar I420."""
         picture = av.VideoFrame.from_ndarray(i420, format="yuv420p")
@@ -70,3 +68,8 @@ class VideoFile:
         block.pts = self._samples
         self._samples += len(samples)
         self._container.mux(self._audio.encode(block))
+
+    def finish(self) -> None:
+        """Write what the encoders still hold."""
+        for stream in self._streams:
+            self._container.mux(stream.encode(None))

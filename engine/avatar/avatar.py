@@ -16,6 +16,7 @@ from safetensors.numpy import save as save_tensors
 
 from engine.avatar.parts import Image
 from engine.errors import BundleError
+from engine.files import replaced
 
 Rights = Literal["self", "permission", "public-domain", "fictional", "unstated"]
 """On what ground the person's picture is used."""
@@ -96,19 +97,20 @@ class Avatar:
         return create_avatar(source, rights, face, progress)
 
     def save(self, path: str | Path) -> None:
-        """Write the avatar as one zip of ``avatar.json`` and ``arrays.safetensors``."""
+        """Write the avatar as one zip of ``avatar.json`` and ``arrays.safetensors``.
+
+        Raises:
+            InputError: the file cannot be written; an existing one stays.
+        """
         arrays = {f.name: np.ascontiguousarray(v) for f, v in self._members() if isinstance(v, np.ndarray)}
         arrays |= {f"extras.{name}": np.ascontiguousarray(value) for name, value in self.extras.items()}
         values = {
             f.name: v for f, v in self._members() if not isinstance(v, np.ndarray) and f.name != "extras"
         }
         header = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION, "values": values}
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+        with replaced(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
             bundle.writestr("avatar.json", json.dumps(header))
             bundle.writestr("arrays.safetensors", save_tensors(arrays), zipfile.ZIP_DEFLATED, compresslevel=1)
-        part.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Avatar":

@@ -22,6 +22,7 @@ from engine.avatar.measure import (
     stretched,
 )
 from engine.avatar.parts import Float, Image
+from engine.files import replaced
 
 TILE: Final = 288
 COLUMNS: Final = 6
@@ -126,7 +127,8 @@ def write_sheet(avatar: Avatar, path: str | Path, report: Mapping[str, Any] | No
     ok, data = cv2.imencode(".png", np.vstack(rows)[..., ::-1])
     if not ok:
         raise RuntimeError("the contact sheet cannot be encoded")
-    Path(path).write_bytes(data.tobytes())
+    with replaced(path) as part:
+        part.write_bytes(data.tobytes())
 
 
 def _summary(report: Mapping[str, Any]) -> list[str]:

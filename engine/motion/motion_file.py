@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.conventions import ARKIT_NAMES, FRAME_RATE, LIP_OFFSET_NAMES, POSE_NAMES
 from engine.errors import InputError
+from engine.files import replaced
 from engine.motion.values import Motion
 
 LIP_COLUMNS = tuple(f"lip{name.capitalize()}" for name in LIP_OFFSET_NAMES)
@@ -19,9 +20,12 @@ def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
 
     Returns:
         The number of rows.
+
+    Raises:
+        InputError: the file cannot be written; an existing one stays.
     """
     rows = 0
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
+    with replaced(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for motion in motions:

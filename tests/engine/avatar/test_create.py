@@ -17,10 +17,11 @@ from engine.avatar.measure import Viewer, mouth_mask, psnr
 from engine.avatar.photo import open_portrait
 from engine.avatar.report import COLUMNS, TILE, quality_report, write_sheet
 from engine.conventions import ARKIT_INDEX
-from engine.errors import BundleError, PhotoError, SettingError
+from engine.errors import BundleError, InputError, PhotoError, SettingError
 from engine.motion.values import rest
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
+from tests.full_disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,15 @@ def test_a_saved_avatar_comes_back_the_same(made: Avatar, tmp_path: Path) -> Non
     assert loaded.rights == "public-domain" and loaded.report == made.report
     assert loaded.part_names == made.part_names
     assert (frame_of(loaded) == frame_of(made)).all()
+
+
+def test_a_full_disk_leaves_the_files_that_were_there(made: Avatar, tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    path.write_text("old")
+    for write in (made.save, lambda out: write_sheet(made, out)):
+        with full_disk(), pytest.raises(InputError, match="can be written for .*old"):
+            write(path)
+        assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_at_rest_it_is_the_photo(made: Avatar, hopper: Image) -> None:

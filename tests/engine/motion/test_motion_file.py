@@ -1,5 +1,6 @@
 """Motion tables keep what they hold, and say what is wrong with the others."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_allclose(b.blendshapes, a.blendshapes, atol=1e-5)
         np.testing.assert_allclose(b.pose, a.pose, atol=1e-4)
         np.testing.assert_allclose(b.lip_offsets, a.lip_offsets, atol=1e-5)
+
+
+def test_a_table_stays_until_the_next_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    write_motion(path, motions(1))
+    before = path.read_text()
+
+    def failing() -> Iterator[Motion]:
+        yield from motions(3)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_motion(path, failing())
+    assert path.read_text() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_columns_are_the_contract(tmp_path: Path) -> None:
