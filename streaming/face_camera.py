@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.avatar.video import Picture
 from engine.errors import SettingError, UnavailableError
+from engine.files import ffmpeg_path
 
 FORMATS: Final = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 """FFmpeg's name for the cameras of a platform."""
@@ -200,7 +201,7 @@ def _opened(device: str, form: str | None, wishes: tuple[dict[str, str], ...]) -
     Raises:
         UnavailableError: it cannot be opened, or shows no pictures.
     """
-    address = f"video={device}" if form == "dshow" else device
+    address = f"video={device}" if form == "dshow" else device if form else ffmpeg_path(device)
     reason = ""
     for options in wishes:
         try:

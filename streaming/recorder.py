@@ -14,6 +14,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
+from engine.files import ffmpeg_path
 from engine.provenance import PROVENANCE
 from streaming.encoder import AUDIO_CLOCK, OPUS_BITRATE, PACKET_SAMPLES, VIDEO_CLOCK
 from streaming.feeds import Kind, Outlet
@@ -100,7 +101,7 @@ class RecordingFile:
             "frag_duration": str(int(FRAGMENT_S * 1e6)),
             "flush_packets": "1",  # a fragment that is complete lies in the file
         }
-        container = av.open(str(self.path), "w", format="mp4", options=options)
+        container = av.open(ffmpeg_path(self.path), "w", format="mp4", options=options)
         container.metadata["comment"] = PROVENANCE
         with (
             av.open(io.BytesIO(keyframe), format="h264") as picture,

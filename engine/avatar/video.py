@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InputError
+from engine.files import ffmpeg_path
 
 EXPECTED: Final = "expected a video that FFmpeg can read"
 
@@ -87,7 +88,7 @@ def _open(path: str | Path) -> "av.container.InputContainer":
     if not Path(path).is_file():
         raise InputError(f"expected a video, but there is no file {path}")
     try:
-        container = av.open(str(path), "r")
+        container = av.open(ffmpeg_path(path), "r")
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise InputError(f"{EXPECTED}, got {path}: {_reason(error)}") from error
     if not container.streams.video:

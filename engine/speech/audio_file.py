@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import AudioError
+from engine.files import ffmpeg_path
 
 OUTPUT_RATE: Final = 48_000
 """Rate of the sound that accompanies the picture."""
@@ -48,7 +49,9 @@ def load_audio(source: str | Path | bytes) -> Sound:
     if not isinstance(source, bytes) and not Path(source).is_file():
         raise AudioError(f"expected a sound file, but there is no file {name}")
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source), "r") as container:
+        with av.open(
+            io.BytesIO(source) if isinstance(source, bytes) else ffmpeg_path(source), "r"
+        ) as container:
             if not container.streams.audio:
                 raise AudioError(f"expected a file with sound, got {name} without an audio track")
             output = _decode(container, name)

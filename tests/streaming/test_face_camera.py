@@ -88,6 +88,14 @@ def test_a_film_is_shown_at_its_own_speed(film: Path) -> None:
     assert not camera.alive(time.monotonic())
 
 
+def test_a_colon_in_the_name_of_a_film_is_no_protocol(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film.parent)
+    film.rename("10:30.mp4")
+    camera = FaceCamera("10:30.mp4")
+    camera.open()
+    camera.close()
+
+
 def test_only_the_newest_picture_waits(film: Path) -> None:
     camera = FaceCamera(str(film))
     camera.open()

@@ -28,6 +28,12 @@ def test_pictures_come_in_order_with_their_times(tmp_path: Path, rate: int, soun
     assert info.seconds == pytest.approx(12 / rate, abs=0.05)
 
 
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "10:30.mp4", greys(3), 25)
+    assert len(list(read_video("10:30.mp4"))) == 3
+
+
 def test_what_is_no_video(tmp_path: Path, hopper: np.ndarray) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video\n" * 100)

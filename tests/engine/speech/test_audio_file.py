@@ -112,6 +112,12 @@ def test_what_holds_no_sound_is_refused(data: bytes, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("2024-05-01T10:30:00.wav").write_bytes(wav(tone(16000), 16000, 2))
+    assert load_audio("2024-05-01T10:30:00.wav").seconds == pytest.approx(0.5)
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(AudioError, match="no file nowhere.wav"):
         load_audio("nowhere.wav")
