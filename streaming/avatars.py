@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from engine.avatar.avatar import BUNDLE_VERSION, RIGHTS, Rights
 from engine.errors import InputError
+from engine.files import output_folder
 
 PORTRAITS: Final = Path(__file__).parent.parent / "engine" / "assets" / "portraits"
 ENGINE: Final = Path(__file__).parent.parent / "engine"
@@ -90,7 +91,7 @@ class AvatarStore:
         self._clock = clock
         self._entries: dict[str, AvatarEntry] = {}
         self._default: str | None = None
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        output_folder(directory, mode=0o700)
         for described in sorted(directory.glob("*.json")):
             self._load(described)
 

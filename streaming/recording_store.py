@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import InputError
+from engine.files import output_folder
 from streaming.avatars import new_id
 from streaming.recorder import Recorder
 from streaming.session import AvatarSession, BusyError
@@ -42,7 +43,7 @@ class Recordings:
         self._clock = clock
         self._recorders: dict[str, Recorder] = {}
         self._newest: dict[str, str] = {}  # of each session that is or was recorded
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        output_folder(directory, mode=0o700)
         self.sweep()
 
     def start(self, session: AvatarSession) -> RecordingInfo:

@@ -25,6 +25,7 @@ import torch
 
 from engine.conventions import FRAME_RATE
 from engine.errors import SettingError, UnavailableError
+from engine.files import output_folder
 from engine.motion.channels import CHANNELS, LIP_CHANNELS
 from engine.training.device import check_device
 from engine.training.face_motion_net import FaceMotionNet
@@ -75,8 +76,7 @@ def export_motion(
         raise SettingError(f"expected a batch of 1 or more streams, got {batch}")
     check_device(device)
     net = load_weights(weights)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     made = {}
     for number, name in enumerate(dict.fromkeys(formats)):
         made[name] = _export(net, Path(weights), folder, name, batch, device)

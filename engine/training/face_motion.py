@@ -17,6 +17,7 @@ from torch.nn import functional
 from engine.avatar.head_model import load_head_model
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
+from engine.files import output_folder
 from engine.motion.channels import CHANNEL_INDEX, CHANNELS, CLOSURE, LIP_CHANNELS, LIPS, MOUTH, SPEECH, SPREAD
 from engine.motion.network_config import FaceMotionConfig
 from engine.speech.features import FEATURES, MEL_BANDS
@@ -141,8 +142,7 @@ def train_face_motion(
     if config.workers and "fork" not in multiprocessing.get_all_start_methods():
         raise SettingError("expected no workers on a system that cannot fork: use --workers 0")
     train, validate = load_speech(data)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     torch.manual_seed(config.seed)
     model = _new_model(net or FaceMotionConfig(), begin_with).to(device)
     mean = FaceMotionNet(model.config, model.look_aheads[1:]).to(device)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
+from engine.files import output_folder
 from engine.motion.head_pose import AXES, HeadPoseConfig
 from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
@@ -114,8 +115,7 @@ def train_head_pose(
     if config.codec_steps <= 0 or config.chooser_steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.codec_steps} and {config.chooser_steps}")
     check_device(device)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     streams = _streams(data, folder, config, device, progress)
     held = torch.arange(len(streams.poses)) % 10 == 9
     run = _Run(folder, config, net, streams.some(~held), streams.some(held), device, progress)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.avatar.landmarks import FaceLandmarker
 from engine.avatar.own_head import OwnHead, make_own_head
 from engine.errors import PhotoError, SettingError
+from engine.files import output_folder
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.training.renderer_motion import random_moments, random_photo
@@ -54,8 +55,7 @@ def make_pairs(
     """
     if people <= 0:
         raise SettingError(f"expected more than 0 people, got {people}")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     landmarker, there = FaceLandmarker(), 0
     for number in range(first, first + people):
         name = f"made-{number:05d}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.errors import InputError, SettingError
+from engine.files import output_folder
 from engine.render.neural.network import RendererConfig, RendererNet
 from engine.render.neural.sizes import IMAGE
 from engine.render.neural.weights import load_net, save_net
@@ -102,8 +103,7 @@ def train_renderer(
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
     check_device(device)
     held, source = _held(Path(data), validate_on)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     torch.manual_seed(config.seed)
     model = (load_net(begin_with) if begin_with else RendererNet(net or RendererConfig())).to(device)
     mean = RendererNet(model.config).to(device).eval()

@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
+from engine.files import output_folder
 from engine.training.alignment import NEURAL, align_speech
 from engine.training.festival import FESTIVAL_VOICES, festival
 from engine.training.phones import reduce_vowels
@@ -96,8 +97,7 @@ def synth_speech(
     }
     if not shares:
         raise SettingError("expected the folder of Kokoro's voices, or another synthesiser")
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(out)
     kokoro = Kokoro(kokoro_voices) if kokoro_voices and set(NEURAL) & set(shares) else None
     wanted = {name: hours * 3600 * share / sum(shares.values()) for name, share in shares.items()}
     made = dict.fromkeys(wanted, 0.0)

@@ -19,6 +19,7 @@ from engine.avatar.own_head import OwnHead, make_own_head
 from engine.avatar.track import FaceTrack, play_back, track_pictures
 from engine.avatar.video import read_video
 from engine.errors import InputError
+from engine.files import output_folder
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.training.evaluate.media import find_videos
@@ -69,8 +70,7 @@ def make_video_pairs(
     clips = find_videos([root, *sorted(path for path in root.iterdir() if path.is_dir())])
     for number, clip in enumerate(clips):
         split = split_of(identity_of(clip, root))
-        folder = Path(out) / split
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = output_folder(Path(out) / split)
         try:
             name = "-".join(clip.relative_to(root).with_suffix("").parts)
             if not (folder / f"{name}.photo.npz").exists():
