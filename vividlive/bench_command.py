@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from engine.errors import InputError, SettingError, UnavailableError
+from engine.files import replaced
 from vividlive.options import JsonOption, WeightsOption
+from vividlive.outputs import writes
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
 bench = typer.Typer(help="Measure how fast this machine is.", invoke_without_command=True)
@@ -21,6 +23,7 @@ AvatarOption = Annotated[
 
 
 @bench.callback()
+@writes("out", "json_path")
 def everything(
     context: typer.Context,
     quick: Annotated[
@@ -62,10 +65,12 @@ def everything(
         if len(results) < benchmark.PARTS:
             stderr.print("this machine is too slow or too busy for the rest: see vividlive bench --help")
     if out is not None:
-        out.write_text(page(results), encoding="utf-8")
+        with replaced(out) as part:
+            part.write_text(page(results), encoding="utf-8")
 
 
 @bench.command()
+@writes("json_path")
 def stages(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
@@ -154,6 +159,7 @@ def _stages_on_gpu(
 
 
 @bench.command()
+@writes("json_path")
 def latency(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
@@ -176,6 +182,7 @@ def latency(
 
 
 @bench.command()
+@writes("json_path")
 def scaling(
     avatar: AvatarOption = None,
     most: Annotated[int, typer.Option(help="Sessions of one engine, at most: 1, 2, 4... up to this.")] = 8,
@@ -198,6 +205,7 @@ def scaling(
 
 
 @bench.command()
+@writes("json_path")
 def quality(
     lips: Annotated[Path | None, typer.Option(help="Clips of speaking faces: opening and width.")] = None,
     pose: Annotated[Path | None, typer.Option(help="Recordings of speech: how the head moves.")] = None,
@@ -215,6 +223,7 @@ def quality(
 
 
 @bench.command()
+@writes("json_path")
 def kernels(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
@@ -231,6 +240,7 @@ def kernels(
 
 
 @bench.command()
+@writes("json_path")
 def floor(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
@@ -246,6 +256,7 @@ def floor(
 
 
 @bench.command()
+@writes("json_path")
 def sessions(
     size: SizeOption = 512,
     avatar: AvatarOption = None,
@@ -276,6 +287,7 @@ def sessions(
 
 
 @bench.command()
+@writes("json_path", folders=("exports",))
 def motion(
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the face motion network; without it those that ship.")
@@ -311,6 +323,7 @@ def motion(
 
 
 @bench.command()
+@writes("json_path")
 def compare(
     before: Annotated[Path, typer.Argument(help="A result of --json.")],
     after: Annotated[Path, typer.Argument(help="Another one of the same benchmark.")],
@@ -332,6 +345,7 @@ def compare(
 
 
 @bench.command()
+@writes("out", folders=("png",))
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results of --json.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")],
@@ -341,7 +355,8 @@ def report(
     from benchmarks.html_report import report as page
 
     read = [result for path in results for result in _read(path)]
-    out.write_text(page(read), encoding="utf-8")
+    with replaced(out) as part:
+        part.write_text(page(read), encoding="utf-8")
     if png is not None:
         from benchmarks.plots import write_plots
 

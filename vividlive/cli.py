@@ -14,6 +14,7 @@ from engine.errors import SettingError, VividliveError
 from vividlive.bench_command import bench
 from vividlive.evaluate_command import evaluate
 from vividlive.options import JsonOption, LookAheadOption, WeightsOption
+from vividlive.outputs import writes
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
 from vividlive.terminal import (
@@ -51,6 +52,7 @@ SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head mot
 
 
 @app.command()
+@writes("out", "sheet", "report")
 def avatar(
     photo: Annotated[Path, typer.Argument(help="A portrait: JPEG, PNG, WebP...")],
     out: Annotated[Path, typer.Option(help="The avatar bundle to write.")],
@@ -79,6 +81,7 @@ def avatar(
 
 
 @app.command()
+@writes("out", "json_path")
 def render(
     out: Annotated[Path, typer.Option(help="The MP4 to write.")],
     photo: Annotated[Path | None, typer.Option(help="A portrait.")] = None,
@@ -139,6 +142,7 @@ def render(
 
 
 @app.command()
+@writes("out")
 def motion(
     audio: Annotated[Path, typer.Option(help="The speech: any sound or video file.")],
     out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
@@ -157,6 +161,7 @@ def motion(
 
 
 @app.command()
+@writes("json_path")
 def doctor(json_path: JsonOption = None) -> None:
     """Say what this machine has and which path each part takes."""
     from vividlive.doctor import examine

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from engine.errors import SettingError
 from vividlive.options import JsonOption, LookAheadOption
+from vividlive.outputs import writes
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
 PlotsOption = Annotated[
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.training.evaluate import Report
 
 
+@writes("json_path", folders=("plots",))
 def evaluate(
     what: Annotated[str, typer.Argument(help="lips, pose, motion, silence, faces, contact, head or video.")],
     path: Annotated[

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.errors import SettingError, UnavailableError
+from vividlive.outputs import writes
 from vividlive.terminal import progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ READ_S = 0.5
 TELL_S = 1.0
 
 
+@writes("out")
 def track(
     out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
     video: Annotated[Path | None, typer.Argument(help="A video that shows a face.")] = None,
@@ -83,15 +86,15 @@ def _track_camera(name: str, out: Path, seconds: float) -> None:
     try:
         with _interrupted() as stop:
             stderr.print("look into the camera; Ctrl-C ends it", markup=False, highlight=False)
-            faces = _faces(camera, tracker, seconds, stop)
-            rows = write_motion(out, at_frame_rate(faces))
+            motions = at_frame_rate(_faces(camera, tracker, seconds, stop))
+            first = next(motions, None)
+            if first is None:
+                raise UnavailableError(f"expected a face before the camera {name!r}, but none was seen")
+            rows = write_motion(out, chain([first], motions))
     finally:
         camera.close()
         if sys.stderr.isatty():
             stderr.file.write("\n")
-    if rows == 0:
-        out.unlink(missing_ok=True)
-        raise UnavailableError(f"expected a face before the camera {name!r}, but none was seen")
     stdout.print(f"{out}: {rows} rows", markup=False)
 
 

@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from vividlive.options import JsonOption
+from vividlive.outputs import writes
 from vividlive.terminal import progress_bar, stdout, write_json
 
 train = typer.Typer(help="Make training data and train the models that ship.")
 
 
 @train.command("synth-speech")
+@writes(folders=("out",))
 def train_synth_speech(
     out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
     hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
@@ -43,6 +45,7 @@ def train_synth_speech(
 
 
 @train.command("face-motion")
+@writes("json_path", folders=("out",))
 def train_face_motion(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
@@ -75,6 +78,7 @@ def train_face_motion(
 
 
 @train.command("export-motion")
+@writes("json_path", folders=("out",))
 def train_export_motion(
     out: Annotated[Path, typer.Option(help="The folder for the exported files.")],
     weights: Annotated[
@@ -105,6 +109,7 @@ def train_export_motion(
 
 
 @train.command("head-pose")
+@writes("json_path", folders=("out",))
 def train_head_pose(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
@@ -131,6 +136,7 @@ def train_head_pose(
 
 
 @train.command("renderer-pairs")
+@writes(folders=("out",))
 def train_renderer_pairs(
     out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
     people: Annotated[int, typer.Option(help="How many made people to draw.")] = 300,
@@ -159,6 +165,7 @@ def train_renderer_pairs(
 
 
 @train.command("renderer")
+@writes("json_path", folders=("out",))
 def train_renderer(
     data: Annotated[Path, typer.Option(help="The folder that renderer-pairs filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves, sheets and weights.")],

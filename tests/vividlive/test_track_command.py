@@ -100,6 +100,8 @@ def test_nobody_before_the_camera_is_an_error(
 ) -> None:
     monkeypatch.setattr(FakeTracker, "blind", True)
     camera.pictures = 5
-    done = vividlive("track", "--camera", "default", "--out", tmp_path / "m.csv")
+    out = tmp_path / "m.csv"
+    out.write_text("of another day")
+    done = vividlive("track", "--camera", "default", "--out", out)
     assert done.code == 2 and "none was seen" in done.err
-    assert not list(tmp_path.iterdir())
+    assert out.read_text() == "of another day" and list(tmp_path.iterdir()) == [out]
