@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine.avatar.avatar import BUNDLE_VERSION, RIGHTS, Rights
 from engine.errors import InputError
-from engine.files import output_folder
+from engine.files import output_folder, replaced
 
 PORTRAITS: Final = Path(__file__).parent.parent / "engine" / "assets" / "portraits"
 ENGINE: Final = Path(__file__).parent.parent / "engine"
@@ -139,10 +139,8 @@ class AvatarStore:
         (made / "avatar.avatar").replace(self._path(entry.id, ".avatar"))
         (made / "avatar.jpg").replace(self._path(entry.id, ".jpg"))
         shutil.rmtree(made)
-        described = self._path(entry.id, ".json")
-        part = described.with_suffix(".part")
-        part.write_text(json.dumps(asdict(entry)))
-        part.replace(described)
+        with replaced(self._path(entry.id, ".json")) as part:
+            part.write_text(json.dumps(asdict(entry)))
         self._entries[entry.id] = entry
         if default:
             self._default = entry.id

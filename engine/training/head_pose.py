@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
-from engine.files import output_folder
+from engine.files import output_folder, replaced
 from engine.motion.head_pose import AXES, HeadPoseConfig
 from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
@@ -340,13 +340,13 @@ def _streams(
             made.append(make_stream([config.seed, 0, number], shards, config.seconds))
             if progress:
                 progress(0.5 * (number + 1) / config.streams)
-        np.savez(
-            folder / "streams.part.npz",
-            prosody=np.stack([stream.prosody for stream in made]),
-            poses=np.stack([stream.poses for stream in made]),
-            style=np.stack([stream.style for stream in made]),
-        )
-        (folder / "streams.part.npz").replace(kept)
+        with replaced(kept) as part, part.open("wb") as file:
+            np.savez(
+                file,
+                prosody=np.stack([stream.prosody for stream in made]),
+                poses=np.stack([stream.poses for stream in made]),
+                style=np.stack([stream.style for stream in made]),
+            )
     with np.load(kept) as arrays:
         prosody, poses, style = (
             torch.from_numpy(arrays[n]).to(device) for n in ("prosody", "poses", "style")

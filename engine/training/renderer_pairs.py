@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.files import replaced
 from engine.motion.values import Motion
 from engine.packed import rgb_of
 from engine.render.geometric import GeometricRenderer
@@ -59,9 +60,8 @@ def write_person(folder: Path, name: str, renderer: GeometricRenderer, moments: 
     guidance = Guidance(renderer)
     records = [_record(renderer, guidance, moment) for moment in moments]
     photo = view_of(rgb_of(renderer.render(renderer.photo_motion(), StageTimer())), guidance.view)
-    part = folder / f"{name}.part.npy"
-    np.save(part, np.array(records, FRAME))
-    part.replace(folder / f"{name}.frames.npy")
+    with replaced(folder / f"{name}.frames.npy") as part, part.open("wb") as file:
+        np.save(file, np.array(records, FRAME))
     np.savez(folder / f"{name}.photo.npz", photo=photo, code=guidance.reference.astype(np.float16))
     return len(records)
 

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.files import replaced
+
 LEAST_RATE: Final = 0.02
 """Of the peak, at the end."""
 LARGEST_GRADIENT: Final = 1.0
@@ -72,8 +74,8 @@ def save_checkpoint(
     """Write last.pt; a run that is stopped meanwhile keeps the one before."""
     state = {name: module.state_dict() for name, module in modules.items()}
     state["optimisers"] = [optimiser.state_dict() for optimiser in optimisers]  # type: ignore[assignment]
-    torch.save(state | rest, folder / "last.part")
-    (folder / "last.part").replace(folder / "last.pt")
+    with replaced(folder / "last.pt") as part:
+        torch.save(state | rest, part)
 
 
 def load_checkpoint(

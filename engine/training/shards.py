@@ -9,23 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.files import replaced
 from engine.training.voices import Phone, Utterance
 
 
 def write_shard(path: Path, utterances: list[Utterance]) -> None:
     """Write one shard; it appears under its name only when it is whole."""
     phones = [(index, phone) for index, item in enumerate(utterances) for phone in item.phones]
-    part = path.with_suffix(".part.npz")
-    np.savez(
-        part,
-        samples=np.concatenate([(np.clip(u.samples, -1, 1) * 32767).astype(np.int16) for u in utterances]),
-        lengths=np.array([len(u.samples) for u in utterances], np.int64),
-        utterance=np.array([index for index, _ in phones], np.int32),
-        ipa=np.array([phone.ipa for _, phone in phones]),
-        start_s=np.array([phone.start_s for _, phone in phones]),
-        end_s=np.array([phone.end_s for _, phone in phones]),
-    )
-    part.replace(path)
+    with replaced(path) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            samples=np.concatenate(
+                [(np.clip(u.samples, -1, 1) * 32767).astype(np.int16) for u in utterances]
+            ),
+            lengths=np.array([len(u.samples) for u in utterances], np.int64),
+            utterance=np.array([index for index, _ in phones], np.int32),
+            ipa=np.array([phone.ipa for _, phone in phones]),
+            start_s=np.array([phone.start_s for _, phone in phones]),
+            end_s=np.array([phone.end_s for _, phone in phones]),
+        )
 
 
 def read_shard(path: Path) -> Iterator[Utterance]:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import InputError
 from streaming.avatars import AvatarEntry, AvatarStore, BundledAvatarError, UnknownAvatarError
 
 
@@ -39,6 +40,12 @@ def test_what_is_added_is_there_and_survives_a_restart(tmp_path: Path) -> None:
         }
         assert avatars.bundle("one").read_bytes() == b"bundle"
     assert not list(tmp_path.glob("*.making"))
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(InputError, match="can be written for .*Not a directory"):
+        store(tmp_path / "data" / "avatars")
 
 
 def test_deleting_leaves_nothing_behind(tmp_path: Path) -> None:

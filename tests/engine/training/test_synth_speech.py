@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.conventions import SAMPLE_RATE
-from engine.errors import SettingError, UnavailableError
+from engine.errors import InputError, SettingError, UnavailableError
 from engine.training import synth_speech as module
 from engine.training.festival import FESTIVAL_VOICES, PACKAGES, festival
 from engine.training.phones import PAUSE, REDUCED, VOWELS, reduce_vowels
@@ -26,6 +26,7 @@ from engine.training.voices import (
     to_16k,
     with_rhotic_vowels,
 )
+from tests.full_disk import full_disk
 
 
 def test_sentences_follow_the_seed_and_hold_no_russian() -> None:
@@ -80,6 +81,8 @@ def test_a_shard_keeps_its_utterances(tmp_path: Path) -> None:
     for read, written in zip(read_shard(tmp_path / "made-0000.npz"), utterances, strict=True):
         assert np.allclose(read.samples, written.samples, atol=1e-4)  # 16 bits
         assert read.phones == written.phones
+    with full_disk(), pytest.raises(InputError, match="can be written for .*made-0001"):
+        write_shard(tmp_path / "made-0001.npz", utterances)
     assert [path.name for path in tmp_path.iterdir()] == ["made-0000.npz"]
 
 
