@@ -4,11 +4,15 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from engine.errors import InputError
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that takes no more. Other errors of a block that writes are those of what it reads."""
 
 
 @contextmanager
@@ -21,19 +25,24 @@ def replaced(path: str | Path) -> Iterator[Path]:
         InputError: the file cannot be written, at the start or later.
     """
     with _refused(path):
-        if not _replaceable(Path(path)):
+        replaceable = _replaceable(Path(path))
+    if not replaceable:
+        with _refused(path, FULL):
             yield Path(path)
-            return
-        target = _target(path)
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.touch()
+        return
+    target = _target(path)
+    part = target.with_name(f".{target.name}.part")
+    with _refused(path):
+        part.touch()
+    try:
+        with _refused(path, FULL):
             yield part
+        with _refused(path):
             if target.exists():
                 shutil.copymode(target, part)
             part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def output_folder(path: str | Path, mode: int = 0o777) -> Path:
@@ -88,11 +97,13 @@ def _replaceable(path: Path) -> bool:
 
 
 @contextmanager
-def _refused(path: str | Path) -> Iterator[None]:
-    """Errors of the system, FFmpeg's among them, in the words of this program."""
+def _refused(path: str | Path, numbers: Container[int | None] | None = None) -> Iterator[None]:
+    """Errors of the system, FFmpeg's among them, in the words of this program; all of them, or those with these numbers."""
     try:
         yield
     except OSError as error:
+        if numbers is not None and error.errno not in numbers:
+            raise
         raise InputError(
             f"expected a place that can be written for {path}: {error.strerror or error}"
         ) from error

@@ -105,3 +105,9 @@ def test_a_folder_is_looked_at_without_making_it(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     assert output_folder(tmp_path / "a" / "b").is_dir()
     assert output_folder(tmp_path / "a" / "b").is_dir(), "a folder that is there is no error"
+
+
+def test_what_a_block_cannot_read_is_not_said_of_its_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replaced(tmp_path / "out.txt"):
+        (tmp_path / "missing.txt").read_text()
+    assert not list(tmp_path.iterdir())
