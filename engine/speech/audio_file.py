@@ -1,6 +1,7 @@
 """Reading sound files: any container and codec that FFmpeg knows becomes mono float32."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ OUTPUT_RATE: Final = 48_000
 """Rate of the sound that accompanies the picture."""
 
 MAX_SECONDS: Final = 4 * 3600.0
+"""What ``load_audio`` takes unless it is told another limit."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,14 @@ class Sound:
         return len(self.analysis) / SAMPLE_RATE
 
 
-def load_audio(source: str | Path | bytes) -> Sound:
+def load_audio(source: str | Path | bytes, most_s: float = MAX_SECONDS) -> Sound:
     """Decode a sound file, or the sound of a video, to mono at 16 and 48 kHz.
 
     Convention: channels are averaged; values that are not finite become silence; values beyond [-1, 1] are clipped.
 
     Raises:
-        AudioError: the source is missing, unreadable, holds no sound, or is longer than ``MAX_SECONDS``.
+        AudioError: the source is missing, unreadable, holds no sound, or is longer than ``most_s`` seconds, which is found
+            while it is decoded: a small file can hold hours of silence.
     """
     name = "the uploaded sound" if isinstance(source, bytes) else str(source)
     if not isinstance(source, bytes) and not Path(source).is_file():
@@ -54,7 +57,7 @@ def load_audio(source: str | Path | bytes) -> Sound:
         ) as container:
             if not container.streams.audio:
                 raise AudioError(f"expected a file with sound, got {name} without an audio track")
-            output = _decode(container, name)
+            output = _decode(container, name, most_s)
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise AudioError(
             f"expected a sound file that FFmpeg can read, got {name}: {_reason(error)}"
@@ -67,45 +70,60 @@ def load_audio(source: str | Path | bytes) -> Sound:
     return Sound(analysis, np.pad(output, (0, 3 * length - len(output))))
 
 
-def _decode(container: InputContainer, name: str) -> NDArray[np.float32]:
+def _decode(container: InputContainer, name: str, most_s: float) -> NDArray[np.float32]:
     """Decode the first audio stream to mono float32 at 48 kHz."""
     chunks: list[NDArray[np.float32]] = []
     resampler: av.AudioResampler | None = None
-    rate, total = 0, 0
+    form: tuple[int, str, str] | None = None
+    made = 0
     for frame in container.decode(container.streams.audio[0]):
-        if resampler is None or frame.sample_rate != rate:
-            rate = frame.sample_rate
-            to_float = av.AudioResampler(format="fltp", rate=rate)
+        came = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if resampler is None or came != form:
+            chunks += _rest(resampler)
+            form = came
+            to_float = av.AudioResampler(format="flt", rate=frame.sample_rate)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=OUTPUT_RATE)
         for plain in to_float.resample(frame):
-            mono = np.nan_to_num(plain.to_ndarray(), nan=0.0, posinf=0.0, neginf=0.0).mean(axis=0)
-            total += len(mono)
-            if total > MAX_SECONDS * rate:
-                raise AudioError(
-                    f"expected at most {MAX_SECONDS / 3600:.0f} hours of sound, {name} is longer"
-                )
-            chunks += _push(resampler, np.clip(mono, -1.0, 1.0), rate)
-    if resampler is None:
-        return np.zeros(0, np.float32)
-    chunks += [block.to_ndarray()[0] for block in resampler.resample(None)]
+            # Interleaved: PyAV reads beyond its memory where more than eight channels have a plane each.
+            channels = plain.to_ndarray().reshape(-1, plain.layout.nb_channels)
+            mono = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0).mean(axis=1)
+            for piece in _push(resampler, np.clip(mono, -1.0, 1.0), frame.sample_rate):
+                chunks.append(piece)
+                made += len(piece)
+                if made > most_s * OUTPUT_RATE:
+                    raise AudioError(f"expected at most {_in_words(most_s)} of sound, {name} is longer")
+    chunks += _rest(resampler)
     return np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
 
 
 def _resample(samples: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=to_rate)
-    chunks = _push(resampler, samples, from_rate)
-    chunks += [block.to_ndarray()[0] for block in resampler.resample(None)]
+    chunks = [*_push(resampler, samples, from_rate), *_rest(resampler)]
     return np.clip(np.concatenate(chunks), -1.0, 1.0).astype(np.float32)
 
 
 def _push(
     resampler: "av.AudioResampler", samples: NDArray[np.floating], rate: int
-) -> list[NDArray[np.float32]]:
-    frame = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(samples, np.float32)[None], format="flt", layout="mono"
-    )
-    frame.sample_rate = rate
-    return [block.to_ndarray()[0] for block in resampler.resample(frame)]
+) -> Iterator[NDArray[np.float32]]:
+    """Resample second by second: FFmpeg copies each frame several times, and takes none above 2 GiB."""
+    for first in range(0, len(samples), rate):
+        second = np.ascontiguousarray(samples[first : first + rate], np.float32)
+        frame = av.AudioFrame.from_ndarray(second[None], format="flt", layout="mono")
+        frame.sample_rate = rate
+        for block in resampler.resample(frame):
+            yield block.to_ndarray()[0]
+
+
+def _rest(resampler: "av.AudioResampler | None") -> list[NDArray[np.float32]]:
+    """What the filter still holds at the end."""
+    return [] if resampler is None else [block.to_ndarray()[0] for block in resampler.resample(None)]
+
+
+def _in_words(seconds: float) -> str:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} seconds"
 
 
 def _reason(error: Exception) -> str:

@@ -61,6 +61,45 @@ def test_stereo_is_averaged() -> None:
     assert np.abs(sound.analysis).max() < 1e-3
 
 
+def encoded(samples: np.ndarray, rate: int, layout: str, codec: str, container: str) -> bytes:
+    """samples: float [T, channels]."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate, layout=layout)
+        form = stream.codec_context.format.name
+        whole = av.AudioFrame.from_ndarray(samples.astype(np.float32).reshape(1, -1), "flt", layout)
+        whole.sample_rate = rate
+        pieces = av.AudioResampler(form, layout, rate, frame_size=stream.codec_context.frame_size or 1024)
+        for piece in (*pieces.resample(whole), *pieces.resample(None)):
+            file.mux(stream.encode(piece))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("channels", [3, 6, 8, 9, 16, 24, 64])
+def test_any_number_of_channels_is_averaged(channels: int) -> None:
+    shares = np.linspace(0.2, 1.0, channels)
+    sound = load_audio(wav(tone(16000)[:, None] * shares, 16000, 2))
+    assert sound.seconds == 0.5
+    np.testing.assert_allclose(sound.analysis[2000:6000], tone(16000)[2000:6000] * shares.mean(), atol=0.01)
+
+
+@pytest.mark.parametrize(("codec", "container"), [("flac", "flac"), ("aac", "adts")])
+def test_seven_point_one_is_averaged(codec: str, container: str) -> None:
+    eight = np.repeat(tone(48000)[:, None], 8, axis=1)
+    sound = load_audio(encoded(eight, 48000, "7.1", codec, container))
+    assert sound.seconds == pytest.approx(0.5, abs=0.05)
+    assert np.abs(sound.analysis).max() == pytest.approx(0.5, abs=0.06)
+
+
+def test_channels_may_change_on_the_way() -> None:
+    mono, stereo = (
+        encoded(np.repeat(tone(48000)[:, None], channels, axis=1), 48000, layout, "aac", "adts")
+        for channels, layout in ((1, "mono"), (2, "stereo"))
+    )
+    assert load_audio(mono + stereo + mono).seconds == pytest.approx(1.5, abs=0.15)  # AAC pads
+
+
 def test_what_is_not_finite_becomes_silence() -> None:
     samples = tone(16000)
     samples[1000:1100] = np.nan
@@ -96,6 +135,34 @@ def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
         container.mux(audio.encode(block))
         container.mux(audio.encode(None))
     assert load_audio(path).seconds == pytest.approx(0.5, abs=0.001)
+
+
+def test_more_than_the_limit_is_refused() -> None:
+    data = wav(tone(16000, 2.0), 16000, 2)
+    assert load_audio(data, most_s=2.0).seconds == 2.0
+    for most_s, words in ((1.5, "1.5 seconds"), (0.5, "0.5 seconds")):
+        with pytest.raises(AudioError, match=f"at most {words} of sound, the uploaded sound is longer"):
+            load_audio(data, most_s)
+    silence = encoded(np.zeros((121 * 8000, 1)), 8000, "mono", "flac", "flac")
+    assert len(silence) < 40_000
+    with pytest.raises(AudioError, match="at most 2 minutes of sound"):
+        load_audio(silence, most_s=120.0)
+
+
+def test_ffmpeg_gets_a_second_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One frame of a long recording would take gigabytes, and beyond 2 GiB FFmpeg refuses it."""
+    lengths = []
+
+    class Counted:
+        @staticmethod
+        def from_ndarray(samples: np.ndarray, **form: str) -> av.AudioFrame:
+            lengths.append(samples.size)
+            return frames.from_ndarray(samples, **form)
+
+    frames = av.AudioFrame
+    monkeypatch.setattr(av, "AudioFrame", Counted)
+    assert load_audio(wav(tone(96000, 3.0), 96000, 2)).seconds == 3.0
+    assert max(lengths) <= 96000
 
 
 @pytest.mark.parametrize(
