@@ -62,6 +62,9 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
 JUDGE_S: Final = 30.0
 """How long an upload waits for the word on its photo; later words come as events."""
 
+MAX_SPEECH_S: Final = 600.0
+"""The longest recording that is played at once; a small file can hold hours of silence, which take memory."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -272,7 +275,7 @@ def _add_calls(app: FastAPI, server: Server) -> None:
         data = await request.body()
         if not data:
             raise InputError("expected a sound file, got an empty body")
-        sound = await asyncio.to_thread(load_audio, data)
+        sound = await asyncio.to_thread(load_audio, data, MAX_SPEECH_S)
         session.play(sound.output)
         return {"seconds": round(sound.seconds, 3)}
 

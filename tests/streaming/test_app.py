@@ -5,6 +5,7 @@ import json
 import wave
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -22,6 +23,20 @@ def wav(seconds: float) -> bytes:
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes(np.full(int(16_000 * seconds), 3000, "<i2").tobytes())
+    return buffer.getvalue()
+
+
+def silence(seconds: float) -> bytes:
+    """A small file of much sound."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="flac") as file:
+        stream = file.add_stream("flac", rate=8000, layout="mono")
+        second = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16", "mono")
+        second.sample_rate = 8000
+        for number in range(int(seconds)):
+            second.pts = number * 8000
+            file.mux(stream.encode(second))
+        file.mux(stream.encode(None))
     return buffer.getvalue()
 
 
@@ -231,5 +246,7 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     refused(await client.post(f"/api/calls/{call}/speech", content=b"no sound"), 422, "sound")
     refused(await client.post(f"/api/calls/{call}/speech", content=b""), 422, "empty")
     refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)
+    eleven = silence(660.0)
+    refused(await client.post(f"/api/calls/{call}/speech", content=eleven), 422, "at most 10 minutes")
     await client.delete(f"/api/calls/{call}")
     await caller.close()
