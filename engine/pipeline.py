@@ -177,6 +177,9 @@ class Engine:
         """Begin a session: sample 0 is the first one pushed, frame 0 shows samples 0 to 639.
 
         timer: by default one of the wall's time.
+
+        Raises:
+            SettingError: the seed is no whole number of 0 or more.
         """
         return Session(self, avatar, seed, timer)
 
@@ -233,7 +236,7 @@ class Session:
         """Append speech: float32 [T] in [-1, 1], mono, 16 kHz.
 
         Raises:
-            AudioError: another type or shape, or values that are not finite; nothing of it is taken.
+            AudioError: another type or shape, or values that are not finite or beyond 2; nothing of it is taken.
         """
         check_samples(samples)
         self._sound = np.concatenate([self._sound, samples])

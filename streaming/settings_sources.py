@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
@@ -15,7 +15,9 @@ from streaming.tokens import read_tokens
 PREFIX: Final = "VIVIDLIVE_"
 """``VIVIDLIVE_PORT`` sets ``port``; lists are words."""
 
-PATHS: Final = ("avatar", "data_dir", "tls_cert", "tls_key", "token_file")
+PATHS: Final = tuple(
+    name for name, field in ServeSettings.model_fields.items() if Path in get_args(field.annotation)
+)
 """Of a settings file these are relative to its folder."""
 
 SECRET: Final = ("tokens", "ice_servers")

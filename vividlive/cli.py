@@ -13,7 +13,7 @@ import typer
 from engine.errors import SettingError, VividliveError
 from vividlive.bench_command import bench
 from vividlive.evaluate_command import evaluate
-from vividlive.options import JsonOption, LookAheadOption, WeightsOption
+from vividlive.options import JsonOption, LookAheadOption, SeedOption, WeightsOption
 from vividlive.outputs import writes
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
@@ -48,7 +48,6 @@ app.command()(evaluate)
 
 
 SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")]
 
 
 @app.command()

@@ -18,3 +18,4 @@ WeightsOption = Annotated[
 LookAheadOption = Annotated[
     int, typer.Option(help="How far the motion listens ahead: 80, or 40 for less delay.")
 ]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of blinks, gaze and head motion.")]

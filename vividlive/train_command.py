@@ -17,7 +17,7 @@ train = typer.Typer(help="Make training data and train the models that ship.")
 def train_synth_speech(
     out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
     hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Seed of texts and voices.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of texts and voices.")] = 0,
     kokoro_voices: Annotated[
         Path | None,
         typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
@@ -50,7 +50,7 @@ def train_face_motion(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
     steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 29000,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-3,
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
@@ -117,7 +117,7 @@ def train_head_pose(
         tuple[int, int], typer.Option(help="Steps of the optimiser for the codebook and for what chooses.")
     ] = (1000, 500),
     streams: Annotated[int, typer.Option(help="Minutes of speech and head motion to make.")] = 120,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
     json_path: JsonOption = None,
@@ -147,7 +147,7 @@ def train_renderer_pairs(
             help="Take real people from a folder of videos laid out as HDTF's, instead of made ones."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
     """Draw geometric frames beside true pictures of the same moments, to train the renderer on."""
     if videos is not None:
@@ -179,7 +179,7 @@ def train_renderer(
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
     json_path: JsonOption = None,

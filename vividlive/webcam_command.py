@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import SettingError, UnavailableError
+from vividlive.options import SeedOption
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.terminal import stderr, stdout
 
@@ -51,7 +52,7 @@ def webcam(
         str | None, typer.Option(help="The camera device, such as /dev/video2; with pipewire its name.")
     ] = None,
     size: Annotated[int, typer.Option(help="Side of the avatar as it is drawn: 256, 512 or 768.")] = 512,
-    seed: Annotated[int, typer.Option(help="Seed of blinks, gaze and head motion.")] = 0,
+    seed: SeedOption = 0,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = True,
     rights: RightsOption = RightsChoice.unstated,
     face: FaceOption = None,

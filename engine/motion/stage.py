@@ -109,14 +109,20 @@ class MotionStage:
         return self._network.config.look_ahead * FRAME_SAMPLES
 
     def new_state(self, seed: int = 0) -> MotionState:
-        """Begin a session; equal seeds, manners and sound give equal motion."""
+        """Begin a session; equal seeds, manners and sound give equal motion.
+
+        Raises:
+            SettingError: the seed is no whole number of 0 or more.
+        """
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise SettingError(f"expected a whole number of 0 or more as seed, got {seed!r}")
         return MotionState(new_idle(seed), self._network.new_state(), self._head.new_state(seed))
 
     def step(self, state: MotionState, samples: NDArray[np.float32]) -> list[Motion]:
         """Hear float32 [T] at 16 kHz, any T; return the motions that are ready, oldest first.
 
         Raises:
-            AudioError: another type or shape, or values that are not finite; nothing of it is taken.
+            AudioError: another type or shape, or values that are not finite or beyond 2; nothing of it is taken.
         """
         check_samples(samples)
         sound = np.concatenate([state.pending, samples])

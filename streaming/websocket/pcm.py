@@ -1,14 +1,12 @@
 """Bytes as they come in binary messages become samples at 48 kHz, wherever the messages are cut."""
 
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.speech.samples import LOUDEST
 from streaming.websocket.protocol import MessageError
-
-LOUDEST: Final = 2.0
-"""A float beyond this is no overshoot: the sender's scale is another one."""
 
 
 class PcmDecoder:

@@ -216,6 +216,8 @@ def test_a_session_listens_when_it_is_told_that_the_other_side_speaks(engine: En
         np.zeros((640, 1), np.float32),
         np.full(640, np.nan, np.float32),
         np.full(640, np.inf, np.float32),
+        np.full(640, 30000, np.float32),
+        np.full(640, -1e18, np.float32),
         [0.0] * 640,
     ],
 )
@@ -230,6 +232,20 @@ def test_other_samples_are_refused_and_nothing_is_lost(
     session.end()
     sound = np.concatenate([frame.samples for frame in session])
     np.testing.assert_array_equal(sound[: len(speech)], speech)
+
+
+def test_int16_values_are_told_what_to_do(engine: Engine, avatar: Avatar) -> None:
+    session = engine.session(avatar)
+    session.push_audio(np.array([-2.0, 1.5], np.float32))  # overshoots
+    with pytest.raises(AudioError, match=r"in \[-1, 1\], got 12000: divide int16 by 32768"):
+        session.push_audio(np.array([5, -12000], np.int16).astype(np.float32))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "a"])
+def test_a_seed_is_a_whole_number(engine: Engine, avatar: Avatar, seed: object) -> None:
+    with pytest.raises(SettingError, match=f"whole number of 0 or more as seed, got {seed!r}"):
+        engine.session(avatar, seed=seed)  # type: ignore[arg-type]
+    engine.session(avatar, seed=np.int64(3))  # type: ignore[arg-type]
 
 
 def test_settings_are_checked() -> None:

@@ -56,6 +56,14 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     assert "hush" not in repr(settings) and "quiet" not in repr(settings)
 
 
+def test_every_path_in_a_file_is_relative_to_it(tmp_path: Path) -> None:
+    names = ("avatar", "data_dir", "weights", "tls_cert", "tls_key")
+    settings = gather_settings({}, write(tmp_path / "a.toml", "\n".join(f'{n} = "x/{n}"' for n in names)))
+    assert {n: getattr(settings, n) for n in names} == {n: tmp_path / "x" / n for n in names}
+    paths = {n for n, value in settings.model_dump().items() if isinstance(value, Path)}
+    assert paths == set(names)
+
+
 def test_no_source_at_all_is_the_defaults() -> None:
     assert gather_settings({}) == ServeSettings()
 
