@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from engine.avatar.bundle_check import fault_of
 from engine.avatar.parts import Image
 from engine.errors import BundleError
 from engine.files import replaced
@@ -117,16 +117,17 @@ class Avatar:
         """Read what ``save`` wrote.
 
         Raises:
-            BundleError: the file is missing, is no avatar bundle, or is from another version.
+            BundleError: the file is missing, is no avatar bundle, is damaged, or is from another version.
         """
         try:
             data = Path(path).read_bytes()
             with zipfile.ZipFile(io.BytesIO(data)) as bundle:
                 header = json.loads(bundle.read("avatar.json"))
                 arrays = load_tensors(bundle.read("arrays.safetensors"))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
+        except Exception as error:  # zipfile raises errors of every kind on damaged files
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise BundleError(
-                f"expected an avatar bundle at {path}, which cannot be read: {error}"
+                f"expected an avatar bundle at {path}, which cannot be read: {reason}"
             ) from error
         if not isinstance(header, dict) or header.get("format") != BUNDLE_FORMAT:
             raise BundleError(f"expected an avatar bundle at {path}, got another kind of zip file")
@@ -139,9 +140,16 @@ class Avatar:
         members: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith("extras.")}
         try:
             values = header["values"] | {"part_names": tuple(header["values"]["part_names"])}
-            return cls(**members, **values, extras=extras)
+            avatar = cls(**members, **values, extras=extras)
         except (KeyError, TypeError) as error:
             raise BundleError(f"the avatar bundle at {path} is incomplete: {error}") from error
+        if not isinstance(avatar.rights, str) or avatar.rights not in RIGHTS:
+            raise BundleError(
+                f"the avatar bundle at {path} is damaged: expected rights of {', '.join(RIGHTS)}, got {avatar.rights!r}"
+            )
+        if fault := fault_of(vars(avatar), extras):
+            raise BundleError(f"the avatar bundle at {path} is damaged: {fault}")
+        return avatar
 
     def _members(self) -> list[tuple[Any, Any]]:
         return [(f, getattr(self, f.name)) for f in fields(self)]

@@ -120,7 +120,7 @@ def landmarked_avatar(opening_px: float) -> Avatar:
     """``mouth_avatar`` with landmarks on vertices of its skin: the lips' along the slit, the others anywhere."""
     plain = mouth_avatar(opening_px)
     skin = 8 + 2 * LIP_POINTS  # vertices, the slit's edges last
-    vertex = np.random.default_rng(1).integers(0, skin, 478)
+    vertex = np.random.default_rng(1).integers(0, skin, 478, np.int32)
     for k, edge in enumerate(LIP_EDGES):
         vertex[list(edge)] = 8 + (k % 2) * LIP_POINTS + np.arange(len(edge)) * 3
     corners = np.repeat(vertex[:, None], 3, axis=1)

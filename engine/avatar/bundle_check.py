@@ -1,0 +1,113 @@
+"""What the members of an avatar must be, checked once when one is loaded: kernels trust them without a look."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+FORMS: Final[Mapping[str, tuple[type, tuple[int | str, ...]]]] = {
+    "positions": (np.float32, ("V", 3)),
+    "delta_start": (np.int32, (53,)),
+    "delta_vertex": (np.int32, ("N",)),
+    "delta_value": (np.float32, ("N", 3)),
+    "triangles": (np.int32, ("T", 3)),
+    "triangle_part": (np.uint8, ("T",)),
+    "uv": (np.float32, ("V", 2)),
+    "shade": (np.float32, ("V",)),
+    "rigid": (np.float32, ("V",)),
+    "breath": (np.float32, ("V",)),
+    "atlas": (np.uint32, ("H", "W")),
+    "background": (np.uint32, ("side", "side")),
+    "pivot": (np.float32, (3,)),
+    "landmarks": (np.float32, (478, 3)),
+    "style": (np.float32, ("S",)),
+    "landmark_vertex": (np.int32, (478, 3)),
+    "landmark_weight": (np.float32, (478, 3)),
+    "lip_upper": (np.int32, ("upper",)),
+    "lip_lower": (np.int32, ("lower",)),
+    "lip_vertex": (np.int32, ("M",)),
+    "lip_follow": (np.float32, ("M", 3)),
+    "photo_blendshapes": (np.float32, (52,)),
+    "photo_offset": (np.float32, ("V", 3)),
+    "photo_mouth": (np.uint32, ("h", "w")),
+    "photo_mouth_corner": (np.float32, (2,)),
+    "photo_mouth_triangles": (np.int32, ("t", 3)),
+    "before_clothing": (np.uint8, ("side", "side")),
+    "inside_collar": (np.uint8, ("side", "side")),
+}
+"""Type and shape of the arrays of ``Avatar`` and of its extras; a letter is the same number wherever it stands."""
+
+TOGETHER: Final = (
+    ("landmark_vertex", "landmark_weight"),
+    ("lip_follow", "lip_vertex", "lip_upper", "lip_lower", "landmark_vertex"),
+    ("photo_mouth", "photo_mouth_corner", "photo_mouth_triangles", "photo_blendshapes", "photo_offset"),
+    ("clothing", "before_clothing", "inside_collar"),
+)
+"""Where the first is, an extra or a part, so are the others, extras."""
+
+LARGEST: Final = 1e6
+"""No coordinate in pixels is beyond this; the kernels count in whole numbers."""
+
+
+def fault_of(values: Mapping[str, Any], extras: Mapping[str, Any]) -> str | None:
+    """What is wrong first with an avatar's members, in words; None where nothing is."""
+    side = values["side"]
+    if type(side) is not int or side < 1:
+        return f"expected a whole number as side, got {side!r}"
+    arrays = {name: value for name, value in values.items() if name in FORMS} | dict(extras)
+    sizes = {"side": side}
+    for name, array in arrays.items():
+        if name in FORMS and (fault := _form_fault(name, array, sizes)):
+            return fault
+        if array.dtype.kind == "f" and not (np.abs(array).max(initial=0.0) <= LARGEST):
+            return f"expected finite numbers up to {LARGEST:g} in {name}"
+    for first, *others in TOGETHER:
+        if first in extras or first in values["part_names"]:
+            if missing := [name for name in others if name not in extras]:
+                return f"expected {missing[0]} beside {first}"
+    return _value_fault(values) or _index_fault(arrays, sizes, len(values["part_names"]))
+
+
+def _form_fault(name: str, array: Any, sizes: dict[str, int]) -> str | None:
+    dtype, shape = FORMS[name]
+    if not isinstance(array, np.ndarray):
+        return f"expected an array as {name}, got {type(array).__name__}"
+    wanted = f"expected {np.dtype(dtype)} [{', '.join(map(str, shape))}] as {name}"
+    if array.dtype != dtype or array.ndim != len(shape):
+        return f"{wanted}, got {array.dtype} {list(array.shape)}"
+    for size, length in zip(shape, array.shape, strict=True):
+        expected = size if isinstance(size, int) else sizes.setdefault(size, length)
+        if length != expected:
+            return f"{wanted} with {size} = {expected}, got {list(array.shape)}"
+    return None
+
+
+def _value_fault(values: Mapping[str, Any]) -> str | None:
+    for name in ("head_width", "inter_ocular"):
+        value = values[name]
+        if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
+            return f"expected a number above 0 as {name}, got {value!r}"
+    if not all(isinstance(name, str) for name in values["part_names"]):
+        return "expected words as part_names"
+    return None if isinstance(values["report"], dict) else "expected a table as report"
+
+
+def _index_fault(arrays: Mapping[str, Any], sizes: Mapping[str, int], parts: int) -> str | None:
+    """Numbers of vertices and parts that there are not."""
+    start = arrays["delta_start"]
+    if start[0] != 0 or start[-1] != sizes["N"] or (np.diff(start) < 0).any():
+        return f"expected delta_start to rise from 0 to {sizes['N']}"
+    limits = {
+        "triangle_part": (0, parts),
+        "landmark_vertex": (-1, sizes["V"]),
+        **dict.fromkeys(
+            ("delta_vertex", "triangles", "photo_mouth_triangles", "lip_upper", "lip_lower", "lip_vertex"),
+            (0, sizes["V"]),
+        ),
+    }
+    for name, (low, end) in limits.items():
+        array = arrays.get(name)
+        if array is not None and array.size and not (low <= array.min() and array.max() < end):
+            return f"expected numbers from {low} to {end - 1} in {name}, got {array.min()} to {array.max()}"
+    return None
