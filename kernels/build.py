@@ -106,7 +106,7 @@ def library() -> ctypes.CDLL:
     for native in NATIVE_FLAGS:
         flags = (*FLAGS, *([native] if native else []))
         try:
-            return _declared(ctypes.CDLL(str(_build(compiler, flags, _cache_folder()))))
+            return _declared(_load(compiler, flags, _cache_folder()))
         except (KernelBuildError, OSError) as error:
             errors.append(str(error))
     raise KernelBuildError(errors[-1])
@@ -133,25 +133,40 @@ def _find_compiler() -> list[str]:
 
 def _cache_folder() -> Path:
     root = os.environ.get("VIVIDLIVE_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(root) if root else Path.home() / ".cache") / "vividlive" / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="vividlive-kernels-"))
+    return (Path(root) if root else Path.home() / ".cache") / "vividlive" / "kernels"
 
 
-def _build(compiler: list[str], flags: tuple[str, ...], folder: Path) -> Path:
-    """Compile into ``folder`` unless the same build is there; complete files only ever appear whole."""
+def _load(compiler: list[str], flags: tuple[str, ...], cache: Path) -> ctypes.CDLL:
+    """Load the build out of the cache, which is compiled into it first unless it is there."""
     fingerprint = hashlib.sha256()
     for source in (*sorted(SOURCE_ROOT.rglob("*.h")), *SOURCES):
         fingerprint.update(source.read_bytes())
     fingerprint.update(repr((shutil.which(compiler[0]), compiler, flags, _processor())).encode())
-    target = folder / f"kernels-{fingerprint.hexdigest()[:20]}.so"
-    if target.exists():
-        return target
-    handle, part = tempfile.mkstemp(dir=folder, suffix=".part")
+    target = cache / f"kernels-{fingerprint.hexdigest()[:20]}.so"
+    if os.access(target, os.R_OK):
+        return ctypes.CDLL(str(target))
+    if _can_be_written(cache):
+        _compile(compiler, flags, target)
+        return ctypes.CDLL(str(target))
+    logger.warning("kernels are compiled each time: %s cannot be written; set VIVIDLIVE_CACHE", cache)
+    with tempfile.TemporaryDirectory(prefix="vividlive-kernels-", ignore_cleanup_errors=True) as folder:
+        target = Path(folder) / target.name
+        _compile(compiler, flags, target)
+        return ctypes.CDLL(str(target))  # what is loaded stays loaded
+
+
+def _can_be_written(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _compile(compiler: list[str], flags: tuple[str, ...], target: Path) -> None:
+    """Compile into ``target``, which only ever appears whole."""
+    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
     os.close(handle)
     command = [*compiler, *flags, f"-I{SOURCE_ROOT}", "-x", "c++", *map(str, SOURCES), "-o", part]
     try:
@@ -166,7 +181,6 @@ def _build(compiler: list[str], flags: tuple[str, ...], folder: Path) -> Path:
         raise KernelBuildError(f"{compiler[0]} could not be run: {error}") from error
     finally:
         Path(part).unlink(missing_ok=True)
-    return target
 
 
 def _processor() -> str:

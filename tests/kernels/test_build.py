@@ -42,6 +42,42 @@ def test_builds_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [p.suffix for p in Path(first).parent.iterdir()] == [".so"]
 
 
+@pytest.fixture
+def read_only(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that cannot be written, not by root either, and an empty folder for temporary files."""
+    temporary = fresh / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(build.tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(build, "_can_be_written", lambda folder: False)
+    return temporary
+
+
+def test_a_build_in_a_cache_that_cannot_be_written_is_used(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without("cpu")
+    build.library.cache_clear()
+    first = build.library()._name
+    build.library.cache_clear()
+
+    def refuse(**where: object) -> None:
+        raise PermissionError(13, "Read-only file system")
+
+    monkeypatch.setattr(build.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(subprocess, "run", None)
+    assert build.library()._name == first
+
+
+def test_where_the_cache_cannot_be_written_nothing_is_left(
+    read_only: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    skip_without("cpu")
+    build.library.cache_clear()
+    assert Path(build.library()._name).is_relative_to(read_only)
+    assert list(read_only.iterdir()) == []
+    assert "set VIVIDLIVE_CACHE" in caplog.text
+
+
 def test_without_a_compiler_the_portable_backend_runs(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(fresh))
     monkeypatch.delenv("CXX", raising=False)
