@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from engine.motion.values import Motion
 
 LIP_COLUMNS = tuple(f"lip{name.capitalize()}" for name in LIP_OFFSET_NAMES)
 COLUMNS = ("time_s", *ARKIT_NAMES, *POSE_NAMES, *LIP_COLUMNS)
+
+MAX_SPAN_S: Final = 4 * 3600.0
 
 
 def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
@@ -42,7 +45,8 @@ def read_motion(path: str | Path) -> list[Motion]:
     ones are zero. Blendshapes and lip offsets are clipped to their ranges.
 
     Raises:
-        InputError: the file is missing, is no such table, or holds values that are not finite numbers.
+        InputError: the file is missing, is no such table, holds values that are not finite numbers, or spans more than
+            ``MAX_SPAN_S``.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
@@ -62,6 +66,11 @@ def read_motion(path: str | Path) -> list[Motion]:
     if len(table) == 0 or not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
         raise InputError(f"expected finite rows with rising time_s in {path}, and at least one row")
     times = table[:, 0] - table[0, 0]
+    if times[-1] > MAX_SPAN_S:
+        raise InputError(
+            f"expected time_s in seconds, {MAX_SPAN_S / 3600:g} hours at most, got {times[-1]:g} s from the first row of "
+            f"{path} to the last"
+        )
     frames = int(np.floor(times[-1] * FRAME_RATE + 0.5)) + 1
     grid = np.arange(frames) / FRAME_RATE
     columns = {name: np.interp(grid, times, table[:, k + 1]) for k, name in enumerate(names)}

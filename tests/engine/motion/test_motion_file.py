@@ -100,6 +100,16 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
         read_motion(path)
 
 
+@pytest.mark.parametrize("last", ["1764250000", "14401", "1e300"])
+def test_times_that_are_no_seconds_are_refused(tmp_path: Path, last: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"time_s,jawOpen\n0,0\n{last},1\n")
+    with pytest.raises(InputError, match="expected time_s in seconds, 4 hours at most"):
+        read_motion(path)
+    path.write_text("time_s,jawOpen\n1764250000,0\n1764250001,1\n")  # the first row is the beginning
+    assert len(read_motion(path)) == 26
+
+
 def test_binary_and_missing_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(bytes(range(256)))
