@@ -11,7 +11,7 @@ from engine.avatar.appearance import appearance
 from engine.avatar.face_pose import frontal_pose
 from engine.avatar.framing import cut_canvas, frame_face
 from engine.avatar.landmarks import MIN_PRESENCE, FaceLandmarker, Landmarks
-from engine.avatar.photo_file import open_photo
+from engine.avatar.photo_file import check_picture, open_photo
 from engine.errors import PhotoError
 
 __all__ = ["Portrait", "SeveralFacesError", "open_photo", "open_portrait"]
@@ -81,7 +81,11 @@ def open_portrait(
         SeveralFacesError: several faces and ``face`` is None.
         PhotoError: no usable picture or face; the message says why and what to do.
     """
-    photo = source if isinstance(source, np.ndarray) else open_photo(source)
+    if isinstance(source, np.ndarray):
+        check_picture(source)
+        photo = np.ascontiguousarray(source)
+    else:
+        photo = open_photo(source)
     found = _choose(_faces(photo, landmarker), photo, landmarker, face)
     face_px = found.box[2]
     if face_px < MIN_FACE_PX:

@@ -20,6 +20,7 @@ MIN_SIDE_PX: Final = 64
 
 FORMATS: Final = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 EXPECTED: Final = "expected a photo (JPEG, PNG, WebP, BMP, TIFF, GIF)"
+TAKEN: Final = "expected a photo as a path, the bytes of a file, or an array, uint8 [H, W, 3] in RGB"
 
 BACKDROP: Final = (128, 128, 128)  # seen through transparent parts
 
@@ -62,9 +63,22 @@ def open_photo(source: str | Path | bytes) -> Image:
         raise PhotoError(f"{EXPECTED}, got a damaged file ({reason}): save or send it again") from error
 
 
+def check_picture(picture: Image) -> None:
+    """Accept uint8 [H, W, 3] of the sizes that files may have.
+
+    Raises:
+        PhotoError: anything else.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise PhotoError(f"{TAKEN}, got {picture.dtype} {list(picture.shape)}: convert it")
+    _check_size(picture.shape[1], picture.shape[0])
+
+
 def _read(source: str | Path | bytes) -> bytes:
     if isinstance(source, bytes):
         size, data = len(source), source
+    elif not isinstance(source, (str, Path)):
+        raise PhotoError(f"{TAKEN}, got {type(source).__name__}: convert it")
     else:
         path = Path(source)
         if not path.is_file():

@@ -1,7 +1,10 @@
 """From picture to portrait: framing, choice of the face, and every reason to refuse."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 from engine.avatar.landmarks import FaceLandmarker, Image
@@ -151,3 +154,28 @@ def test_a_tilted_head_is_refused(landmarker: FaceLandmarker, hopper: Image) -> 
     tilt = cv2.getRotationMatrix2D((256.0, 240.0), 33.0, 0.8)
     tilted = cv2.warpAffine(hopper, tilt, (512, 600), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
     assert "tilted" in refusal(tilted, landmarker)
+
+
+@pytest.mark.parametrize(
+    ("given", "came"),
+    [
+        (lambda photo: photo[..., 0], r"uint8 \[300, 250\]"),
+        (lambda photo: np.dstack([photo, photo[..., :1]]), r"uint8 \[300, 250, 4\]"),
+        (lambda photo: photo / np.float32(255), r"float32 \[300, 250, 3\]"),
+        (PIL.Image.fromarray, "Image"),
+        (bytearray, "bytearray"),
+        (lambda photo: None, "NoneType"),
+    ],
+)
+def test_other_pictures_in_memory_are_told_what_is_taken(
+    landmarker: FaceLandmarker, given: Callable[[Image], object], came: str
+) -> None:
+    grey = np.full((300, 250, 3), 127, np.uint8)
+    with pytest.raises(PhotoError, match=rf"a path, the bytes of a file, or an array, .*, got {came}"):
+        open_portrait(given(grey), landmarker)  # type: ignore[arg-type]
+
+
+def test_an_array_may_be_a_mirrored_view(landmarker: FaceLandmarker, hopper: Image) -> None:
+    mirrored = open_portrait(hopper[:, ::-1], landmarker)
+    copied = open_portrait(hopper[:, ::-1].copy(), landmarker)
+    np.testing.assert_array_equal(mirrored.photo, copied.photo)
