@@ -28,7 +28,11 @@ LINES_HEIGHT: Final = 280
 
 
 def report(results: list[dict[str, Any]]) -> str:
-    """One page with a plot and a table for each result."""
+    """One page with a plot and a table for each result.
+
+    Raises:
+        InputError: what is given as a result is none.
+    """
     parts = "".join(_section(result) for result in results)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vividlive benchmarks</title>'
@@ -37,6 +41,7 @@ def report(results: list[dict[str, Any]]) -> str:
 
 
 def _section(result: dict[str, Any]) -> str:
+    table = _table(rows_of(result))
     machine, settings = result["machine"], result["settings"]
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; commit {result['commit']}"
     if machine.get("load") is not None:
@@ -44,7 +49,7 @@ def _section(result: dict[str, Any]) -> str:
     how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
     return (
         f"<h2>{escape(result['benchmark'])}</h2><p class=note>{escape(where)}<br>{escape(how)}</p>"
-        f"{''.join(map(_chart, charts(result)))}{_table(rows_of(result))}{_extra(result)}"
+        f"{''.join(map(_chart, charts(result)))}{table}{_extra(result)}"
     )
 
 

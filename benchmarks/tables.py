@@ -132,6 +132,6 @@ def _name_of(row: dict[str, Any]) -> str:
 
 def _kind(result: dict[str, Any]) -> str:
     kind = result.get("benchmark")
-    if kind not in KINDS or "machine" not in result or kind not in result:
+    if kind not in KINDS or not {"machine", "commit", "settings", kind} <= result.keys():
         raise InputError(f"expected a result of `vividlive bench {'|'.join(KINDS[:-1])} --json`")
     return str(kind)

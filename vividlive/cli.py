@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from engine.errors import SettingError, VividliveError
+from kernels.build import KernelBuildError
 from vividlive.bench_command import bench
 from vividlive.evaluate_command import evaluate
 from vividlive.options import JsonOption, LookAheadOption, SeedOption, WeightsOption
@@ -103,6 +104,10 @@ def render(
     """Make a video of the avatar speaking."""
     if (photo is None) == (avatar is None):
         raise SettingError("expected one of --photo and --avatar")
+    if face is not None and photo is None:
+        raise SettingError("expected --face with --photo, got it with --avatar")
+    if weights is not None and quality != "neural":
+        raise SettingError(f"expected --weights with --quality neural, got it with {quality}")
     if (audio is None) == (motion is None):
         raise SettingError("expected one of --audio and --motion")
     from engine.avatar.avatar import Avatar
@@ -178,7 +183,7 @@ def main() -> NoReturn:
     """Run the command line and turn errors into exit codes."""
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except VividliveError as error:
+    except (VividliveError, KernelBuildError) as error:  # kernels that were asked for by name
         complain(str(error))
         code = EXIT_BAD_INPUT
     except typer.Abort:

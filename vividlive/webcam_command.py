@@ -66,6 +66,8 @@ def webcam(
         return
     if avatar is not None and photo is not None:
         raise SettingError("expected one of --photo and --avatar, or neither")
+    if face is not None and photo is None:
+        raise SettingError("expected --face with --photo, got it without")
     if backend not in ("auto", "pyvirtualcam", "pipewire"):
         raise SettingError(f"expected a backend of auto, pyvirtualcam or pipewire, got {backend!r}")
     from pydantic import ValidationError
