@@ -4,6 +4,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
@@ -23,6 +24,7 @@ from kernels.frame import Layer, Scene, painter
 SMALLEST_SIZE: Final = 64
 SHRINK_BELOW: Final = 0.8  # of the canvas' side
 SOFT_EDGE_PX: Final = 2.0
+LANCZOS: Final = PIL.Image.Resampling.LANCZOS
 BETWEEN: Final = np.array([3, -25, 150, 150, -25, 3], np.float32) / 256
 """Interpolates the middle of six points (Deslauriers and Dubuc, Constr. Approx. 1989)."""
 READ_BEYOND: Final = 2  # texels: the next one, and what snapped corners add
@@ -46,7 +48,7 @@ class GeometricRenderer:
         atlas, uv = _texture_for(avatar.atlas, avatar.uv, self.scale)
         self.shadow = mouth_shadow(avatar)
         self.shadow_texels = np.float32((SHADOW_LEVELS - 1) * atlas.shape[1] / avatar.atlas.shape[1])
-        self.background = _resized(avatar.background, size)
+        self.background = _resized(avatar.background, (size, size))
         layers, self.outlines = _stack(avatar, atlas, self.scale)
         self.attributes = np.column_stack([uv, avatar.shade]).astype(np.float32)[None]
         if "photo_mouth" in avatar.extras:
@@ -153,8 +155,7 @@ def _texture_for(
     if scale <= SHRINK_BELOW:
         height, width = texture.shape
         smaller = max(round(width * scale), 1), max(round(height * scale), 1)
-        shrunk = cv2.resize(_channels(texture), smaller, interpolation=cv2.INTER_AREA)
-        texture = np.ascontiguousarray(shrunk).view(np.uint32)[..., 0]
+        texture = _resized(texture, smaller)
         uv = uv * np.array([smaller[0] / width, smaller[1] / height], np.float32)
     return _doubled(texture), uv * np.float32(2) - np.float32(0.5)
 
@@ -178,13 +179,14 @@ def _read_by(
     return np.ascontiguousarray(texture[:bottom, :right])
 
 
-def _resized(image: NDArray[np.uint32], size: int) -> NDArray[np.uint32]:
-    """A square RGBX picture at another size."""
-    smaller = size < image.shape[0]
-    resized = cv2.resize(
-        _channels(image), (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+def _resized(image: NDArray[np.uint32], size: tuple[int, int]) -> NDArray[np.uint32]:
+    """A picture at another width and height; coverage apart, as colours count where nothing is covered, too."""
+    channels = _channels(image)
+    colour, coverage = (
+        np.asarray(PIL.Image.fromarray(part).resize(size, LANCZOS))
+        for part in (channels[..., :3], channels[..., 3])
     )
-    return np.ascontiguousarray(resized).view(np.uint32)[..., 0]
+    return np.dstack([colour, coverage]).view(np.uint32)[..., 0]
 
 
 def _channels(image: NDArray[np.uint32]) -> NDArray[np.uint8]:

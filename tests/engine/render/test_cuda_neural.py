@@ -87,7 +87,7 @@ def test_each_row_is_its_own_neural_frame(make: Make, faces: list[NeuralRenderer
             want = refined(face, motion, strength, badge=True)
             assert_near(picture, want)
             changed = np.abs(want.astype(int) - alone(face.geometric, motion, badge=True))
-            assert changed.max() > 15  # or agreeing would prove nothing
+            assert changed.max() > 10  # or agreeing would prove nothing
 
 
 def test_networks_read_and_say_what_they_do_on_a_cpu(
