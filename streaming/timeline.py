@@ -125,10 +125,12 @@ class AudioTimeline:
         return now_s < self._drained_s
 
     def clear(self, from_sample: int) -> None:
-        """Forget queued speech and silence everything from ``from_sample`` on, with a short fade."""
+        """Forget queued speech and silence everything from ``from_sample`` on that can still be read, with a short
+        fade."""
         self._speech.clear()
         self._speech_samples = 0
         self._spoken = 0
+        from_sample = max(from_sample, self.head - HISTORY)
         count = (self.head - from_sample) * OUTPUT_PER_ANALYSIS
         if count <= 0:
             return

@@ -152,6 +152,9 @@ class Connection:
                 self._complain("forbidden", error)
             except InputError as error:
                 self._complain("refused", error)
+            await asyncio.sleep(
+                0
+            )  # ``receive`` does not wait while messages do: others have their turn in between
 
     async def _take(self, data: bytes) -> None:
         if self._speaker is not None:

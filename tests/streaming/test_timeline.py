@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
 from streaming.concealment import JOIN
-from streaming.timeline import DRAIN_S, EDGE, MAX_WAIT_S, AudioTimeline
+from streaming.timeline import DRAIN_S, EDGE, FADE, HISTORY, MAX_WAIT_S, AudioTimeline
 
 
 def timeline() -> AudioTimeline:
@@ -91,6 +91,16 @@ def test_clear_silences_what_was_not_sent_and_forgets_the_rest() -> None:
     assert (heard[EDGE : 6400 * 3] == 5000).all()
     assert not heard[6400 * 3 + 240 :].any()
     assert line.queued_seconds == 0.0
+
+
+def test_clear_touches_no_more_than_is_kept_however_far_back_it_begins() -> None:
+    line = timeline()
+    line.play(np.full(48_000 * 60, 5000, np.int16))
+    for second in range(1, 11):
+        line.advance(float(second))
+    line.clear(from_sample=0)
+    assert not line.read(line.head - HISTORY, HISTORY)[FADE:].any()
+    assert line.read(line.head - HISTORY, 1).any()  # the fade begins where what is kept begins
 
 
 def test_speech_in_pieces_goes_on_without_a_seam_and_a_hole_does_not_click() -> None:
