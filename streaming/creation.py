@@ -25,6 +25,9 @@ MAX_QUEUED: Final = 8
 TIMEOUT_S: Final = 180.0
 """A photo that takes longer is given up."""
 
+END_S: Final = 0.2
+"""How long the process may take to end by itself, once it has said all."""
+
 JPEG_QUALITY: Final = 88
 
 Progress = Callable[[str, float], None]
@@ -143,12 +146,12 @@ async def create(
         logger.error("the creation process died")
         raise RefusedError("making the avatar failed, see the server's log", []) from None
     finally:
-        if process.is_alive():
-            process.join(0.2)
-        if process.is_alive():
+        try:
+            await asyncio.to_thread(process.join, END_S)
+        finally:
             process.kill()
-        await asyncio.to_thread(process.join)
-        ours.close()
+            await asyncio.to_thread(process.join)
+            ours.close()
 
 
 def _receive(connection: Connection) -> Any:

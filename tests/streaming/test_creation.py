@@ -1,0 +1,52 @@
+"""How the process that makes an avatar ends."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streaming import creation
+from streaming.creation import CreationRequest, Progress, create
+
+
+def lingering_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:
+    """Says that it is done, and ends when it is let go."""
+
+    def linger() -> None:
+        threading.main_thread().join()
+        (request.directory / "lingers").touch()
+        while not (request.directory / "go").exists():
+            time.sleep(0.01)
+        (request.directory / "ended").touch()
+
+    threading.Thread(target=linger).start()
+    return {"face_px": 300}
+
+
+async def test_a_process_that_is_slow_to_end_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "END_S", 30.0)
+
+    async def let_go() -> None:
+        while not (tmp_path / "lingers").exists():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # by now it is waited for
+        (tmp_path / "go").touch()
+
+    beside = asyncio.create_task(let_go())
+    request = CreationRequest(tmp_path / "photo", tmp_path, "self")
+    report = await create("tests.streaming.test_creation:lingering_creator", request, lambda step, part: None)
+    await beside
+    assert report == {"face_px": 300}
+    assert (tmp_path / "ended").exists()  # it was not killed
+
+
+async def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    request = CreationRequest(tmp_path / "photo", tmp_path, "self")
+    await create("tests.streaming.test_creation:lingering_creator", request, lambda step, part: None)
+    (tmp_path / "go").touch()
+    assert not (tmp_path / "ended").exists()
