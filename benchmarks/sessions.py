@@ -18,6 +18,7 @@ from streaming.messages import FrameDone, FromWorker
 from streaming.metrics import Metrics
 from streaming.session import AvatarSession
 from streaming.settings import ServeSettings, engine_options
+from streaming.timeline import to_int16
 from streaming.workers import EngineWorkers
 
 SETTLE_S: Final = 3.0
@@ -116,7 +117,7 @@ async def _measure(
                     readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
                     session.enter(readers[0])
                 for one in sessions.values():
-                    one.play(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech))))
+                    one.play(to_int16(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech)))))
                 await asyncio.sleep(SETTLE_S)
                 before = [
                     (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)

@@ -8,15 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engine.conventions import FRAME_RATE
 from engine.errors import InputError, UnavailableError
-from engine.speech.audio_file import load_audio
+from engine.speech.audio_file import OUTPUT_RATE, load_audio
 from streaming.api_page import api_page
 from streaming.auth import AccessControl, ForbiddenError, granted, require
 from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, UnknownAvatarError
@@ -30,6 +32,7 @@ from streaming.recording_store import UnknownRecordingError
 from streaming.recordings import add_recordings
 from streaming.server import RETRY_AFTER_S, Server
 from streaming.session import AvatarSession, BusyError
+from streaming.timeline import to_int16
 from streaming.tokens import Scope
 from streaming.websocket.route import add_websocket
 from streaming.whip import add_whip
@@ -247,6 +250,8 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
 
 
 def _add_calls(app: FastAPI, server: Server) -> None:
+    decoding = asyncio.Lock()  # one sound file at a time: each can take a core, and much memory
+
     @app.post("/api/calls", status_code=201)
     async def open_call(wanted: CallRequest, request: Request) -> dict[str, str]:
         """Answer an offer."""
@@ -275,15 +280,21 @@ def _add_calls(app: FastAPI, server: Server) -> None:
         data = await request.body()
         if not data:
             raise InputError("expected a sound file, got an empty body")
-        sound = await asyncio.to_thread(load_audio, data, MAX_SPEECH_S)
-        session.play(sound.output)
-        return {"seconds": round(sound.seconds, 3)}
+        async with decoding:
+            samples = await asyncio.to_thread(_decoded, data)
+        session.play(samples)
+        return {"seconds": round(len(samples) / OUTPUT_RATE, 3)}
 
     @app.post("/api/calls/{call}/clear", status_code=204)
     async def clear(call: str) -> Response:
         """Barge-in."""
         _speaker(server, call).clear()
         return Response(status_code=204)
+
+
+def _decoded(data: bytes) -> NDArray[np.int16]:
+    """A sound file as ``AvatarSession.play`` takes it; for a thread."""
+    return to_int16(load_audio(data, MAX_SPEECH_S).output)
 
 
 def _speaker(server: Server, call: str) -> AvatarSession:

@@ -325,9 +325,9 @@ class AvatarSession:
         self._send(SetAvatar(self.name, path))
         self.tell({"type": "avatar", "id": avatar})
 
-    def play(self, samples: NDArray[np.float32]) -> None:
-        """Speak a recording, mono float32 at 48 kHz, from now on."""
-        self.timeline.play((np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16))
+    def play(self, samples: NDArray[np.int16]) -> None:
+        """Speak a recording, mono int16 at 48 kHz (``streaming.timeline.to_int16``), from now on."""
+        self.timeline.play(samples)
 
     def clear(self, by: Literal["user", "other"] = "other") -> None:
         """Barge-in: what is queued is neither heard nor seen. ``by``: whether it was the user's voice."""

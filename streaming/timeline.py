@@ -90,9 +90,13 @@ class AudioTimeline:
         self.microphone.add(timestamp, payload, decoder, position=position, now_s=now_s)
 
     def play(self, samples: NDArray[np.int16]) -> None:
-        """Queue speech: mono int16 at 48 kHz; silence fills it up to a multiple of three samples."""
+        """Queue speech: mono int16 at 48 kHz; silence fills it up to a multiple of three samples.
+
+        The array is kept and not copied if it is such a multiple, however long it is.
+        """
+        missing = -len(samples) % OUTPUT_PER_ANALYSIS
         if len(samples):
-            self._speech.append(np.pad(samples, (0, -len(samples) % OUTPUT_PER_ANALYSIS)))
+            self._speech.append(np.pad(samples, (0, missing)) if missing else samples)
             self._speech_samples += len(self._speech[-1])
 
     def advance(self, now_s: float) -> NDArray[np.float32]:
@@ -206,3 +210,10 @@ class AudioTimeline:
         self._history[np.arange(start, start + len(output)) % len(self._history)] = output
         self.head += len(output) // OUTPUT_PER_ANALYSIS
         return self._decimator.add(output)
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Sound as ``AudioTimeline.play`` takes it, of float32; what is beyond [-1, 1] is clipped."""
+    clipped = np.clip(samples, -1.0, 1.0)
+    clipped *= 32767.0
+    return clipped.astype(np.int16)

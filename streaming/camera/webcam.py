@@ -25,6 +25,7 @@ from streaming.face_tracking import FaceSeen, FaceState
 from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 from streaming.sound_card import Device, Loudspeaker, Microphone, keep_open
+from streaming.timeline import to_int16
 
 NONE: Final = "none"
 PIPEWIRE: Final = "pipewire"
@@ -117,7 +118,7 @@ async def run_webcam(
         face = _follow(stack, session, settings) if settings.face_camera is not None else None
         stack.callback(session.watch(lambda picture: sender.show(picture.i420)).close)
         if settings.speech is not None:
-            session.play(settings.speech.output)
+            session.play(to_int16(settings.speech.output))
         while not stop.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_S):

@@ -11,6 +11,7 @@ from engine.conventions import SAMPLE_RATE
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import AUDIO_CLOCK
 from streaming.session import AvatarSession
+from streaming.timeline import to_int16
 from streaming.websocket.pcm import PcmDecoder
 from streaming.websocket.playback import Playback
 from streaming.websocket.protocol import BUFFER_S, MessageError, Start
@@ -128,7 +129,7 @@ class QueueSpeaker:
             return
         position = self._session.timeline.next_speech
         placed_s = self._session.clock.time_of(position // OUTPUT_PER_ANALYSIS)
-        self._session.play(samples)
+        self._session.play(to_int16(samples))
         self._playback.place(position, len(samples), received_s, max(0.0, placed_s - received_s) * 1e3)
 
 

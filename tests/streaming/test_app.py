@@ -1,7 +1,10 @@
 """Every request of docs/protocol.md, the refusals above all."""
 
+import asyncio
 import io
 import json
+import threading
+import time
 import wave
 from typing import Any
 
@@ -10,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from streaming import app
 from streaming.server import Server
 from tests.streaming.loopback import Caller
 
@@ -248,5 +252,35 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)
     eleven = silence(660.0)
     refused(await client.post(f"/api/calls/{call}/speech", content=eleven), 422, "at most 10 minutes")
+    await client.delete(f"/api/calls/{call}")
+    await caller.close()
+
+
+async def test_sound_files_are_decoded_one_at_a_time_beside_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = 0
+    most = 0
+    threads = set()
+    decoded = app._decoded
+
+    def watched(data: bytes, *more: Any) -> Any:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        threads.add(threading.current_thread())
+        time.sleep(0.05)
+        sound = decoded(data, *more)
+        at_work -= 1
+        return sound
+
+    monkeypatch.setattr(app, "_decoded", watched)
+    caller = Caller()
+    call = (await client.post("/api/calls", json={"sdp": await caller.offer()})).json()["call"]
+    path = f"/api/calls/{call}/speech"
+    sent = await asyncio.gather(*(client.post(path, content=wav(0.5)) for _ in range(4)))
+    assert [answer.status_code for answer in sent] == [202] * 4
+    assert most == 1
+    assert threading.main_thread() not in threads
     await client.delete(f"/api/calls/{call}")
     await caller.close()

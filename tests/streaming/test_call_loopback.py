@@ -14,6 +14,7 @@ from aiortc import MediaStreamTrack
 from streaming import aiortc_private
 from streaming.aiortc_private import PLAYOUT_DELAY_URI
 from streaming.server import Server
+from streaming.timeline import to_int16
 from tests.streaming.fake_engine import read_number
 from tests.streaming.loopback import Caller
 
@@ -124,7 +125,7 @@ async def test_clear_silences_speech_that_is_playing(client: httpx.AsyncClient, 
     caller = Caller()
     name, _ = await call(client, caller)
     await caller.until(lambda: len(caller.sound) > 5)
-    server.call(name).session.play(0.4 * np.sin(np.arange(48_000 * 20) * 0.05, dtype=np.float32))
+    server.call(name).session.play(to_int16(0.4 * np.sin(np.arange(48_000 * 20) * 0.05, dtype=np.float32)))
 
     def loud(block: tuple[int, np.ndarray]) -> bool:
         return bool(np.abs(block[1].astype(np.int32)).max() > 2000)

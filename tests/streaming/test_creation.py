@@ -10,6 +10,7 @@ import pytest
 
 from streaming import creation
 from streaming.creation import CreationRequest, Progress, create
+from tests.streaming.websocket.client import until
 
 
 def lingering_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:
@@ -32,8 +33,7 @@ async def test_a_process_that_is_slow_to_end_holds_up_nobody(
     monkeypatch.setattr(creation, "END_S", 30.0)
 
     async def let_go() -> None:
-        while not (tmp_path / "lingers").exists():
-            await asyncio.sleep(0.01)
+        await until((tmp_path / "lingers").exists)
         await asyncio.sleep(0.1)  # by now it is waited for
         (tmp_path / "go").touch()
 

@@ -28,7 +28,7 @@ async def test_a_session_is_measured_under_its_label_until_it_ends() -> None:
         session.packets("audio")
         session.packets("h264")
         session.packets("h264")
-        session.play(np.zeros(48_000, np.float32))
+        session.play(np.zeros(48_000, np.int16))
         session.playout(object(), 1_000.0, 1_030.0)
         session.measure()
         assert value(metrics, "viewers", "name") == 2

@@ -140,7 +140,7 @@ async def test_it_goes_on_from_the_motion_that_was_shown_last(bench: Bench) -> N
 async def test_sound_lies_in_the_memory_before_the_worker_is_told(bench: Bench) -> None:
     bench.session.open_session()
     silent = bench.session.timeline.head
-    bench.session.play(np.full(48_000, 0.5, np.float32))
+    bench.session.play(np.full(48_000, 16_384, np.int16))
     bench.pass_time(0.2)
     bench.session.clear()
     told = bench.last(Audio)
@@ -258,7 +258,7 @@ async def test_a_user_who_speaks_interrupts_what_is_played_when_that_is_wanted(
             bench.session.hear(960 * number, packet)
             bench.pass_time(0.02)
 
-    bench.session.play(np.full(48_000 * 10, 0.1, np.float32))
+    bench.session.play(np.full(48_000 * 10, 3277, np.int16))
     speak(0)
     assert bench.session.queued_seconds > 8.0
     assert events == []
@@ -282,7 +282,7 @@ async def test_a_session_knows_since_when_nobody_is_there(bench: Bench) -> None:
 async def test_those_who_ask_are_told_what_is_thrown_away_and_that_it_is_over(bench: Bench) -> None:
     told: list[dict[str, Any]] = []
     bench.session.on_event(told.append)
-    bench.session.play(np.full(48_000, 0.5, np.float32))
+    bench.session.play(np.full(48_000, 16_384, np.int16))
     bench.pass_time(0.2)
     bench.session.clear()
     await bench.session.close()

@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
 from streaming.concealment import JOIN
-from streaming.timeline import DRAIN_S, EDGE, FADE, HISTORY, MAX_WAIT_S, AudioTimeline
+from streaming.timeline import DRAIN_S, EDGE, FADE, HISTORY, MAX_WAIT_S, AudioTimeline, to_int16
 
 
 def timeline() -> AudioTimeline:
@@ -120,6 +120,24 @@ def test_speech_in_pieces_goes_on_without_a_seam_and_a_hole_does_not_click() -> 
     assert not heard[4800:7200].any()
     np.testing.assert_array_equal(heard[7200 + EDGE : 12_000 - EDGE], wave[4800 + EDGE : -EDGE])
     assert np.abs(np.diff(heard[100:])).max() <= np.abs(np.diff(wave.astype(int))).max() + 8000 // EDGE + 1
+
+
+def test_long_speech_is_queued_without_a_copy() -> None:
+    line = timeline()
+    sound = np.full(48_000, 5000, np.int16)
+    line.play(sound)
+    line.play(sound[:-1])
+    whole, padded = line._speech
+    assert np.shares_memory(whole, sound)
+    assert len(padded) == 48_000 and padded[-1] == 0
+
+
+def test_floats_become_sound_and_what_is_beyond_is_clipped() -> None:
+    given = np.array([-2.0, -1.0, 0.0, 0.5, 1.0, 2.0], np.float32)
+    sound = to_int16(given)
+    assert sound.dtype == np.int16
+    assert sound.tolist() == [-32767, -32767, 0, 16383, 32767, 32767]
+    assert given[0] == -2.0
 
 
 def test_the_past_beyond_the_history_is_silence() -> None:
