@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,11 @@ class UnknownRecordingError(InputError):
 
 @dataclass(frozen=True)
 class RecordingInfo:
-    """What is told about a recording. ``ended`` says why it ended; None while it runs."""
+    """What is told about a recording.
+
+    created_s: when it began, in unix time; of one that an earlier server made, when it was last written.
+    ended: why it ended; None while it runs.
+    """
 
     recording: str
     created_s: float
@@ -42,7 +47,9 @@ class Recordings:
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._recorders: dict[str, Recorder] = {}
-        self._newest: dict[str, str] = {}  # of each session that is or was recorded
+        self._begun_s: dict[str, float] = {}
+        # Not by the session's name: one that is shared has its avatar's, which comes again.
+        self._newest: weakref.WeakKeyDictionary[AvatarSession, str] = weakref.WeakKeyDictionary()
         output_folder(directory, mode=0o700)
         self.sweep()
 
@@ -52,18 +59,19 @@ class Recordings:
         Raises:
             BusyError: it is being recorded already.
         """
-        before = self._recorders.get(self._newest.get(session.name, ""))
+        before = self._recorders.get(self._newest.get(session, ""))
         if before is not None and before.ended is None:
             raise BusyError("expected a session that nobody records yet: stop that recording first")
         name = new_id()
         path = self._path(name)
         path.touch(mode=0o600)
         self._recorders[name] = Recorder(session, path, most_s=MOST_S, most_bytes=MOST_BYTES)
-        self._newest[session.name] = name
+        self._begun_s[name] = self._clock()
+        self._newest[session] = name
         return self.info(name)
 
-    def of_session(self, session: str) -> str:
-        """The newest recording of a session, by the session's name.
+    def of_session(self, session: AvatarSession) -> str:
+        """The newest recording of a session.
 
         Raises:
             UnknownRecordingError: it was never recorded.
@@ -86,9 +94,9 @@ class Recordings:
         """
         state = self._existing(name).stat()
         recorder = self._recorders.get(name)
-        return RecordingInfo(
-            name, round(state.st_mtime, 3), state.st_size, recorder.ended if recorder is not None else "kept"
-        )
+        begun_s = self._begun_s.get(name, state.st_mtime)
+        ended = recorder.ended if recorder is not None else "kept"
+        return RecordingInfo(name, round(begun_s, 3), state.st_size, ended)
 
     def all(self) -> list[RecordingInfo]:
         """All recordings, the newest first."""
@@ -134,7 +142,9 @@ class Recordings:
     def _forget(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         self._recorders.pop(path.stem, None)
-        self._newest = {session: name for session, name in self._newest.items() if name != path.stem}
+        self._begun_s.pop(path.stem, None)
+        for session in [session for session, name in self._newest.items() if name == path.stem]:
+            del self._newest[session]
 
     def _existing(self, name: str) -> Path:
         if not re.fullmatch(r"[\w-]{1,64}", name) or not self._path(name).is_file():

@@ -21,12 +21,12 @@ def add_recordings(app: FastAPI, server: Server) -> None:
     @app.delete("/api/calls/{call}/recording")
     async def stop(call: str) -> dict[str, Any]:
         """Stop recording; answers when the file is complete."""
-        return asdict(await kept.finish(kept.of_session(server.call(call).session.name)))
+        return asdict(await kept.finish(kept.of_session(server.call(call).session)))
 
     @app.get("/api/calls/{call}/recording")
     async def newest(call: str) -> FileResponse:
         """The call's newest recording, once it has ended."""
-        return await _mp4(kept.of_session(server.call(call).session.name))
+        return await _mp4(kept.of_session(server.call(call).session))
 
     @app.get("/api/recordings")
     async def recordings() -> dict[str, Any]:

@@ -136,8 +136,29 @@ async def test_one_recording_of_a_session_at_a_time_and_no_strange_names(
         recordings.start(session)
     await recordings.finish(first)
     second = recordings.start(session).recording
-    assert recordings.of_session(session.name) == second != first
+    assert recordings.of_session(session) == second != first
     await recordings.delete(second)
     for name in ("../../etc/passwd", "", "a" * 65, "none"):
         with pytest.raises(UnknownRecordingError):
             recordings.info(name)
+
+
+async def test_a_later_session_of_the_same_name_gets_nothing_of_the_former_one(
+    session: Any, tmp_path: Path
+) -> None:
+    recordings = Recordings(tmp_path, 3600.0)
+    name = await made(recordings, session)
+    later: Any = Named()
+    assert later.name == session.name
+    with pytest.raises(UnknownRecordingError, match="has not been recorded"):
+        recordings.of_session(later)
+    own = await made(recordings, later)
+    assert (recordings.of_session(session), recordings.of_session(later)) == (name, own)
+
+
+async def test_when_it_began_is_told_however_long_it_is_written(session: Any, tmp_path: Path) -> None:
+    wall_s = 1000.0
+    recordings = Recordings(tmp_path, 1e9, clock=lambda: wall_s)
+    name = await made(recordings, session)
+    wall_s = 2000.0
+    assert recordings.info(name).created_s == 1000.0
