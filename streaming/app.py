@@ -25,7 +25,7 @@ from streaming.avatars import DECLARED_RIGHTS, MAX_NAME, BundledAvatarError, Unk
 from streaming.body_limit import BodyLimit
 from streaming.creation import RefusedError
 from streaming.errors import FullError, UnknownCallError, UnknownJobError, UnknownSessionError
-from streaming.offers import OfferError
+from streaming.offers import OfferError, checked_offer
 from streaming.origins import is_loopback
 from streaming.page_files import PageFiles
 from streaming.recording_store import UnknownRecordingError
@@ -257,13 +257,16 @@ def _add_calls(app: FastAPI, server: Server) -> None:
         """Answer an offer."""
         if not wanted.view_only:
             require(request, Scope.PUBLISH)
+        # Checked before a session is opened for it, which may end one that waits.
+        offer = checked_offer(wanted.sdp)
+        server.check_place()
         if wanted.session is not None:
             session = server.join(wanted.session)
         elif wanted.view_only:  # who may not speak would look at one that nobody speaks to
             session = server.shared_session(wanted.avatar or server.store.default)
         else:
             session = server.open_session(wanted.avatar, wanted.seed)
-        name, answer = await server.open_call(wanted.sdp, session, publish=not wanted.view_only)
+        name, answer = await server.open_call(offer, session, publish=not wanted.view_only)
         return {"call": name, "session": session.name, "avatar": session.avatar_id, "sdp": answer}
 
     @app.delete("/api/calls/{call}", status_code=204)

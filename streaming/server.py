@@ -218,6 +218,18 @@ class Server:
 
     # Calls: one WebRTC peer each.
 
+    def check_place(self) -> None:
+        """Refuse another call while the server is full or stops; asked before a session is opened for one.
+
+        Raises:
+            FullError: says which.
+        """
+        self._check_open()
+        if len(self.calls) >= self.settings.max_viewers:
+            raise FullError(
+                f"expected at most {self.settings.max_viewers} viewers at a time: try again later"
+            )
+
     async def open_call(
         self, offer: str, session: AvatarSession, *, publish: bool = True, view: bool = True
     ) -> tuple[str, str]:
@@ -230,11 +242,7 @@ class Server:
             OfferError, FullError
             BusyError: somebody else is speaking, and the call was to speak only.
         """
-        self._check_open()
-        if len(self.calls) >= self.settings.max_viewers:
-            raise FullError(
-                f"expected at most {self.settings.max_viewers} viewers at a time: try again later"
-            )
+        self.check_place()
         name = new_id()
         peer = Peer(
             session,

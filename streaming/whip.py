@@ -92,8 +92,9 @@ async def _open(server: Server, request: Request, protocol: str, name: str) -> R
     if not _accepts_sdp(request.headers.get("accept", "*/*")):
         raise HTTPException(406, f"expected to answer with {SDP}, but Accept leaves it out")
     publish = protocol == "whip"
-    # Checked before a session is opened for it.
+    # Checked before a session is opened for it, which may end one that waits.
     offer = checked_offer(_text(await request.body()), view=not publish)
+    server.check_place()
     session = server.join(name)
     call, answer = await server.open_call(offer, session, publish=publish, view=not publish)
     response = Response(answer, 201, media_type=SDP)

@@ -85,6 +85,30 @@ async def test_a_session_without_anybody_makes_room(client: httpx.AsyncClient, s
     await leave(client, server, *callers)
 
 
+async def test_a_refused_call_opens_no_session_and_ends_none_that_waits(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = {server.open_session(None).name for _ in range(server.settings.max_sessions)}
+    bad = await client.post("/api/calls", json={"sdp": "garbage"})
+    assert bad.status_code == 400
+    assert set(server.sessions) == waiting
+
+    caller = Caller()
+    offer = await caller.offer()
+    monkeypatch.setattr(server, "calls", dict.fromkeys(range(server.settings.max_viewers)))
+    sdp = {"Content-Type": "application/sdp"}
+    for answer in (
+        await client.post("/api/calls", json={"sdp": offer}),
+        await client.post("/api/calls", json={"sdp": offer, "session": "grace_hopper"}),
+        await client.post("/whep/grace_hopper", content=offer, headers=sdp),
+        await client.post("/whip", content=offer, headers=sdp),
+    ):
+        assert answer.status_code == 503 and "viewers at a time" in answer.json()["error"]
+    assert set(server.sessions) == waiting
+    monkeypatch.undo()
+    await leave(client, server, caller)
+
+
 async def test_who_only_views_is_neither_heard_nor_obeyed(client: httpx.AsyncClient, server: Server) -> None:
     caller = Caller(Bursts())
     placed = await place(client, caller, session="grace_hopper", view_only=True)
