@@ -176,6 +176,7 @@ class Server:
         session = self.sessions.pop(name, None)
         if session is None:
             return
+        session.leave_engine()  # in this step: another session may take the name in the next
         await asyncio.gather(
             *(self.close_call(call) for call, peer in list(self.calls.items()) if peer.session is session)
         )
@@ -214,6 +215,7 @@ class Server:
             raise FullError(f"expected at most {most} avatars at a time: try again later")
         oldest = min(empty, key=lambda session: session.empty_since_s or 0.0)
         del self.sessions[oldest.name]
+        oldest.leave_engine()
         self._spawn(oldest.close(), "close")
 
     # Calls: one WebRTC peer each.

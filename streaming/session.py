@@ -138,16 +138,21 @@ class AvatarSession:
             task.add_done_callback(_complain)
             self._tasks.append(task)
 
+    def leave_engine(self) -> None:
+        """Close the engine session; nothing is sent to it any more, for its name may come again at once."""
+        self._send(CloseSession(self.name))
+        self._send = lambda message: None
+
     async def close(self) -> None:
         """End the session."""
         if self._closed:
             return
         self._closed = True
+        self.leave_engine()
         self.tell({"type": "ended"})
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._send(CloseSession(self.name))
         self.pictures.pacer.clear()
         self.pictures.close()
         self.sounds.feed.close()

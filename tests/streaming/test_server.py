@@ -1,0 +1,75 @@
+"""How sessions come and go; the engine worker only listens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streaming.avatars import AvatarEntry
+from streaming.messages import CloseSession, OpenSession, ToWorker
+from streaming.server import Server
+from streaming.settings import ServeSettings
+
+
+class Workers:
+    """Those of a server, which keep what they are told."""
+
+    running = 1
+
+    def __init__(self) -> None:
+        self.told: list[ToWorker] = []
+
+    def send(self, message: ToWorker) -> None:
+        self.told.append(message)
+
+    async def stop(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    server = Server(ServeSettings(data_dir=tmp_path, max_sessions=1))
+    workers: Any = Workers()
+    server.workers = workers
+    for name in ("ann", "bob"):
+        made = server.store.made(name)
+        for file in ("avatar.avatar", "avatar.jpg"):
+            (made / file).touch()
+        server.store.add(AvatarEntry(name, name, True, "self", 0.0), made)
+    yield server
+    await server.stop()
+
+
+def opened_and_closed(server: Server) -> list[tuple[type, str]]:
+    told: Any = server.workers
+    return [
+        (type(message), message.session)
+        for message in told.told
+        if isinstance(message, OpenSession | CloseSession)
+    ]
+
+
+async def test_a_session_that_ends_does_not_end_the_next_one_of_its_name(server: Server) -> None:
+    first = server.shared_session("ann")
+    ending = asyncio.create_task(server.close_session("ann"))
+    await asyncio.sleep(0)
+    second = server.shared_session("ann")
+    told: Any = server.workers
+    so_far = len(told.told)
+    first.set_style(0.5, 0.5)
+    first.clear()
+    assert len(told.told) == so_far  # nothing of the first goes to the second
+    await ending
+    assert second is not first and server.sessions == {"ann": second}
+    assert opened_and_closed(server) == [(OpenSession, "ann"), (CloseSession, "ann"), (OpenSession, "ann")]
+
+
+async def test_a_session_that_makes_room_does_not_end_the_next_one_of_its_name(server: Server) -> None:
+    server.shared_session("ann")
+    server.shared_session("bob")
+    server.shared_session("ann")
+    await asyncio.gather(*server._tasks)
+    assert list(server.sessions) == ["ann"]
+    assert opened_and_closed(server)[-1] == (OpenSession, "ann")
