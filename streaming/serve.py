@@ -15,6 +15,7 @@ import uvicorn
 
 from engine.errors import SettingError, UnavailableError
 from streaming.app import build_app
+from streaming.http_connections import HttpConnection, WebSocketConnection
 from streaming.log import QUIET
 from streaming.origins import is_loopback
 from streaming.server import Server
@@ -94,7 +95,8 @@ async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings],
             gc.freeze()  # what lives now lives long: later collections are short
             config = uvicorn.Config(
                 build_app(server),
-                ws="websockets-sansio",
+                http=HttpConnection,
+                ws=WebSocketConnection,
                 ws_max_size=MAX_MESSAGE_BYTES,
                 ws_per_message_deflate=False,  # sound and JPEG do not get smaller, but late
                 lifespan="off",

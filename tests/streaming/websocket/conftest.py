@@ -10,6 +10,7 @@ import pytest_asyncio
 import uvicorn
 
 from streaming.app import build_app
+from streaming.http_connections import HttpConnection, WebSocketConnection
 from streaming.server import Server
 from streaming.websocket.protocol import MAX_MESSAGE_BYTES
 from tests.streaming.websocket.client import Client
@@ -29,7 +30,8 @@ async def served(server: Server) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         build_app(server),
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=WebSocketConnection,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",
