@@ -86,8 +86,8 @@ class CallRequest(BaseModel):
     view_only: bool = False
 
 
-def build_app(server: Server) -> FastAPI:
-    """The app for one server, which is started and stopped elsewhere."""
+def build_app(server: Server, address: str = "127.0.0.1") -> FastAPI:
+    """The app for one server, which is started and stopped elsewhere and listens on ``address``, as a number."""
     app = FastAPI(
         title="Vividlive",
         description="docs/protocol.md says what each takes and answers.",
@@ -100,7 +100,7 @@ def build_app(server: Server) -> FastAPI:
         AccessControl,
         accepted=settings.tokens,
         allow_origins=settings.allow_origins,
-        loopback_only=is_loopback(settings.host),
+        loopback_name=settings.host if is_loopback(address) else None,
         public_metrics=settings.public_metrics,
     )
     _handle_errors(app)

@@ -89,14 +89,15 @@ class AccessControl:
         *,
         accepted: Sequence[Token] = (),
         allow_origins: Collection[str] = (),
-        loopback_only: bool = False,
+        loopback_name: str | None = None,
         public_metrics: bool = False,
     ) -> None:
-        """``loopback_only``: the server listens on a loopback address, and must be asked for by such a name."""
+        """``loopback_name``: the server listens on a loopback address, which was called so, and must be asked for by
+        this or any other loopback name."""
         self._app = app
         self._accepted = tuple(accepted)
         self._allow_origins = frozenset(allow_origins)
-        self._loopback_only = loopback_only
+        self._loopback_name = loopback_name
         self._public_metrics = public_metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +108,8 @@ class AccessControl:
         connection = HTTPConnection(scope)
         method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
         host, origin = connection.headers.get("host", ""), connection.headers.get("origin")
-        if self._loopback_only and not origins.is_own_name(host, self._allow_origins):
+        named = self._loopback_name
+        if named is not None and not origins.is_own_name(host, named, self._allow_origins):
             await _refuse(
                 scope,
                 send,

@@ -39,8 +39,9 @@ def is_allowed(origin: str, host: str, allowed: Collection[str]) -> bool:
     return theirs is not None and theirs == _address(parts.scheme, host.lower())
 
 
-def is_own_name(host: str, allowed: Collection[str]) -> bool:
-    """Whether a server on a loopback address may be called ``host``: a loopback name, or that of an allowed origin.
+def is_own_name(host: str, given: str, allowed: Collection[str]) -> bool:
+    """Whether a server on a loopback address may be called ``host``: a loopback name, the one it was ``given`` to listen
+    on, or that of an allowed origin.
 
     Any other name was pointed here by somebody else's DNS (rebinding), to get round the same-origin rule.
     """
@@ -48,7 +49,7 @@ def is_own_name(host: str, allowed: Collection[str]) -> bool:
     if address is None:
         return False
     name = address[0]
-    if name == "localhost" or name.endswith(".localhost") or is_loopback(name):
+    if name in ("localhost", given.lower()) or name.endswith(".localhost") or is_loopback(name):
         return True
     return ANY in allowed or name in {urlsplit(origin).hostname for origin in allowed}
 
@@ -58,9 +59,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _address(scheme: str, netloc: str) -> tuple[str, int] | None:

@@ -94,7 +94,7 @@ async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings],
             gc.collect()
             gc.freeze()  # what lives now lives long: later collections are short
             config = uvicorn.Config(
-                build_app(server),
+                build_app(server, listener.getsockname()[0]),
                 http=HttpConnection,
                 ws=WebSocketConnection,
                 ws_max_size=MAX_MESSAGE_BYTES,

@@ -159,7 +159,7 @@ async def test_a_preflight_needs_no_token(locked: httpx.AsyncClient) -> None:
 
 
 async def test_a_loopback_server_goes_by_loopback_names() -> None:
-    async with client(loopback_only=True) as made:
+    async with client(loopback_name="127.1") as made:
         assert (await made.get("/api/config")).status_code == 200
         rebound = await made.get("/api/config", headers={"Host": "evil.example:8080"})
         assert rebound.status_code == 403 and "localhost" in rebound.json()["error"]

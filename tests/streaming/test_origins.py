@@ -37,6 +37,7 @@ def test_only_the_same_and_the_listed_origins_are_allowed(origin: str, host: str
         ("127.9.9.9:8080", True),
         ("[::1]:8080", True),
         ("me.localhost", True),
+        ("my-machine:8080", True),
         ("player.example.com", True),
         ("evil.com:8080", False),
         ("127.0.0.1.evil.com", False),
@@ -47,7 +48,7 @@ def test_only_the_same_and_the_listed_origins_are_allowed(origin: str, host: str
     ],
 )
 def test_a_loopback_server_goes_by_loopback_names(host: str, own: bool) -> None:
-    assert is_own_name(host, ALLOWED) is own
+    assert is_own_name(host, "My-Machine", ALLOWED) is own
 
 
 @pytest.mark.parametrize(
@@ -59,5 +60,5 @@ def test_what_is_no_origin_is_refused(given: str) -> None:
 
 
 def test_loopback_addresses() -> None:
-    assert all(map(is_loopback, ("127.0.0.1", "::1", "localhost")))
-    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "example.com")))
+    assert all(map(is_loopback, ("127.0.0.1", "::1", "::ffff:127.0.0.1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "::ffff:192.168.1.5", "192.168.1.5", "example.com")))
