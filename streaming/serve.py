@@ -6,9 +6,10 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -79,6 +80,7 @@ async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings],
     for chatty in QUIET:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_answered)
+    _allow_descriptors()
     if settings.tls_cert is not None and settings.tls_key is not None:
         _check_certificate(settings.tls_cert, settings.tls_key)
     with _bind(settings.host, settings.port) as listener:
@@ -91,6 +93,7 @@ async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings],
         # Started here, not by uvicorn's lifespan, so that an error reaches the caller as what it is.
         await server.start()
         try:
+            _listen(listener, settings)
             gc.collect()
             gc.freeze()  # what lives now lives long: later collections are short
             config = uvicorn.Config(
@@ -111,6 +114,16 @@ async def _serve(settings: ServeSettings, make_server: Callable[[ServeSettings],
             await _HttpServer(config, lambda: server.say_goodbye(RESTART_S)).serve(sockets=[listener])
         finally:
             await server.stop()
+
+
+def _allow_descriptors() -> None:
+    """Let this process have as many descriptors as the system allows it: each connection takes one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(ValueError, OSError):  # macOS says that there is no limit, and keeps to one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_certificate(cert: Path, key: Path) -> None:
@@ -154,7 +167,23 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise UnavailableError(
-            f"expected to listen on {host} port {port}, got: {error.strerror}; choose another --host or --port"
-        ) from error
+        raise _cannot_listen(host, port, error) from error
     return listener
+
+
+def _listen(listener: socket.socket, settings: ServeSettings) -> None:
+    """Let clients connect; two that started together could both ``_bind``.
+
+    Raises:
+        UnavailableError: another server listens already.
+    """
+    try:
+        listener.listen()
+    except OSError as error:
+        raise _cannot_listen(settings.host, settings.port, error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"expected to listen on {host} port {port}, got: {error.strerror}; choose another --host or --port"
+    )

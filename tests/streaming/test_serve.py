@@ -9,11 +9,13 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engine.errors import InputError, UnavailableError
-from streaming.serve import serve
+from streaming.serve import _allow_descriptors, _bind, _listen, serve
 from streaming.settings import ServeSettings
+from tests.e2e.servers import fake_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +25,41 @@ def test_a_taken_port_is_said_at_once(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(UnavailableError, match=f"port {port}.*--port"):
             serve(ServeSettings(port=port, data_dir=tmp_path))
+
+
+def test_a_port_that_another_server_took_meanwhile_is_said() -> None:
+    with _bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        settings = ServeSettings(port=port)
+        with (
+            pytest.raises(UnavailableError, match=f"port {port}.*--port"),
+            _bind("127.0.0.1", port) as second,
+        ):
+            _listen(first, settings)
+            _listen(second, settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_a_server_may_have_as_many_descriptors_as_the_system_allows() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = 1000 if before[1] == resource.RLIM_INFINITY else min(1000, before[1] - 1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, before[1]))
+    try:
+        _allow_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_loopback_address_is_guarded_whatever_it_was_called() -> None:
+    with fake_server(host="127.1") as server:
+        answers = [
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz", headers={"Host": host}).status_code
+            for host in ("127.1", f"localhost:{server.port}", "rebound.example")
+        ]
+    assert answers == [200, 200, 403]
 
 
 def test_a_missing_avatar_is_said(tmp_path: Path) -> None:
