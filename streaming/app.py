@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.routing import APIRoute
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -111,8 +112,16 @@ def build_app(server: Server, address: str = "127.0.0.1") -> FastAPI:
     add_websocket(app, server)
     add_whip(app, server)
     add_recordings(app, server)
+    _answer_head(app)
     app.mount("/static", files, name="static")
     return app
+
+
+def _answer_head(app: FastAPI) -> None:
+    """Answer HEAD wherever GET is answered; uvicorn leaves the body out."""
+    for route in list(app.routes):
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            app.head(route.path, include_in_schema=False)(route.endpoint)
 
 
 def _error(status: int, message: str, **more: Any) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from typing import Any, Final
 
 from engine.errors import InputError
@@ -42,7 +43,12 @@ def parse_control(text: Any) -> dict[str, Any]:
         raise ControlError(f"expected a message of type {', '.join(_NUMBERS)}, got {kind[:40]!r}")
     for name, (low, high) in _NUMBERS[kind].items():
         value = message.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        # Not math.isfinite: an integer may be too large to become a float.
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not abs(value) <= sys.float_info.max
+        ):
             raise ControlError(f"expected a finite number as {name} of a {kind} message")
         if not low <= value <= high:
             raise ControlError(f"expected {name} between {low:g} and {high:g}, got {value:g}")

@@ -103,6 +103,28 @@ async def test_the_page_is_served(client: httpx.AsyncClient) -> None:
     assert (await client.get("/static/main.js")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/static/main.js",
+        "/healthz",
+        "/docs",
+        "/openapi.json",
+        "/metrics",
+        "/api/config",
+        "/api/avatars",
+        "/api/avatars/grace_hopper/picture",
+        "/api/sample-speech",
+        "/api/recordings",
+    ],
+)
+async def test_head_is_answered_like_get(client: httpx.AsyncClient, path: str) -> None:
+    asked, told = await client.head(path), await client.get(path)
+    assert asked.status_code == told.status_code == 200
+    assert asked.headers["content-type"] == told.headers["content-type"]
+
+
 async def test_the_default_avatar_is_there_with_its_picture(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/api/avatars")).json()
     assert listed["default"] == "grace_hopper"

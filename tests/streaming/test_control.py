@@ -35,6 +35,8 @@ def test_every_message_of_the_protocol_is_understood(message: dict[str, object])
         ('{"type": "style", "expressiveness": true, "head_motion": 1}', "expressiveness"),
         ('{"type": "style", "expressiveness": 2.1, "head_motion": 1}', "between 0 and 2"),
         ('{"type": "style", "expressiveness": NaN, "head_motion": 1}', "finite"),
+        ('{"type": "style", "expressiveness": 1%s, "head_motion": 1}' % ("0" * 400), "finite"),
+        ('{"type": "playout", "audio_ms": -1%s, "video_ms": 0}' % ("0" * 400), "finite"),
         ('{"type": "playout", "audio_ms": 1e999, "video_ms": 0}', "finite"),
         ('{"type": "avatar", "id": 3}', "id"),
     ],
