@@ -90,7 +90,8 @@ class WorkerProcess:
     def send(self, message: ToWorker) -> None:
         """Tell the worker something; what a busy worker has not read waits."""
         self._unsent.append(message)
-        self._flush()
+        if self._flushing is None:
+            self._flush()
 
     def silent_s(self, now_s: float) -> float:
         """For how long the worker has said nothing."""
@@ -118,6 +119,7 @@ class WorkerProcess:
             await asyncio.to_thread(self._reader.join)
         if self._flushing is not None:
             self._flushing.cancel()
+            self._flushing = None
         self._unsent.clear()
         self._theirs.close()
         self._connection.close()
