@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine.avatar.avatar import BUNDLE_VERSION, RIGHTS, Rights
 from engine.errors import InputError
-from engine.files import output_folder, replaced
+from engine.files import check_output_folder, output_folder, replaced
 
 PORTRAITS: Final = Path(__file__).parent.parent / "engine" / "assets" / "portraits"
 ENGINE: Final = Path(__file__).parent.parent / "engine"
@@ -85,13 +85,18 @@ class AvatarStore:
     def __init__(
         self, directory: Path, upload_lifetime_s: float, clock: Callable[[], float] = time.time
     ) -> None:
-        """``clock()`` is wall time in seconds: a lifetime goes on while the server is down."""
+        """``clock()`` is wall time in seconds: a lifetime goes on while the server is down.
+
+        Raises:
+            InputError: the directory cannot be made or written to.
+        """
         self.directory = directory
         self._lifetime_s = upload_lifetime_s
         self._clock = clock
         self._entries: dict[str, AvatarEntry] = {}
         self._default: str | None = None
         output_folder(directory, mode=0o700)
+        check_output_folder(directory)
         for described in sorted(directory.glob("*.json")):
             self._load(described)
 

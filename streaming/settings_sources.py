@@ -15,6 +15,9 @@ from streaming.tokens import read_tokens
 PREFIX: Final = "VIVIDLIVE_"
 """``VIVIDLIVE_PORT`` sets ``port``; lists are words."""
 
+NO_SETTINGS: Final = ("CONFIG", "CACHE", "KERNELS", "NPM", "E2E_URL", "SLOW_TESTS")
+"""What else the project reads from variables with this prefix: the settings file, of the kernels, of its tests."""
+
 PATHS: Final = tuple(
     name for name, field in ServeSettings.model_fields.items() if Path in get_args(field.annotation)
 )
@@ -37,8 +40,7 @@ def gather_settings(
     sources: list[tuple[str, dict[str, Any]]] = []
     if config is not None:
         sources.append((f"{{}} in {config}", _read(config)))
-    named = {field: environ.get(f"{PREFIX}{field.upper()}") for field in ServeSettings.model_fields}
-    sources.append((f"{PREFIX}{{}}", {field: value for field, value in named.items() if value}))
+    sources.append((f"{PREFIX}{{}}", _from_environ(environ)))
     sources.append(("--{}", {field: value for field, value in given.items() if value is not None}))
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -69,6 +71,12 @@ def _read(path: Path) -> dict[str, Any]:
         if isinstance(values.get(name), str):
             values[name] = path.parent / values[name]
     return values
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    """All settings that are not empty, unknown ones as well: a misspelt VIVIDLIVE_TOKENS must not leave a server open."""
+    named = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+    return {name.lower(): value for name, value in named.items() if value and name not in NO_SETTINGS}
 
 
 def _named(form: str, field: str) -> str:

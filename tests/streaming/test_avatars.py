@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,11 @@ def test_no_default_yet_is_said(tmp_path: Path) -> None:
 def test_an_id_from_outside_never_becomes_a_path(tmp_path: Path) -> None:
     with pytest.raises(UnknownAvatarError):
         store(tmp_path).bundle("../../etc/passwd")
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    closed = tmp_path / "avatars"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(InputError, match="can be written"):
+        store(closed)

@@ -76,6 +76,7 @@ def test_no_source_at_all_is_the_defaults() -> None:
         ("port = ", {}, {}, "expected TOML in {file}"),
         ("port = 99999", {}, {}, "port in {file}: "),
         ("", {"VIVIDLIVE_PORT": "many"}, {}, "VIVIDLIVE_PORT: "),
+        ("", {"VIVIDLIVE_TOKEN": "view=hush-hush"}, {}, "got VIVIDLIVE_TOKEN: did you mean tokens?"),
         ("", {}, {"size": 500}, "--size: Input should be 256, 512 or 768, got '500'"),
         ("", {}, {"ice_servers": ["turn:u:hush@"]}, "--ice-server: expected an ICE server"),
         ("", {}, {"tokens": ["all:hush"]}, "--token: expected a token as SCOPES=SECRET"),
