@@ -54,6 +54,7 @@ class WorkerSession:
         self._first_frame = opening.first_frame
         self._heard = opening.first_frame * FRAME_SAMPLES
         self._end = self._heard
+        self._silent_to: int | None = None  # what was heard before is to become silence
         self.drawn = port.session(prepared, opening.seed)
         """The engine's session, for ``EnginePort.draw``."""
         self.set_style(opening.expressiveness, opening.head_motion)
@@ -88,10 +89,11 @@ class WorkerSession:
         self._end = max(self._end, end)
 
     def clear(self, generation: int) -> None:
-        """Barge-in: what was queued becomes silence, so that numbers run on."""
-        self._take_audio()
-        dropped = self.drawn.clear()
-        self.drawn.push_audio(np.zeros(dropped, np.float32))
+        """Barge-in: what was queued becomes silence, so that numbers run on.
+
+        It does before the next frame, once however often this was called: a client may call it thousands of times.
+        """
+        self._silent_to = self._end
         self._pending = None
         self._motions = iter(())
         self.generation = generation
@@ -142,9 +144,17 @@ class WorkerSession:
         self.memory.close()
 
     def _take_audio(self) -> None:
-        if self._end > self._heard:
-            self.drawn.push_audio(self.memory.read_audio(self._heard, self._end))
-            self._heard = self._end
+        if self._silent_to is not None:
+            self._take_audio_to(self._silent_to)
+            self._silent_to = None
+            dropped = self.drawn.clear()
+            self.drawn.push_audio(np.zeros(dropped, np.float32))
+        self._take_audio_to(self._end)
+
+    def _take_audio_to(self, end: int) -> None:
+        if end > self._heard:
+            self.drawn.push_audio(self.memory.read_audio(self._heard, end))
+            self._heard = end
 
     def _next_motion(self) -> Motion | None:
         if self._pending is None:

@@ -36,7 +36,7 @@ from streaming.messages import (
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
 from streaming.worker_session import SETTLE_FRAMES
-from tests.streaming.fake_engine import JAW, SMILE, FakeEngine, InlineExecutor, read_number
+from tests.streaming.fake_engine import JAW, SMILE, FakeEngine, FakeSession, InlineExecutor, read_number
 
 SIZE = 256
 LOUD = np.float32(0.2)
@@ -195,6 +195,26 @@ def test_clear_keeps_numbers_and_silences_what_was_queued(bench: Bench) -> None:
     assert not after[-1].speaking
     row = bench.memory.picture(after[-1].slot)[SIZE * 3 // 4 - 10, SIZE // 2]
     assert row > 100  # the mouth is shut: no dark there
+
+
+def test_many_clears_are_one_and_what_comes_after_the_last_is_heard(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleared = []
+    clear = FakeSession.clear
+    monkeypatch.setattr(FakeSession, "clear", lambda self: (cleared.append(self), clear(self))[1])
+    bench.open()
+    bench.hear(2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES, LOUD)
+    bench.work()
+    for generation in range(1, 1000):
+        bench.hear(1, LOUD)
+        bench.worker.handle(Clear("s", generation))
+    bench.hear(LOOK_AHEAD_SAMPLES + 2 * FRAME_SAMPLES, LOUD)
+    after = bench.work()
+    assert len(cleared) == 1
+    assert {done.generation for done in after} == {999}
+    assert [done.number for done in after] == [2, 3, 4, 5, 6]
+    assert [done.speaking for done in after[:3]] == [False] * 3 and after[-1].speaking
 
 
 def test_two_sessions_do_not_mix(bench: Bench) -> None:
