@@ -9,6 +9,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 HEAD_S: Final = 20.0
 """How long the head of a request may take to arrive."""
 
+BODY_S: Final = 60.0
+"""How long the body of a request may pause."""
+
 UNREAD_S: Final = 20.0
 """How long a WebSocket client may leave what is sent to it unread."""
 
@@ -17,14 +20,14 @@ CLOSE_S: Final = 1.0
 
 
 class HttpConnection(H11Protocol):
-    """Hangs up on a client that connects and says nothing, or stops in the middle of a request's head."""
+    """Hangs up on a client that connects and says nothing, or stops in the middle of a request."""
 
     _hang_up: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        self._wait_for_head()
+        self._hang_up_after(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -34,15 +37,18 @@ class HttpConnection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""
         super().data_received(data)
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if answering or self.transport.get_protocol() is not self:  # it is a WebSocket now
+        if self.transport.get_protocol() is not self:  # it is a WebSocket now
             self._stop_waiting()
+        elif self.cycle is None or self.cycle.response_complete:
+            if self._hang_up is None:  # for all of the head, which may come byte by byte
+                self._hang_up_after(HEAD_S)
         else:
-            self._wait_for_head()
+            self._stop_waiting()
+            if self.cycle.more_body:
+                self._hang_up_after(BODY_S)
 
-    def _wait_for_head(self) -> None:
-        if self._hang_up is None:
-            self._hang_up = self.loop.call_later(HEAD_S, self.transport.abort)
+    def _hang_up_after(self, seconds: float) -> None:
+        self._hang_up = self.loop.call_later(seconds, self.transport.abort)
 
     def _stop_waiting(self) -> None:
         if self._hang_up is not None:

@@ -21,12 +21,20 @@ def port_of(address: str) -> int:
     return int(address.split(":")[2].split("/")[0])
 
 
-@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\n" + HOST])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\n" + HOST,
+        b"POST /api/calls HTTP/1.1\r\n" + HOST + b"Content-Length: 20\r\n\r\n{",
+    ],
+)
 @pytest.mark.parametrize("requests", [0, 1])
 async def test_who_does_not_finish_a_request_is_hung_up_on(
     server: Server, said: bytes, requests: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_connections, "HEAD_S", 0.5)
+    monkeypatch.setattr(http_connections, "BODY_S", 0.5)
     async with served(server) as address, asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(address))
         for _ in range(requests):
