@@ -35,6 +35,9 @@ from engine.packed import packed_rgb
 
 Progress = Callable[[str, float], None]
 
+BORDER: Final = 8
+"""Copied texels around each part of an atlas: a frame smaller than the canvas reads it shrunk by a filter that reaches so far."""
+
 STILL_PX: Final = 0.01
 """Blendshapes that move a vertex less than this on a 512 px canvas leave it out."""
 
@@ -180,8 +183,8 @@ def _landmark_places(skin: MeshPart) -> dict[str, NDArray[Any]]:
 
 
 def _pack(parts: Sequence[MeshPart]) -> tuple[NDArray[np.uint32], list[NDArray[np.float32]]]:
-    """The atlas and each part's corner in it: textures side by side in rows, each with a copied border."""
-    border = 2
+    """The atlas and each part's corner in it: textures side by side in rows, each with a copied border; the first lies in the
+    corner, where reading stops by itself."""
     width = max(part.texture.shape[1] for part in parts)
     places: list[tuple[int, int]] = []
     x = y = row = 0
@@ -191,17 +194,22 @@ def _pack(parts: Sequence[MeshPart]) -> tuple[NDArray[np.uint32], list[NDArray[n
             places.append(places[first])
             continue
         tall, wide = part.texture.shape[:2]
-        if index and x + wide + 2 * border > width:
+        if index == 0:
+            places.append((0, 0))
+            y = tall + BORDER
+            continue
+        if x + wide > width:
             x, y, row = 0, y + row, 0
-        places.append((x + border * (index > 0), y + border * (index > 0)))
-        x += wide + 2 * border
-        row = max(row, tall + 2 * border * (index > 0))
-        if not index:
-            x, y, row = 0, tall, 0
-    atlas = np.zeros((max(y + row, 1), width + 2 * border * (len(parts) > 1)), np.uint32)
+        places.append((x + BORDER, y + BORDER))
+        x += wide + 2 * BORDER
+        row = max(row, tall + 2 * BORDER)
+    atlas = np.zeros((y + row, width + 2 * BORDER), np.uint32)
     for (left, top), part in zip(places, parts, strict=True):
-        around = 0 if (left, top) == (0, 0) else border
-        texture = np.pad(packed_rgb(part.texture, part.coverage), around, mode="edge")
+        before_x, before_y = min(left, BORDER), min(top, BORDER)
+        texture = np.pad(
+            packed_rgb(part.texture, part.coverage), ((before_y, BORDER), (before_x, BORDER)), mode="edge"
+        )
         tall, wide = texture.shape
-        atlas[top - around : top - around + tall, left - around : left - around + wide] = texture
+        top, left = top - before_y, left - before_x
+        atlas[top : top + tall, left : left + wide] = texture
     return atlas, [np.array(place, np.float32) for place in places]

@@ -94,6 +94,19 @@ def test_the_arrays_fit_together(smiling: Avatar) -> None:
     assert not smiling.positions.flags.writeable
 
 
+def test_nothing_of_other_parts_is_mixed_into_a_smaller_frame(made: Avatar) -> None:
+    """The photo ends at the atlas' first part; a filter that shrinks it to half reads six texels beyond."""
+    side = made.side
+    beyond = made.atlas[side : side + 6, :side]
+    assert (beyond == made.atlas[side - 1, :side]).all()
+    assert (made.atlas[:side, side : side + 6] == made.atlas[:side, side - 1 : side]).all()
+    small = GeometricRenderer(made, side // 2).layers[0].atlas  # twice as fine as that frame
+    covered = (made.atlas[side - 8 : side, :side] >> 24 == 255).all(axis=0)
+    inside = cv2.erode(covered.astype(np.uint8), np.ones((1, 15), np.uint8))[0] > 0
+    assert inside.sum() > side / 4
+    assert (small[side - 2, :side][inside] >> 24 == 255).all()
+
+
 def test_without_a_matte_the_whole_picture_bends(monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
     def unsure(self: PersonMatte, photo: Image, landmarks: object = None) -> Matte:
         return Matte(np.full(photo.shape[:2], 0.5, np.float32), 0.1, False)
