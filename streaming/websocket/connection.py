@@ -152,9 +152,8 @@ class Connection:
                 self._complain("forbidden", error)
             except InputError as error:
                 self._complain("refused", error)
-            await asyncio.sleep(
-                0
-            )  # ``receive`` does not wait while messages do: others have their turn in between
+            # ``receive`` does not wait while messages do: others have their turn in between.
+            await asyncio.sleep(0)
 
     async def _take(self, data: bytes) -> None:
         if self._speaker is not None:
