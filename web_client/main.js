@@ -167,7 +167,7 @@ function showState({ name, title, words, retryInS }) {
   const over = name === "ended" || name === "locked";
   if (over) muteAll();
   for (const control of ["speak-file", "clear"]) part(control).disabled = !live;
-  part("record").disabled = !live && !recording.isOn;
+  showRecord();
   part("hang-up").disabled = part("drive-face").disabled = over;
   showStart();
   if (name === "connecting" || live) stage.clear();
@@ -332,6 +332,11 @@ async function saveRecording() {
   } catch (error) {
     warn(`The recording was not saved. ${error.message}`);
   }
+  showRecord();
+}
+
+/** A recording can be saved after its call, too. */
+function showRecord() {
   part("record").disabled = !connection.isLive && !recording.isOn;
 }
 

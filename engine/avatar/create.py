@@ -36,7 +36,7 @@ from engine.packed import packed_rgb
 Progress = Callable[[str, float], None]
 
 BORDER: Final = 8
-"""Copied texels around each part of an atlas: a frame smaller than the canvas reads it shrunk by a filter that reaches so far."""
+"""Copied texels around each part of an atlas: a frame of three eighths of the canvas reads it by a filter that reaches so far."""
 
 STILL_PX: Final = 0.01
 """Blendshapes that move a vertex less than this on a 512 px canvas leave it out."""

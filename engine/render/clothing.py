@@ -19,7 +19,10 @@ def in_front(avatar: Avatar) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
     side = avatar.side
     before = avatar.extras["before_clothing"]
     atlas = avatar.atlas & np.uint32(0x00FFFFFF)
-    atlas[:side, :side] |= before.astype(np.uint32) << np.uint32(24)
+    height, width = atlas.shape
+    # It goes on past the photo: a filter that shrinks the texture reads there.
+    coverage = np.pad(before, ((0, height - side), (0, width - side)), mode="edge")
+    atlas |= coverage.astype(np.uint32) << np.uint32(24)
     skin = part_triangles(avatar, "skin")
     top = avatar.positions[part_vertices(avatar, CLOTHING), 1].min() - HEAD_REACH * avatar.inter_ocular
     size = round(side / 16) | 1  # as far as the corners of one triangle lie apart

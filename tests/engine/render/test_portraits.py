@@ -176,6 +176,13 @@ def test_the_chin_comes_down_over_the_clothing(avatar: Avatar) -> None:
     assert (dressed == undressed).all()
 
 
+def test_what_lies_over_clothing_is_as_solid_at_the_photos_border(avatar: Avatar) -> None:
+    """A filter that shrinks the texture reads beyond it."""
+    _, texture = in_front(avatar)
+    side = avatar.side
+    assert (texture[side : side + 6, :side] >> 24 == texture[side - 1, :side] >> 24).all()
+
+
 @pytest.mark.parametrize("size", [256, 512])
 def test_what_lies_over_clothing_is_drawn_as_from_the_whole_atlas(avatar: Avatar, size: int) -> None:
     face = GeometricRenderer(avatar, size)
