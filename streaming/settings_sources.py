@@ -57,6 +57,10 @@ def gather_settings(
         settings = settings.model_copy(update={"tokens": tokens, "token_file": None})
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingError("expected --tls-cert and --tls-key together, got one of them")
+    if settings.weights is not None and settings.quality != "neural":
+        raise SettingError(
+            f"expected {origin['weights']} with the quality neural, got it with {settings.quality}: no other uses it"
+        )
     return settings
 
 

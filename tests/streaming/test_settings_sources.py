@@ -58,7 +58,8 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
 
 def test_every_path_in_a_file_is_relative_to_it(tmp_path: Path) -> None:
     names = ("avatar", "data_dir", "weights", "tls_cert", "tls_key")
-    settings = gather_settings({}, write(tmp_path / "a.toml", "\n".join(f'{n} = "x/{n}"' for n in names)))
+    lines = ['quality = "neural"', *(f'{n} = "x/{n}"' for n in names)]
+    settings = gather_settings({}, write(tmp_path / "a.toml", "\n".join(lines)))
     assert {n: getattr(settings, n) for n in names} == {n: tmp_path / "x" / n for n in names}
     paths = {n for n, value in settings.model_dump().items() if isinstance(value, Path)}
     assert paths == set(names)
@@ -85,6 +86,7 @@ def test_no_source_at_all_is_the_defaults() -> None:
         ("[tokens]\nview = 'hush-hush'", {}, {}, "tokens in {file}: expected a list"),
         ("", {}, {"allow_origins": ["example.com"]}, "--allow-origin: expected an origin"),
         ("", {}, {"tls_cert": "a.pem"}, "--tls-cert and --tls-key together"),
+        ("", {}, {"weights": "a.safetensors"}, "--weights with the quality neural"),
         ("", {}, {"log_format": "xml"}, "--log-format: "),
     ],
 )
