@@ -1,6 +1,7 @@
 """From a photo to an avatar."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +12,14 @@ from engine.avatar.advice import advice
 from engine.avatar.alignment import IRIS_LANDMARKS
 from engine.avatar.appearance import clarity
 from engine.avatar.avatar import RIGHTS, Avatar, Rights
+from engine.avatar.beside import background_beside
 from engine.avatar.clothing import clothing
 from engine.avatar.contact import contact_pairs
 from engine.avatar.eyes import build_eyes
 from engine.avatar.face_region import pixel_centres
 from engine.avatar.fit import fit_head
 from engine.avatar.follow import Following
+from engine.avatar.framing import CHIN
 from engine.avatar.garment import Undressed, undress
 from engine.avatar.head_model import load_head_model
 from engine.avatar.landmarks import FaceLandmarker
@@ -71,10 +74,15 @@ def create_avatar(
         landmarker = FaceLandmarker()
         tell("finding the face", 0.0)
         portrait = open_portrait(source, landmarker, face)
-    tell("fitting the head", 0.3)
-    head = fit_head(portrait)
-    tell("cutting out the person", 0.5)
+    tell("cutting out the person", 0.3)
     matte = person_matte(portrait.photo, portrait.landmarks.points)
+    if matte.trusted and not portrait.inside.all():
+        chin = float(portrait.landmarks.points[CHIN, 1])
+        photo = background_beside(portrait.photo, portrait.inside, matte.alpha, chin)
+        portrait = replace(portrait, photo=photo)
+        matte = person_matte(portrait.photo, portrait.landmarks.points)
+    tell("fitting the head", 0.4)
+    head = fit_head(portrait)
     undressed, plate, following = _take_apart(head, matte)
     skin = skin_part(head, shut_lips_picture(head, undressed.person), undressed.coverage, following)
     tell("building mouth and eyes", 0.8)

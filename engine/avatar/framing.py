@@ -95,7 +95,7 @@ def cut_canvas(photo: Image, framing: Framing) -> Image:
     canvas = cv2.warpAffine(picture, affine, (side, side), flags=sampling, borderMode=cv2.BORDER_REPLICATE)
     if not framing.padded:
         return canvas.astype(np.uint8)
-    return _soften_padding(canvas.astype(np.uint8), _inside_mask(photo.shape, framing))
+    return _soften_padding(canvas.astype(np.uint8), inside_mask(photo.shape, framing))
 
 
 def _inside(start: float, part: float, length: float) -> float:
@@ -105,7 +105,7 @@ def _inside(start: float, part: float, length: float) -> float:
     return float(np.clip(start, 0.0, length - part))
 
 
-def _inside_mask(shape: tuple[int, ...], framing: Framing) -> NDArray[np.uint8]:
+def inside_mask(shape: tuple[int, ...], framing: Framing) -> NDArray[np.uint8]:
     """255 where the canvas shows the photo."""
     scale = framing.canvas_from_photo[0, 0]
     left, top = np.ceil(framing.canvas_from_photo[:, 2] - 1e-6).astype(int)

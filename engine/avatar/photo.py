@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.appearance import appearance
 from engine.avatar.face_pose import frontal_pose
-from engine.avatar.framing import cut_canvas, frame_face
+from engine.avatar.framing import cut_canvas, frame_face, inside_mask
 from engine.avatar.landmarks import MIN_PRESENCE, FaceLandmarker, Landmarks
 from engine.avatar.photo_file import check_picture, open_photo
 from engine.errors import PhotoError
@@ -49,6 +49,7 @@ class Portrait:
     Convention:
         photo: uint8 [side, side, 3], RGB. landmarks: on the canvas, in its pixels.
         warnings: one line each, for the user. flags: some of "toothy", "parted_lips", "glasses".
+        inside: bool [side, side], where the canvas shows the photo.
         canvas_from_photo: float64 [2, 3], affine, pixels from the top left corners of the upright photo and canvas.
         face_px: width of the face in the photo, pixels.
         angles_deg: yaw, pitch and roll of the head, ``POSE_NAMES`` signs, relative to a frontal face.
@@ -58,6 +59,7 @@ class Portrait:
     landmarks: Landmarks
     warnings: tuple[str, ...]
     flags: frozenset[str]
+    inside: NDArray[np.bool_]
     canvas_from_photo: NDArray[np.float64]
     face_px: float
     angles_deg: tuple[float, float, float]
@@ -120,6 +122,7 @@ def open_portrait(
         landmarks=on_canvas,
         warnings=tuple(warnings),
         flags=appearance(canvas, on_canvas),
+        inside=inside_mask(photo.shape, framing) > 0,
         canvas_from_photo=framing.canvas_from_photo,
         face_px=face_px,
         angles_deg=angles,
