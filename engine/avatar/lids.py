@@ -21,14 +21,21 @@ from engine.render.layers import EYE_SIDES, LID_POINTS
 Array = NDArray[np.float64]
 
 # Lengths in eye widths.
-LINE: Final = 0.045
-"""Height of the lash line of a shut eye."""
+LINE: Final = (0.2, 0.14)
+"""How far the shade of a shut eye's lash line reaches above and below where the lids meet."""
+LINE_SHARE: Final = (0.3, 0.55)
+"""How much of the lids it takes there, above and below: the lid curves away under its lashes, which hang over the lower one."""
+EDGE: Final = 0.03
+EDGE_SHARE: Final = 0.55
+"""Half the width of the line itself, and how much it takes."""
 LASH_ROWS: Final = (-0.03, 0.0, 0.035, 0.08, 0.16, REACH)
 """Heights above the margin of what lies over the lid."""
 HANG: Final = 0.5
 """When the lids meet, a lash hangs below the margin by this share of its height."""
 LONGEST: Final = 0.045
 """No farther than this, though: what stands higher is more crease than lash, and is folded away."""
+LINE_TEXELS: Final = 35
+"""Of the shade's texture, from its upper to its lower end."""
 BESIDE_COLUMNS: Final = 3
 """Columns of vertices past each corner."""
 TURNING: Final = 0.12
@@ -136,13 +143,13 @@ def _led_on(margins: _Margins) -> tuple[_Margins, Array]:
 
 
 def _line(name: str, side: str, margins: _Margins, band: LidBand) -> MeshPart:
-    """A dark line along the upper lid's margin that appears as the lid comes down."""
+    """A dark line along the upper lid's margin, and shade around it, that appear as the lid comes down."""
     taper = np.sin(np.pi * np.linspace(0.03, 0.97, LID_POINTS))
-    # Two more rows hang from the upper margin: nothing at rest, LINE when shut.
+    # Two more rows follow the upper margin: nothing at rest, LINE when shut.
     blink = ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]
     above, below = margins.upper_move.copy(), margins.upper_move.copy()
-    above[blink] -= (0.25 * LINE * margins.width * taper)[:, None] * margins.down
-    below[blink] += (LINE * margins.width * taper)[:, None] * margins.down
+    above[blink] -= (LINE[0] * margins.width * taper)[:, None] * margins.down
+    below[blink] += (LINE[1] * margins.width * taper)[:, None] * margins.down
     positions = np.concatenate([margins.upper, margins.lower, margins.upper, margins.upper])
     deltas = np.concatenate([margins.upper_move, margins.lower_move, above, below], axis=1)
 
@@ -151,11 +158,18 @@ def _line(name: str, side: str, margins: _Margins, band: LidBand) -> MeshPart:
     # The lower margin belongs to the part (see ``lid_parts``) but shows nothing: its triangles have no area.
     still = np.stack([number[1, :-1], number[1, 1:], number[1, 1:]], axis=1)
     along = np.tile(np.linspace(1, 23, LID_POINTS), 4)
-    across = np.repeat([8.0, 8.0, 2.0, 22.0], LID_POINTS)
-    rows = (np.arange(24) + 0.5)[:, None]
-    profile = np.where(rows < 8, smooth_step((rows - 2) / 5), 1 - smooth_step((rows - 10) / 10))
+    margin = 0.5 + (LINE_TEXELS - 1) * LINE[0] / sum(LINE)
+    across = np.repeat([margin, margin, 0.5, LINE_TEXELS - 0.5], LID_POINTS)
+    rows = np.arange(LINE_TEXELS)[:, None] / (LINE_TEXELS - 1)
+    far = rows * sum(LINE) - LINE[0]
+    share = np.where(
+        far < 0,
+        LINE_SHARE[0] * smooth_step(1 + far / LINE[0]),
+        LINE_SHARE[1] * smooth_step(1 - far / LINE[1]),
+    )
+    profile = np.maximum(EDGE_SHARE * np.exp(-((far / EDGE) ** 2)), share)
     ends = np.sin(np.pi * (np.arange(24) + 0.5) / 24)[None]
-    coverage = np.round(200 * profile * ends).astype(np.uint8)
+    coverage = np.round(255 * profile * ends).astype(np.uint8)
     uv = np.stack([along, across], axis=1)
-    texture = np.tile(0.9 * band.lash, (24, 24, 1))
+    texture = np.tile(0.9 * band.lash, (LINE_TEXELS, 24, 1))
     return part_on_head(name, positions, deltas, np.concatenate([surface, still]), uv, texture, coverage)
