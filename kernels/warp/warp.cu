@@ -50,24 +50,278 @@ struct Colour {
     i32 r, g, b;
 };
 
-// 256 times what lies `part` / 256 of the way from a to b; 0 and 256 are a and b. Each form is the faster one there.
-DEVICE i32 blended(i32 a, i32 b, i32 part) {
-#ifdef __CUDA_ARCH__
-    return a * (256 - part) + b * part;
-#else
-    return (a << 8) + (b - a) * part;
-#endif
+DEVICE float crop_scale(i32 samples) { return 1.0f / (255.0f * 65536.0f * (float)(samples * samples)); }
+
+// The four elements around a displaced one, and their weights times its occlusion.
+struct Corners {
+    i64 at00, at01, at10, at11;
+    float w00, w01, w10, w11;
+};
+
+DEVICE Corners corners(i32 x, i32 y, const float *RESTRICT flow, const float *RESTRICT occlusion, i32 height, i32 width,
+                       i32 channels) {
+    i64 element = (i64)y * width + x;
+    Between across = placed((float)x + number_or_0(flow[element]), width);
+    Between down = placed((float)y + number_or_0(flow[(i64)height * width + element]), height);
+    float shown = occlusion[element];
+    float lower = down.part * shown, upper = (1.0f - down.part) * shown;
+    i64 row0 = (i64)down.low * width, row1 = (i64)down.high * width;
+    return {(row0 + across.low) * channels, (row0 + across.high) * channels, (row1 + across.low) * channels,
+            (row1 + across.high) * channels, upper * (1.0f - across.part), upper * across.part,
+            lower * (1.0f - across.part), lower * across.part};
 }
+
+DEVICE float mixed(float p00, float p01, float p10, float p11, Corners k) {
+    return (p00 * k.w00 + p01 * k.w01) + (p10 * k.w10 + p11 * k.w11);
+}
+
+#ifdef __CUDACC__
+
+// The row's part of an array. The compiler is kept from adding this to every index anew.
+template <typename T> DEVICE T *of_row(T *array, u32 row, u32 elements) {
+    array += (u64)row * elements;
+#ifdef __CUDA_ARCH__
+    asm("" : "+l"(array));
+#endif
+    return array;
+}
+
+struct alignas(16) Four {
+    float a, b, c, d;
+};
+
+// Everything below works on a batch: z of the grid is its row, for which `boxes` [rows, 3] has x, y and side.
+
+// A thread works on DOWN pixels or elements of a column, one below the other: what belongs to the column is worked out
+// once, and rows of the maps are kept from one to the next. Registers are bounded so that a multiprocessor holds BLOCKS
+// blocks of THREADS. All of these are as kernels.warp.cuda launches, and may be defined before, to try others.
+#ifndef REFINE_DOWN
+#define REFINE_DOWN 8
+#define REFINE_THREADS 128
+#define REFINE_BLOCKS 10
+#endif
+#ifndef WARP_IMAGE_DOWN
+#define WARP_IMAGE_DOWN 8
+#define WARP_IMAGE_THREADS 128
+#define WARP_IMAGE_BLOCKS 16
+#endif
+
+// COUNT maps at one column: the rows around the last place along it, resampled along the rows and weighted.
+template <i32 COUNT> struct Column {
+    const float *maps;
+    i32 n, low, to_high;
+    float last, part, weight;
+    float upper[COUNT], lower[COUNT];
+    u32 held;
+};
+
+// The column at the place `at` along the rows.
+template <i32 COUNT> DEVICE Column<COUNT> column_at(const float *RESTRICT maps, i32 n, float at, float weight) {
+    Between across = placed(at, n);
+    Column<COUNT> column;
+    column.maps = maps;
+    column.low = across.low;
+    column.to_high = across.high - across.low;
+    column.n = n;
+    column.last = (float)(n - 1);
+    column.part = across.part;
+    column.weight = weight;
+    column.held = 0;
+    return column;
+}
+
+template <i32 COUNT> DEVICE void resample_row(const Column<COUNT> &column, i32 row, float *RESTRICT values) {
+    const float *low = column.maps + (row * column.n + column.low), *high = low + column.to_high;
+#pragma unroll
+    for (i32 map = 0; map < COUNT; ++map) {
+        values[map] = between(READ(low, 0), READ(high, 0), column.part) * column.weight;
+        low += column.n * column.n;
+        high += column.n * column.n;
+    }
+}
+
+// Holds the rows around the place `at` down the column; how far on from the upper one that is.
+template <i32 COUNT> DEVICE float hold(Column<COUNT> &column, float at) {
+    at = clamp_f(at, 0.0f, column.last);
+    u32 low = floor_bits(at);
+    if (low != column.held) {
+        i32 row = (i32)(low - FLOOR_BITS_0);
+        if (low - 1 == column.held) {
+#pragma unroll
+            for (i32 map = 0; map < COUNT; ++map) column.upper[map] = column.lower[map];
+        } else {
+            resample_row(column, row, column.upper);
+        }
+        resample_row(column, min_i(row + 1, column.n - 1), column.lower);
+        column.held = low;
+    }
+    return at - floor_of(low);
+}
+
+template <i32 COUNT> DEVICE float down_column(const Column<COUNT> &column, i32 map, float part) {
+    return between(column.upper[map], column.lower[map], part);
+}
+
+// A frame to read between the pixels of.
+struct Frame {
+    const u32 *pixels;
+    i32 pitch, most_x, most_y;
+};
+
+DEVICE Frame frame_of(const u32 *pixels, i32 pitch, i32 height, i32 width) {
+    return {pixels, pitch, width - 2, height - 2};
+}
+
+// `more`, and the frame at (u, v), in 1/256 pixels from the first pixel's centre: bilinear, clamped at the border.
+DEVICE Colour sampled(float u, float v, Frame frame, Colour more) {
+    u32 iu = floor_bits((u > 0.0f ? u : 0.0f) + 0.5f), iv = floor_bits((v > 0.0f ? v : 0.0f) + 0.5f);
+    i32 x = min_i((i32)(iu >> 8) - (FLOOR_BITS_0 >> 8), frame.most_x);
+    i32 y = min_i((i32)(iv >> 8) - (FLOOR_BITS_0 >> 8), frame.most_y);
+    // Beyond the border 256, as at the last pixel: x and y are those of the last but one.
+    i32 right = min_i((i32)(iu - ((u32)x << 8)) - FLOOR_BITS_0, 256);
+    i32 down = min_i((i32)(iv - ((u32)y << 8)) - FLOOR_BITS_0, 256), up = 256 - down;
+    u32 across = (u32)right * 65535u + 256u;  // 256 - right in the lower half of the word, right in the upper one
+    i32 above = y * frame.pitch + x, below = above + frame.pitch;
+    u32 p00 = READ(frame.pixels, above), p01 = READ(frame.pixels, above + 1);
+    u32 p10 = READ(frame.pixels, below), p11 = READ(frame.pixels, below + 1);
+    u32 upper = chosen_bytes(p00, p01, 0x5140), lower = chosen_bytes(p10, p11, 0x5140);  // R, R, G, G
+    u32 upper_b = chosen_bytes(p00, p01, 0x62), lower_b = chosen_bytes(p10, p11, 0x62);
+    return {(i32)dot_low(across, lower) * down + more.r + (i32)dot_low(across, upper) * up,
+            (i32)dot_high(across, lower) * down + more.g + (i32)dot_high(across, upper) * up,
+            (i32)dot_low(across, lower_b) * down + more.b + (i32)dot_low(across, upper_b) * up};
+}
+
+// A residual in 1/65536 levels to add to a colour; far beyond 255 levels already, it is cut where sums would overflow.
+DEVICE i32 residual(float value) { return min_i(whole(value), 0x7e000000); }
+
+// A colour to whole levels, 0 to 255, in bits 16 to 23.
+DEVICE u32 rounded(i32 value) { return (u32)add_clamped(value, 32768, 0xffffff); }
+
+// Grid: pixels of a frame in x, and REFINE_DOWN of them a thread in y.
+KERNEL __launch_bounds__(REFINE_THREADS, REFINE_BLOCKS) refine(const u32 *RESTRICT frame, i32 pitch, i32 height,
+                                                               i32 width, const i32 *RESTRICT boxes,
+                                                               const float *RESTRICT maps, i32 n, u32 *RESTRICT out,
+                                                               i32 out_pitch) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * REFINE_DOWN;
+    i32 row = blockIdx.z, y1 = min_i(y0 + REFINE_DOWN, height);
+    if (x >= width) return;
+    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2], i = x - left;
+    frame = of_row(frame, row, height * pitch);
+    out += (u64)row * (u32)(height * out_pitch);
+    const u32 *from = frame + (y0 * pitch + x);
+    u32 *to = out + (y0 * out_pitch + x);
+    if ((u32)i >= (u32)side || y1 <= top || y0 >= top + side) {
+        if (y1 - y0 == REFINE_DOWN) {
+#pragma unroll
+            for (i32 k = 0; k < REFINE_DOWN; ++k) to[(i64)out_pitch * k] = READ(from, (i64)pitch * k);
+        } else {
+            for (i32 k = 0; k < y1 - y0; ++k) to[k * out_pitch] = READ(from, k * pitch);
+        }
+        return;
+    }
+    float step = (float)n / (float)side, move = (float)side / (float)n * 256.0f;
+    Column<5> column = column_at<5>(of_row(maps, row, 5u * n * n), n, seen_at(i, step), fade(i, side));
+    Frame read = frame_of(frame, pitch, height, width);
+    float x256 = (float)(x * 256), y256 = (float)(y0 * 256), j = (float)(y0 - top) + 0.5f;
+    float from_edge = 1.0f / (FADE_SHARE * (float)side);
+    for (i32 rows = y1 - y0; rows > 0; --rows, from += pitch, to += out_pitch, j += 1.0f, y256 += 256.0f) {
+        u32 result = READ(from, 0);
+        float past = (float)side - j, nearest = j < past ? j : past;
+        if (nearest > 0.0f) {
+            float part = hold(column, j * step - 0.5f);
+            float t = nearest * from_edge;
+            t = t < 1.0f ? t : 1.0f;
+            float weight = t * t * (3.0f - 2.0f * t), move_weight = weight * move, tint = weight * 65536.0f;
+            Colour more = {residual(down_column(column, 2, part) * tint), residual(down_column(column, 3, part) * tint),
+                           residual(down_column(column, 4, part) * tint)};
+            Colour c = sampled(x256 + number_or_0(down_column(column, 0, part) * move_weight),
+                               y256 + number_or_0(down_column(column, 1, part) * move_weight), read, more);
+            u32 red_green = chosen_bytes(rounded(c.r), rounded(c.g), 0x62);
+            result = chosen_bytes(red_green, chosen_bytes(rounded(c.b), result, 0x72), 0x5410);
+        }
+        *to = result;
+    }
+}
+
+// A thread's elements of the crop, whose column has a flow; ONE: with one sample each.
+template <bool ONE>
+DEVICE void crop_column(Column<2> column, Frame frame, i32 x, i32 y, i32 y1, i32 samples, float step, float flow_step,
+                        float move, float left, float top, float *out, i32 n) {
+    float *green = out + n * n, *blue = green + n * n;
+    float scale = crop_scale(samples), centre = (float)y + 0.5f;
+    float one_u = (seen_at(x, step) + left) * 256.0f;
+    for (; y < y1; ++y, centre += 1.0f, out += n, green += n, blue += n) {
+        float part = hold(column, centre * flow_step - 0.5f);
+        float u = number_or_0(down_column(column, 0, part) * move);
+        float v = number_or_0(down_column(column, 1, part) * move);
+        Colour sum = {0, 0, 0};
+        if (ONE) {
+            sum = sampled(one_u + u, (centre * step - 0.5f + top) * 256.0f + v, frame, sum);
+        } else {
+            for (i32 b = 0; b < samples; ++b)
+                for (i32 a = 0; a < samples; ++a)
+                    sum = sampled((seen_at(x * samples + a, step) + left) * 256.0f + u,
+                                  (seen_at(y * samples + b, step) + top) * 256.0f + v, frame, sum);
+        }
+        *out = (float)sum.r * scale;
+        *green = (float)sum.g * scale;
+        *blue = (float)sum.b * scale;
+    }
+}
+
+// Grid: elements of the crop in x, and WARP_IMAGE_DOWN of them a thread in y.
+KERNEL __launch_bounds__(WARP_IMAGE_THREADS, WARP_IMAGE_BLOCKS) warp_image(const u32 *RESTRICT frame, i32 pitch,
+                                                                           i32 height, i32 width,
+                                                                           const i32 *RESTRICT boxes,
+                                                                           const float *RESTRICT flow, i32 flow_n,
+                                                                           i32 n, float *RESTRICT out) {
+    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * WARP_IMAGE_DOWN;
+    i32 row = blockIdx.z, y1 = min_i(y0 + WARP_IMAGE_DOWN, n);
+    if (x >= n) return;
+    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
+    // As `samples_along`, whose whole numbers take more instructions: no other quotient of sides rounds to a half.
+    float ratio = (float)side / (float)n, move = (float)side / (float)flow_n * 256.0f;
+    i32 samples = clamp_i((i32)(ratio + 0.5f), 1, MOST_SAMPLES);
+    float flow_step = (float)flow_n / (float)n;
+    Column<2> column = column_at<2>(of_row(flow, row, 2u * flow_n * flow_n), flow_n, seen_at(x, flow_step), 1.0f);
+    Frame read = frame_of(of_row(frame, row, height * pitch), pitch, height, width);
+    out += (u64)row * (3u * n * n) + (u32)(y0 * n + x);
+    if (samples == 1)
+        crop_column<true>(column, read, x, y0, y1, 1, ratio, flow_step, move, (float)left, (float)top, out, n);
+    else
+        crop_column<false>(column, read, x, y0, y1, samples, (float)side / (float)(n * samples), flow_step, move,
+                           (float)left, (float)top, out, n);
+}
+
+// Grid: a row's elements, one thread for each FOUR channels of each, in x; rows in y.
+KERNEL warp_features(const Four *RESTRICT features, const float *RESTRICT flow, const float *RESTRICT occlusion,
+                     i32 height, i32 width, i32 channels, Four *RESTRICT out) {
+    u32 fours = (u32)channels / 4;
+    u32 at = blockIdx.x * blockDim.x + threadIdx.x, x = at / fours;
+    i32 y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= (u32)width || y >= height) return;
+    i64 elements = (i64)blockIdx.z * height * width;
+    flow += 2 * elements;
+    occlusion += elements;
+    features += elements * fours;
+    out += elements * fours;
+    Corners k = corners((i32)x, y, flow, occlusion, height, width, (i32)fours);
+    i32 c = (i32)(at - x * fours);
+    Four p00 = features[k.at00 + c], p01 = features[k.at01 + c], p10 = features[k.at10 + c], p11 = features[k.at11 + c];
+    out[y * width * (i32)fours + (i32)at] = {mixed(p00.a, p01.a, p10.a, p11.a, k), mixed(p00.b, p01.b, p10.b, p11.b, k),
+                                             mixed(p00.c, p01.c, p10.c, p11.c, k), mixed(p00.d, p01.d, p10.d, p11.d, k)};
+}
+
+#else
+
+// 256 times what lies `part` / 256 of the way from a to b; 0 and 256 are a and b.
+DEVICE i32 blended(i32 a, i32 b, i32 part) { return (a << 8) + (b - a) * part; }
 
 // The same of two channels of a word at once: each comes out below 65536, so neither reaches the other.
 DEVICE u32 blended_pair(u32 a, u32 b, i32 part) {
     a &= 0xff00ffu;
     b &= 0xff00ffu;
-#ifdef __CUDA_ARCH__
-    return a * (u32)(256 - part) + b * (u32)part;
-#else
     return (a << 8) + (b - a) * (u32)part;
-#endif
 }
 
 // The frame at (u, v), in 1/256 pixels from the first pixel's centre: bilinear, clamped at the border.
@@ -104,187 +358,6 @@ DEVICE Colour crop_sample(i32 x, i32 y, i32 a, i32 b, i32 samples, float u, floa
                    (seen_at(y * samples + b, step) + (float)top) * 256.0f + number_or_0(v), frame, pitch, height,
                    width);
 }
-
-DEVICE float crop_scale(i32 samples) { return 1.0f / (255.0f * 65536.0f * (float)(samples * samples)); }
-
-// The four elements around a displaced one, and their weights times its occlusion.
-struct Corners {
-    i64 at00, at01, at10, at11;
-    float w00, w01, w10, w11;
-};
-
-DEVICE Corners corners(i32 x, i32 y, const float *RESTRICT flow, const float *RESTRICT occlusion, i32 height, i32 width,
-                       i32 channels) {
-    i64 element = (i64)y * width + x;
-    Between across = placed((float)x + number_or_0(flow[element]), width);
-    Between down = placed((float)y + number_or_0(flow[(i64)height * width + element]), height);
-    float shown = occlusion[element];
-    float lower = down.part * shown, upper = (1.0f - down.part) * shown;
-    i64 row0 = (i64)down.low * width, row1 = (i64)down.high * width;
-    return {(row0 + across.low) * channels, (row0 + across.high) * channels, (row1 + across.low) * channels,
-            (row1 + across.high) * channels, upper * (1.0f - across.part), upper * across.part,
-            lower * (1.0f - across.part), lower * across.part};
-}
-
-DEVICE float mixed(float p00, float p01, float p10, float p11, Corners k) {
-    return (p00 * k.w00 + p01 * k.w01) + (p10 * k.w10 + p11 * k.w11);
-}
-
-#ifdef __CUDACC__
-
-// The row's part of an array. The compiler is kept from adding this to every index anew.
-template <typename T> DEVICE T *of_row(T *array, i64 elements) {
-    array += elements;
-#ifdef __CUDA_ARCH__
-    asm("" : "+l"(array));
-#endif
-    return array;
-}
-
-struct alignas(16) Four {
-    float a, b, c, d;
-};
-
-// Everything below works on a batch: z of the grid is its row, for which `boxes` [rows, 3] has x, y and side. Launch bounds
-// are what an H200 was fastest with, blocks of kernels.cuda.ACROSS among them.
-
-// A thread works on so many pixels or elements of a column, one below the other: what belongs to the column is worked
-// out once, and rows of the maps are kept from one to the next.
-#define DOWN 8
-
-// COUNT maps at one column: the rows around the last place along it, resampled along the rows and weighted.
-template <i32 COUNT> struct Column {
-    const float *maps;
-    i32 n, low, high;
-    float part, weight;
-    float upper[COUNT], lower[COUNT];
-    i32 held;
-};
-
-template <i32 COUNT>
-DEVICE Column<COUNT> column_at(const float *RESTRICT maps, i32 n, Between across, float weight) {
-    Column<COUNT> column;
-    column.maps = maps;
-    column.n = n;
-    column.low = across.low;
-    column.high = across.high;
-    column.part = across.part;
-    column.weight = weight;
-    column.held = -1;
-    return column;
-}
-
-template <i32 COUNT> DEVICE void resample_row(const Column<COUNT> &column, i32 row, float *RESTRICT values) {
-    const float *low = column.maps + (row * column.n + column.low), *high = low + (column.high - column.low);
-#pragma unroll
-    for (i32 map = 0; map < COUNT; ++map) {
-        values[map] = between(READ(low, 0), READ(high, 0), column.part) * column.weight;
-        low += column.n * column.n;
-        high += column.n * column.n;
-    }
-}
-
-template <i32 COUNT> DEVICE void hold(Column<COUNT> &column, Between down) {
-    if (column.held == down.low) return;
-    if (column.held + 1 == down.low && column.held >= 0) {
-#pragma unroll
-        for (i32 map = 0; map < COUNT; ++map) column.upper[map] = column.lower[map];
-    } else {
-        resample_row(column, down.low, column.upper);
-    }
-    resample_row(column, down.high, column.lower);
-    column.held = down.low;
-}
-
-// Grid: pixels of a frame in x, and DOWN of them a thread in y.
-KERNEL __launch_bounds__(128, 12) refine(const u32 *RESTRICT frame, i32 pitch, i32 height, i32 width,
-                                         const i32 *RESTRICT boxes, const float *RESTRICT maps, i32 n,
-                                         u32 *RESTRICT out, i32 out_pitch) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * DOWN;
-    i32 row = blockIdx.z, y1 = min_i(y0 + DOWN, height);
-    if (x >= width) return;
-    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
-    frame = of_row(frame, (i64)row * height * pitch);
-    maps = of_row(maps, (i64)row * 5 * n * n);
-    out = of_row(out, (i64)row * height * out_pitch);
-    i32 i = x - left;
-    if (i < 0 || i >= side || y1 <= top || y0 >= top + side) {
-        for (i32 y = y0; y < y1; ++y) out[y * out_pitch + x] = READ(frame, y * pitch + x);
-        return;
-    }
-    float step = (float)n / (float)side, move = (float)side / (float)n * 256.0f;
-    Column<5> column = column_at<5>(maps, n, placed(seen_at(i, step), n), fade(i, side));
-    for (i32 y = y0; y < y1; ++y) {
-        i32 j = y - top;
-        u32 result = READ(frame, y * pitch + x);
-        if (j >= 0 && j < side) {
-            Between down = placed(seen_at(j, step), n);
-            hold(column, down);
-            float weight = fade(j, side), weight_move = weight * move;
-            const float *upper = column.upper, *lower = column.lower;
-            result = refined(x, y, between(upper[0], lower[0], down.part) * weight_move,
-                             between(upper[1], lower[1], down.part) * weight_move,
-                             between(upper[2], lower[2], down.part) * weight,
-                             between(upper[3], lower[3], down.part) * weight,
-                             between(upper[4], lower[4], down.part) * weight, frame, pitch, height, width);
-        }
-        out[y * out_pitch + x] = result;
-    }
-}
-
-// Grid: elements of the crop in x, and DOWN of them a thread in y.
-KERNEL __launch_bounds__(128, 16) warp_image(const u32 *RESTRICT frame, i32 pitch, i32 height, i32 width,
-                                             const i32 *RESTRICT boxes, const float *RESTRICT flow, i32 flow_n, i32 n,
-                                             float *RESTRICT out) {
-    i32 x = blockIdx.x * blockDim.x + threadIdx.x, y0 = (blockIdx.y * blockDim.y + threadIdx.y) * DOWN;
-    i32 row = blockIdx.z, y1 = min_i(y0 + DOWN, n);
-    if (x >= n) return;
-    i32 left = boxes[3 * row], top = boxes[3 * row + 1], side = boxes[3 * row + 2];
-    frame = of_row(frame, (i64)row * height * pitch);
-    flow = of_row(flow, (i64)row * 2 * flow_n * flow_n);
-    out = of_row(out, (i64)row * 3 * n * n);
-    i32 samples = samples_along(side, n), plane = n * n;
-    float step = (float)side / (float)(n * samples), move = (float)side / (float)flow_n * 256.0f;
-    float flow_step = (float)flow_n / (float)n, scale = crop_scale(samples);
-    Column<2> column = column_at<2>(flow, flow_n, placed(seen_at(x, flow_step), flow_n), 1.0f);
-    float *red = out + (y0 * n + x), *green = red + plane, *blue = green + plane;
-    for (i32 y = y0; y < y1; ++y, red += n, green += n, blue += n) {
-        Between down = placed(seen_at(y, flow_step), flow_n);
-        hold(column, down);
-        float u = between(column.upper[0], column.lower[0], down.part) * move;
-        float v = between(column.upper[1], column.lower[1], down.part) * move;
-        Colour sum = crop_sample(x, y, 0, 0, samples, u, v, frame, pitch, height, width, left, top, step);
-        for (i32 k = 1; k < samples * samples; ++k) {
-            Colour c = crop_sample(x, y, k % samples, k / samples, samples, u, v, frame, pitch, height, width, left,
-                                   top, step);
-            sum = {sum.r + c.r, sum.g + c.g, sum.b + c.b};
-        }
-        *red = (float)sum.r * scale;
-        *green = (float)sum.g * scale;
-        *blue = (float)sum.b * scale;
-    }
-}
-
-// Grid: a row's elements, one thread for each FOUR channels of each, in x; rows in y.
-KERNEL warp_features(const Four *RESTRICT features, const float *RESTRICT flow, const float *RESTRICT occlusion,
-                     i32 height, i32 width, i32 channels, Four *RESTRICT out) {
-    u32 fours = (u32)channels / 4;
-    u32 at = blockIdx.x * blockDim.x + threadIdx.x, x = at / fours;
-    i32 y = blockIdx.y * blockDim.y + threadIdx.y;
-    if (x >= (u32)width || y >= height) return;
-    i64 elements = (i64)blockIdx.z * height * width;
-    flow += 2 * elements;
-    occlusion += elements;
-    features += elements * fours;
-    out += elements * fours;
-    Corners k = corners((i32)x, y, flow, occlusion, height, width, (i32)fours);
-    i32 c = (i32)(at - x * fours);
-    Four p00 = features[k.at00 + c], p01 = features[k.at01 + c], p10 = features[k.at10 + c], p11 = features[k.at11 + c];
-    out[y * width * (i32)fours + (i32)at] = {mixed(p00.a, p01.a, p10.a, p11.a, k), mixed(p00.b, p01.b, p10.b, p11.b, k),
-                                             mixed(p00.c, p01.c, p10.c, p11.c, k), mixed(p00.d, p01.d, p10.d, p11.d, k)};
-}
-
-#else
 
 // Columns are worked on in strips: rows of the maps are resampled to a strip's columns once and kept for the frame
 // rows that lie between them, in memory of a fixed size.
