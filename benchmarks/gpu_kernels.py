@@ -29,7 +29,7 @@ BATCHES: Final = (1, 64)
 def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
     """Depth and paint of the skin, all details, and colour, for one face and for a batch of 64, and of a pack with networks
     the warps; JSON values."""
-    bandwidth = 2 * COPY_BYTES / _copy_ms() / 1e6
+    bandwidth = copy_gb_per_s()
     rows: list[dict[str, Any]] = []
     moved: dict[str, int] = {}
     for count in BATCHES:
@@ -39,14 +39,14 @@ def kernel_times(pack: Pack, repeats: int = 100) -> dict[str, Any]:
         driven, painter = batch.driven, batch.painter
         scene = driven.positions, driven.attributes, driven.boxes, driven.opacity
         moved = moved or _moved(batch, pack)
-        runs: dict[str, list[Callable[[], Any]]] = {
+        runs: dict[str, Sequence[Callable[[], Any]]] = {
             "skin": [partial(painter.draw, count, *scene, layers=slice(0, 1))],
             "details": [partial(painter.draw, count, *scene, layers=slice(1, None))],
             "colour": [partial(painter.to_i420, count)],
         }
         runs |= warp_runs(pack, count, launcher())
         for name, alike in runs.items():
-            ms = _device_ms(alike, repeats)
+            ms = device_ms(alike, repeats)
             row: dict[str, Any] = {"kernel": name, "name": f"batch of {count}", "median_ms": round(ms, 4)}
             rate = count * moved[name] / ms / 1e6
             rows.append(row | {"gb_per_s": round(rate, 1), "share_of_copy": round(rate / bandwidth, 3)})
@@ -72,9 +72,14 @@ def _moved(batch: CudaBatch, pack: Pack) -> dict[str, int]:
         "details": sum(layer.depth + layer.paint for layer in details),
         "colour": colour_bytes(pack.face.size),
     }
+    return moved | warp_bytes(pack)
+
+
+def warp_bytes(pack: Pack) -> dict[str, int]:
+    """Bytes of each warp for a neural frame; none without networks."""
     if pack.networks is None:
-        return moved
-    return moved | {
+        return {}
+    return {
         "warp_image": warp_image_bytes(int(pack.face.arrays["guide_box"][2])),
         "warp_features": warp_features_bytes(pack.networks.config.photo),
         "refine": refine_bytes(pack.face.size),
@@ -99,7 +104,7 @@ class _Noting:
 
 def warp_runs(
     pack: Pack, count: int, kernels: Launcher, device: str = "cuda", sets: int = SETS
-) -> dict[str, list[Callable[[], Any]]]:
+) -> dict[str, list[partial[None]]]:
     """Each warp of so many neural frames, on several copies of what it read and wrote there; none without networks."""
     if pack.networks is None:
         return {}
@@ -107,7 +112,7 @@ def warp_runs(
     batch = pack.batch("neural", count, noting, device)
     batch.next_controls(count)[:] = np.resize(pack.told, (count, pack.told.shape[1]))
     _ = batch.render(count).i420
-    runs: dict[str, list[Callable[[], Any]]] = {name: [] for name in WARPS}
+    runs: dict[str, list[partial[None]]] = {name: [] for name in WARPS}
     for name, of_kernel in runs.items():
         grid, block, arguments = noting.launched[name]
         for _ in range(sets):
@@ -116,17 +121,18 @@ def warp_runs(
     return runs
 
 
-def _copy_ms() -> float:
+def copy_gb_per_s() -> float:
+    """The device's own copy, reading and writing counted."""
     source = torch.empty(COPY_BYTES, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
-    return _device_ms([partial(target.copy_, source)], 20)
+    return 2 * COPY_BYTES / device_ms([partial(target.copy_, source)], 20) / 1e6
 
 
 def _event() -> Any:
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
-def _device_ms(runs: Sequence[Callable[[], Any]], repeats: int) -> float:
+def device_ms(runs: Sequence[Callable[[], Any]], repeats: int) -> float:
     """Median milliseconds of the device for one of ``runs``, which are recorded in turns."""
     for run in runs:
         run()

@@ -2,7 +2,8 @@
 
 Needs Python 3.11 or newer, torch, NumPy and CuPy alone. First every kernel on every case against its definition in NumPy, then
 whole layers, then (with a pack of ``benchmarks.gpu_pack``) geometric and neural frames against the CPU's and the times of
-every stage and batch; kernels are timed against the device's own copy. Writes one JSON, also when something is wrong.
+every stage and batch; kernels are timed against the device's own copy, the warps in several shapes. Writes one JSON, also
+when something is wrong.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.gpu import Pack, device_facts, gpu_versions, measure, missed_bars
@@ -23,6 +23,7 @@ from benchmarks.gpu_kernels import kernel_times
 from benchmarks.gpu_motion import measure_motion
 from benchmarks.machine import commit, machine
 from benchmarks.motion_times import missed_bars as missed_motion_bars
+from benchmarks.warp_shapes import lines, sweep, there
 from kernels.colour import cases as colour_cases
 from kernels.colour import reference as colour_reference
 from kernels.colour import rgbx_to_i420
@@ -76,6 +77,8 @@ def main() -> int:
                 ("neural frames", lambda: measure(pack, quality="neural", frames=frames, progress=_say))
             )
         steps.append(("kernel times", lambda: kernel_times(pack)))
+        if pack.networks is not None:
+            steps.append(("warp shapes", lambda: sweep(pack)))
         if pack.motion is not None:
             motion = pack.motion
             steps.append(("face motion", lambda: measure_motion(motion)))
@@ -101,6 +104,8 @@ def main() -> int:
     for measured in ("gpu", "gpu_neural"):
         for line in missed_bars(result[measured]) if measured in result else []:
             print(f"{result[measured]['settings']['quality']}: {line}")
+    for line in lines(result["warp_shapes"]) if "warp_shapes" in result else []:
+        print(line)
     for line in missed_motion_bars(result["motion"]) if "motion" in result else []:
         print(f"face motion: {line}")
     return 0 if all(check["ok"] for check in result["checks"]) else 1
@@ -113,8 +118,8 @@ def check_rasterise(device: str = "cuda") -> int:
         planes = np.full((case.attributes.shape[1], *grid), np.nan, np.float32)
         triangle, keys = np.full(grid, -99, np.int32), np.zeros(grid, np.int64)
         mesh = case.positions, case.triangles, case.attributes
-        at, corners, values = (_there(array, device) for array in mesh)
-        made, drawn, scratch = (_there(array, device) for array in (planes, triangle, keys))
+        at, corners, values = (there(array, device) for array in mesh)
+        made, drawn, scratch = (there(array, device) for array in (planes, triangle, keys))
         rasterise_reference.rasterise(*mesh, planes, triangle, case.origin, case.scale)
         rasterise(at, corners, values, made, drawn, scratch, case.origin, case.scale, "cuda")
         _equal(case.name, drawn.cpu().numpy(), triangle)
@@ -127,7 +132,7 @@ def check_composite(device: str = "cuda") -> int:
     for case in composite_cases.cases():
         arguments = case.planes, case.triangle, case.atlas, case.background
         out = np.zeros(case.background.shape, np.uint32)
-        planes, triangle, atlas, under, made = (_there(array, device) for array in (*arguments, out))
+        planes, triangle, atlas, under, made = (there(array, device) for array in (*arguments, out))
         composite_reference.composite(*arguments, out, case.factor, case.opacity)
         composite(planes, triangle, atlas, under, made, case.factor, "cuda", opacity=case.opacity)
         _equal(case.name, made.cpu().numpy().view(np.uint32), out)
@@ -138,7 +143,7 @@ def check_colour(device: str = "cuda") -> int:
     """Every case within a level, as ties may round either way; how many there were."""
     for number, image in enumerate(colour_cases.cases()):
         out = np.zeros((image.shape[0] * 3 // 2, image.shape[1]), np.uint8)
-        made = _there(image, device), _there(out, device)
+        made = there(image, device), there(out, device)
         colour_reference.rgbx_to_i420(image, out)
         rgbx_to_i420(*made, "cuda")
         off = np.abs(made[1].cpu().numpy().astype(int) - out).max()
@@ -151,19 +156,19 @@ def check_warp(device: str = "cuda") -> int:
     """Every case of the three warps bit for bit; how many there were."""
     for crop in warp_cases.image_cases():
         out = np.zeros((3, crop.n, crop.n), np.float32)
-        frame, flow, made = (_there(array, device) for array in (crop.frame, crop.flow, out))
+        frame, flow, made = (there(array, device) for array in (crop.frame, crop.flow, out))
         warp_reference.warp_image(crop.frame, crop.box, crop.flow, out)
         warp_image(frame, crop.box, flow, made, "cuda")
         _equal(crop.name, made.cpu().numpy().view(np.int32), out.view(np.int32))
     for moved in warp_cases.features_cases():
         arguments, out = (moved.features, moved.flow, moved.occlusion), np.zeros_like(moved.features)
-        features, flow, occlusion, made = (_there(array, device) for array in (*arguments, out))
+        features, flow, occlusion, made = (there(array, device) for array in (*arguments, out))
         warp_reference.warp_features(*arguments, out)
         warp_features(features, flow, occlusion, made, "cuda")
         _equal(moved.name, made.cpu().numpy(), out)
     for case in warp_cases.refine_cases():
         drawn = np.zeros_like(case.frame)
-        frame, maps, made = (_there(array, device) for array in (case.frame, case.maps, drawn))
+        frame, maps, made = (there(array, device) for array in (case.frame, case.maps, drawn))
         warp_reference.refine(case.frame, case.box, case.maps, drawn)
         refine(frame, case.box, maps, made, "cuda")
         _equal(case.name, made.cpu().numpy().view(np.uint32), drawn)
@@ -186,7 +191,7 @@ def check_layers(device: str = "cuda") -> int:
             np.stack([scene.boxes for scene in case.scenes]),
             np.array([scene.opacity for scene in case.scenes], np.int32),
         ]
-        painter.draw(rows, *(_there(array, device) for array in arrays))
+        painter.draw(rows, *(there(array, device) for array in arrays))
         frames = painter.frames.cpu().numpy().view(np.uint32)
         for scene, frame in zip(case.scenes, frames, strict=True):
             want = np.zeros_like(case.background)
@@ -194,11 +199,6 @@ def check_layers(device: str = "cuda") -> int:
             _equal(name, frame, want)
             drawn += 1
     return drawn
-
-
-def _there(array: NDArray[Any], device: str) -> Any:
-    signed = array.view(np.int32) if array.dtype == np.uint32 else array
-    return torch.from_numpy(signed.copy()).to(device)
 
 
 def _equal(name: str, made: NDArray[Any], want: NDArray[Any]) -> None:

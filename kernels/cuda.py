@@ -54,11 +54,13 @@ class Launcher(Protocol):
 class CudaLauncher:
     """The kernels on the current CUDA device; nothing is allocated, synchronised or copied by a launch.
 
+    sources: which of ``ENTRIES``. definitions: options that they are compiled with besides ``OPTIONS``.
+
     Raises:
         CudaUnavailableError: no device, or no CuPy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Iterable[str] = tuple(ENTRIES), definitions: Sequence[str] = ()) -> None:
         import torch
 
         if not torch.cuda.is_available():
@@ -75,9 +77,12 @@ class CudaLauncher:
         self._cupy, self._torch = cupy, torch
         self._entries: dict[str, tuple[Any, str]] = {}
         with cupy.cuda.Device(torch.cuda.current_device()):
-            for source, entries in ENTRIES.items():
-                module = cupy.RawModule(code=source_text(source), options=OPTIONS, backend="nvrtc")
-                self._entries |= {name: (module.get_function(name), kinds) for name, kinds in entries.items()}
+            for source in sources:
+                options = (*OPTIONS, *definitions)
+                module = cupy.RawModule(code=source_text(source), options=options, backend="nvrtc")
+                self._entries |= {
+                    name: (module.get_function(name), kinds) for name, kinds in ENTRIES[source].items()
+                }
 
     def launch(self, entry: str, grid: Size, block: Size, arguments: Sequence[Any]) -> None:
         """See ``Launcher``."""

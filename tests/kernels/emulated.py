@@ -55,14 +55,16 @@ FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w")
 
 
 class EmulatedLauncher:
-    """Launches on tensors in the CPU's memory, and notes what was launched."""
+    """Launches on tensors in the CPU's memory, and notes what was launched; definitions: as ``CudaLauncher``'s."""
 
-    def __init__(self, folder: Path, sources: Sequence[str] = tuple(ENTRIES)) -> None:
+    def __init__(
+        self, folder: Path, sources: Sequence[str] = tuple(ENTRIES), definitions: Sequence[str] = ()
+    ) -> None:
         self.launched: list[tuple[str, Size, Size]] = []
         self._entries = {}
         for source in sources:
             entries = ENTRIES[source]
-            library = ctypes.CDLL(str(_compiled(source, list(entries), folder)))
+            library = ctypes.CDLL(str(_compiled(source, list(entries), folder, definitions)))
             self._entries |= {
                 name: (getattr(library, f"run_{name}"), kinds) for name, kinds in entries.items()
             }
@@ -81,7 +83,7 @@ def _plain(value: Any) -> Any:
     return value.data_ptr() if hasattr(value, "data_ptr") else value
 
 
-def _compiled(source: str, entries: list[str], folder: Path) -> Path:
+def _compiled(source: str, entries: list[str], folder: Path, definitions: Sequence[str]) -> Path:
     try:
         compiler = _find_compiler()
     except KernelBuildError as error:
@@ -92,5 +94,5 @@ def _compiled(source: str, entries: list[str], folder: Path) -> Path:
     ]
     code, library = folder / f"{source}.cpp", folder / f"{source}.so"
     code.write_text("\n".join([SHIM, source_text(source), *runs]), encoding="utf-8")
-    subprocess.run([*compiler, *FLAGS, str(code), "-o", str(library)], check=True)
+    subprocess.run([*compiler, *FLAGS, *definitions, str(code), "-o", str(library)], check=True)
     return library

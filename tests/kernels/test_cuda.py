@@ -22,7 +22,7 @@ from kernels.rasterise.cuda import new_setup, rasterise_rows
 from kernels.rasterise.reference import EMPTY
 from kernels.warp import cases as warp_cases
 from kernels.warp import refine, warp_features, warp_image
-from kernels.warp.cuda import refine_rows, warp_features_rows, warp_image_rows
+from kernels.warp.cuda import SHAPES, Shape, refine_rows, warp_features_rows, warp_image_rows
 from tests.kernels.emulated import EmulatedLauncher
 from tests.kernels.test_rasterise import skip_without
 
@@ -263,6 +263,21 @@ def test_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         cuda.CudaLauncher()
 
 
+@pytest.mark.parametrize("entry", SHAPES)
+def test_warps_are_compiled_for_the_shape_they_are_launched_in(entry: str) -> None:
+    shape, text = SHAPES[entry], cuda.source_text("warp")
+    for definition in shape.definitions(entry):
+        name, value = definition.removeprefix("-D").split("=")
+        assert re.findall(rf"#define {name} (\d+)", text) == [value]
+    assert bool(shape.definitions(entry)) == (f"{entry.upper()}_THREADS" in text)
+
+
+def test_shapes_cover_every_pixel() -> None:
+    shape = Shape((32, 4, 1), 16, 12)
+    assert shape.grid(65, 129, 3) == (3, 3, 3)
+    assert shape.definitions("refine") == ("-DREFINE_DOWN=16", "-DREFINE_THREADS=128", "-DREFINE_BLOCKS=12")
+
+
 def test_sources_need_no_other_file(tmp_path: Path) -> None:
     for source in cuda.ENTRIES:
         text = cuda.source_text(source)
@@ -324,6 +339,8 @@ def test_launches_on_torchs_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=4711))
     launcher = cuda.CudaLauncher()
     assert [options for _, options in stand_in.compiled] == [cuda.OPTIONS] * len(cuda.ENTRIES)
+    cuda.CudaLauncher(("warp",), ("-DREFINE_DOWN=4",))
+    assert stand_in.compiled[-1] == (cuda.source_text("warp"), (*cuda.OPTIONS, "-DREFINE_DOWN=4"))
     out = SimpleNamespace(data_ptr=lambda: 64, is_cuda=True)
     launcher.launch("frame_i420", (1, 2, 3), cuda.ACROSS, (512, out, out))
     kinds = [np.int32, np.uint64, np.uint64]
