@@ -262,7 +262,7 @@ class Session:
         return dropped
 
     def set_style(self, style: MotionStyle) -> None:
-        """Change expressiveness and head motion from the next frame on."""
+        """Change expressiveness, head motion and mood from the next frame on."""
         self._state.style = style
 
     def set_listening(self, heard: bool) -> None:

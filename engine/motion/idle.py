@@ -33,7 +33,7 @@ _CHEEKS: Final = _places("cheekSquintLeft", "cheekSquintRight")
 
 @dataclass(frozen=True)
 class LifeSettings:
-    """Which signs of life a session shows; one that is off leaves its values at exactly zero.
+    """Which signs of life a session shows; one that is off leaves its values at exactly zero, but for a mood's.
 
     blinks, gaze, breath: lids, eyes, chest. listening: nods, brows and smiles while the other side speaks. brows: those
     of the avatar's own speech and of listening. How far the head moves is ``MotionStyle.head_motion``.

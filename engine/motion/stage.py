@@ -14,6 +14,7 @@ from engine.motion.channels import FACE, FACE_WITHOUT_BROWS, LIPS, MOUTH, SPEECH
 from engine.motion.head_pose import HeadPose, HeadState
 from engine.motion.idle import IdleState, LifeSettings, live, new_idle
 from engine.motion.manner import Manner, lively
+from engine.motion.mood import MoodState, follow, tilt_deg, wear
 from engine.motion.mouth import SEAL, certainty, shape_motion
 from engine.motion.network import FaceMotionNetwork, NetworkState
 from engine.motion.values import Motion
@@ -45,23 +46,29 @@ SPEECH_ENDS: Final = 0.5
 
 @dataclass(frozen=True)
 class MotionStyle:
-    """How lively a session is: 0 is still, 1 natural, 2 twice that.
+    """How lively a session is, 0 being still, 1 natural, 2 twice that, and what its face wears.
 
     expressiveness: mouth and brows (at 0 the mouth still speaks, mumbling, at half its size; at 2 it over-articulates).
     head_motion: the head's sway. life: which signs of life are on.
+    mood: from -1, sad, over 0, calm, to 1, cheerful; of it only the head's tilt is scaled, by ``head_motion``.
 
     Raises:
-        SettingError: a value outside [0, 2].
+        SettingError: expressiveness or head_motion outside [0, 2], or a mood outside [-1, 1].
     """
 
     expressiveness: float = 1.0
     head_motion: float = 1.0
     life: LifeSettings = LifeSettings()
+    mood: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (("expressiveness", self.expressiveness), ("head_motion", self.head_motion)):
-            if not 0.0 <= value <= 2.0:
-                raise SettingError(f"expected {name} from 0 to 2, got {value}")
+        for name, value, least, most in (
+            ("expressiveness", self.expressiveness, 0, 2),
+            ("head_motion", self.head_motion, 0, 2),
+            ("mood", self.mood, -1, 1),
+        ):
+            if not least <= value <= most:
+                raise SettingError(f"expected {name} from {least} to {most}, got {value}")
 
 
 @dataclass
@@ -71,6 +78,7 @@ class MotionState:
     idle: IdleState
     network: NetworkState
     head: HeadState
+    mood: MoodState = field(default_factory=MoodState)
     style: MotionStyle = MotionStyle()
     manner: Manner = Manner()
     listening: bool = False
@@ -178,9 +186,14 @@ class MotionStage:
         style = state.style
         # The detector is ahead by the look-ahead and holds on to a voice; life goes by the phrase, which ends sooner.
         phrase = voice and state.voice.unvoiced_frames < PAUSE_FRAMES
+        mood = follow(state.mood, style.mood)
+        head = self._head.step(state.head, style.head_motion)
+        if mood != 0.0:
+            assert state.head.amount is not None
+            head[1] += state.head.amount * tilt_deg(mood)
         shapes, pose, breath = live(
             state.idle,
-            self._head.step(state.head, style.head_motion),
+            head,
             phrase,
             style.expressiveness,
             style.head_motion,
@@ -190,6 +203,8 @@ class MotionStage:
         mouth = (MUMBLED + (1.0 - MUMBLED) * style.expressiveness) * (channels[MOUTH] @ SPREAD[MOUTH])
         shown = FACE if style.life.brows else FACE_WITHOUT_BROWS
         face = style.expressiveness * (channels[shown] @ SPREAD[shown])
+        if mood != 0.0:
+            shapes = wear(mood, shapes, mouth)
         blendshapes = shapes.astype(np.float32) + mouth + face
         lips = np.append(channels[LIPS], np.float32(state.manner.skew))
         motion = Motion(state.number, blendshapes, pose.astype(np.float32), breath, voice, lips).clamped()
