@@ -10,7 +10,7 @@ from engine.errors import InputError
 MAX_MESSAGE: Final = 4_000
 
 _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
-    "style": {"expressiveness": (0.0, 2.0), "head_motion": (0.0, 2.0)},
+    "style": {"expressiveness": (0.0, 2.0), "head_motion": (0.0, 2.0), "mood": (-1.0, 1.0)},
     "playout": {"audio_ms": (-math.inf, math.inf), "video_ms": (-math.inf, math.inf)},
     "avatar": {},
     "clear": {},
@@ -18,6 +18,7 @@ _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "drive": {},
     "face_rest": {},
 }
+_OPTIONAL: Final = frozenset({"mood"})
 
 
 class ControlError(InputError):
@@ -43,6 +44,8 @@ def parse_control(text: Any) -> dict[str, Any]:
         raise ControlError(f"expected a message of type {', '.join(_NUMBERS)}, got {kind[:40]!r}")
     for name, (low, high) in _NUMBERS[kind].items():
         value = message.get(name)
+        if value is None and name in _OPTIONAL:
+            continue
         # Not math.isfinite: an integer may be too large to become a float.
         if (
             isinstance(value, bool)

@@ -49,7 +49,7 @@ class EnginePort(Protocol):
     def load_avatar(self, path: str) -> Any: ...
     def prepare(self, avatar: Any) -> Any: ...
     def session(self, prepared: Any, seed: int) -> SessionLike: ...
-    def style(self, expressiveness: float, head_motion: float) -> Any: ...
+    def style(self, expressiveness: float, head_motion: float, mood: float) -> Any: ...
     def draw(
         self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool
     ) -> Sequence[FrameLike]: ...
@@ -123,11 +123,11 @@ class RealEngine:
         """Begin a session."""
         return self._engine.session(prepared, seed=seed)
 
-    def style(self, expressiveness: float, head_motion: float) -> Any:
+    def style(self, expressiveness: float, head_motion: float, mood: float) -> Any:
         """The engine's own style value."""
         from engine.motion.stage import MotionStyle
 
-        return MotionStyle(expressiveness=expressiveness, head_motion=head_motion)
+        return MotionStyle(expressiveness=expressiveness, head_motion=head_motion, mood=mood)
 
     def draw(
         self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool

@@ -39,7 +39,7 @@ class OpenSession:
     ``origin_s`` is the monotonic time of sample 0 and ``budget_s`` the time from a frame's first sample to its
     deadline: frames whose deadline has passed are not drawn. ``shown`` is the motion that the viewer saw last, as in
     ``FrameDone``, when another worker drew the session before: the head goes on from there. ``listening`` is as in
-    ``SetListening``.
+    ``SetListening``, ``mood`` as in ``SetStyle``.
     """
 
     session: str
@@ -55,6 +55,7 @@ class OpenSession:
     level: int
     shown: bytes = b""
     listening: bool = False
+    mood: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ class Clear:
 
 @dataclass(frozen=True)
 class SetStyle:
-    """Expressiveness and head motion, both 0 to 2 with 1 the normal."""
+    """Expressiveness and head motion, both 0 to 2 with 1 the normal, and mood, -1 (sad) to 1 (cheerful)."""
 
     session: str
     expressiveness: float
     head_motion: float
+    mood: float = 0.0
 
 
 @dataclass(frozen=True)

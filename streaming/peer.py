@@ -270,7 +270,7 @@ class Peer:
                 raise ControlError(f"expected nothing but playout from a viewer, got {message['type']}")
             match message["type"]:
                 case "style":
-                    session.set_style(message["expressiveness"], message["head_motion"])
+                    session.set_style(message["expressiveness"], message["head_motion"], message.get("mood"))
                 case "avatar":
                     self._set_avatar(message["id"])
                 case "clear":

@@ -86,7 +86,7 @@ class AvatarSession:
         self._executor = executor
         self._send = send
         self._seed = seed
-        self._style = (1.0, 1.0)
+        self._style = (1.0, 1.0, 0.0)
         self._listening = False
         self._memory = SessionMemory(settings.size)
         self.pictures = PictureLine(
@@ -301,6 +301,7 @@ class AvatarSession:
                 generation=generation,
                 expressiveness=self._style[0],
                 head_motion=self._style[1],
+                mood=self._style[2],
                 level=int(self.pictures.ladder.level),
                 shown=self.pictures.motion,
                 listening=self._listening,
@@ -309,10 +310,10 @@ class AvatarSession:
         if self.timeline.head > first_frame * FRAME_SAMPLES:
             self._send(Audio(self.name, self.timeline.head))
 
-    def set_style(self, expressiveness: float, head_motion: float) -> None:
-        """Change expressiveness and head motion, both 0 to 2."""
-        self._style = (expressiveness, head_motion)
-        self._send(SetStyle(self.name, expressiveness, head_motion))
+    def set_style(self, expressiveness: float, head_motion: float, mood: float | None = None) -> None:
+        """Change expressiveness and head motion, both 0 to 2, and mood, -1 to 1; without one it stays."""
+        self._style = (expressiveness, head_motion, self._style[2] if mood is None else mood)
+        self._send(SetStyle(self.name, *self._style))
 
     def set_listening(self, heard: bool) -> None:
         """Say whether the other side speaks now, whose voice is not the avatar's: the avatar shows that it listens."""

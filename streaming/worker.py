@@ -171,7 +171,7 @@ class Worker:
             case Clear():
                 session.clear(message.generation)
             case SetStyle():
-                session.set_style(message.expressiveness, message.head_motion)
+                session.set_style(message.expressiveness, message.head_motion, message.mood)
             case SetListening():
                 session.set_listening(message.heard)
             case Face():

@@ -57,7 +57,7 @@ class WorkerSession:
         self._silent_to: int | None = None  # what was heard before is to become silence
         self.drawn = port.session(prepared, opening.seed)
         """The engine's session, for ``EnginePort.draw``."""
-        self.set_style(opening.expressiveness, opening.head_motion)
+        self.set_style(opening.expressiveness, opening.head_motion, opening.mood)
         self.set_listening(opening.listening)
         self._new_face = True
         self._motions: Iterator[Motion] = iter(())
@@ -66,9 +66,9 @@ class WorkerSession:
         self._settling: tuple[int, NDArray[np.float32]] | None = None
         self._face = FaceDrive()
 
-    def set_style(self, expressiveness: float, head_motion: float) -> None:
-        """Change the style from the next motion on."""
-        self.drawn.set_style(self._port.style(expressiveness, head_motion))
+    def set_style(self, expressiveness: float, head_motion: float, mood: float) -> None:
+        """Change the style from the next motion on. It is speech's: a face that drives frames brings its own."""
+        self.drawn.set_style(self._port.style(expressiveness, head_motion, mood))
 
     def set_listening(self, heard: bool) -> None:
         """The other side of the conversation begins, or ends, to speak."""

@@ -125,8 +125,8 @@ class MarkedEngine:
         number, avatar = prepared
         return MarkedSession(self._port.session(avatar, seed), number)
 
-    def style(self, expressiveness: float, head_motion: float) -> Any:
-        return self._port.style(expressiveness, head_motion)
+    def style(self, expressiveness: float, head_motion: float, mood: float) -> Any:
+        return self._port.style(expressiveness, head_motion, mood)
 
     def draw(
         self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool

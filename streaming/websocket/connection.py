@@ -183,7 +183,7 @@ class Connection:
                 self._set_avatar(message.avatar)
             case SetStyle():
                 self._authorise(Scope.PUBLISH)
-                self._session.set_style(message.expressiveness, message.head_motion)
+                self._session.set_style(message.expressiveness, message.head_motion, message.mood)
             case OtherSide():
                 self._authorise(Scope.PUBLISH)
                 self._listen_to(message.speaks)

@@ -114,11 +114,12 @@ class SetAvatar(_Message):
 
 
 class SetStyle(_Message):
-    """How vividly the avatar speaks and moves, 0 to 2 with 1 the normal."""
+    """How vividly the avatar speaks and moves, 0 to 2 with 1 the normal, and how it feels: without a mood it stays."""
 
     type: Literal["set_style"]
     expressiveness: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
     head_motion: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+    mood: Annotated[float | None, Field(ge=-1, le=1, allow_inf_nan=False)] = None
 
 
 class OtherSide(_Message):

@@ -22,6 +22,8 @@ BITS = 20
 JAW = 17
 SMILE = 23
 """Shows, in the motion, that the session listens."""
+FROWN = 25
+"""Shows how sad it is."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class FakeSession:
         self._next = 0
         self._kept = 0
         self._openness = 1.0
+        self._mood = 0.0
         self._listening = False
 
     def push_audio(self, samples: NDArray[np.float32]) -> None:
@@ -62,6 +65,7 @@ class FakeSession:
             blendshapes = motion.blendshapes.copy()
             blendshapes[JAW] = min(1.0, level * 5 * self._openness)
             blendshapes[SMILE] = float(self._listening)
+            blendshapes[FROWN] = max(0.0, -self._mood)
             self._sound = self._sound[FRAME_SAMPLES:]
             self._kept = LOOK_AHEAD_SAMPLES
             self._next += 1
@@ -78,7 +82,7 @@ class FakeSession:
         return FakeFrame(picture, {"draw": 0.1})
 
     def set_style(self, style: Any) -> None:
-        self._openness = style["expressiveness"]
+        self._openness, self._mood = style["expressiveness"], style["mood"]
 
     def set_listening(self, heard: bool) -> None:
         self._listening = heard
@@ -111,8 +115,8 @@ class FakeEngine:
     def session(self, avatar: Any, seed: int) -> SessionLike:
         return FakeSession(self._size, avatar)
 
-    def style(self, expressiveness: float, head_motion: float) -> Any:
-        return {"expressiveness": expressiveness, "head_motion": head_motion}
+    def style(self, expressiveness: float, head_motion: float, mood: float) -> Any:
+        return {"expressiveness": expressiveness, "head_motion": head_motion, "mood": mood}
 
     def draw(
         self, sessions: Sequence[Any], motions: Sequence[Motion], *, supersample: bool, neural: bool

@@ -9,6 +9,8 @@ from streaming.control import ControlError, parse_control
     "message",
     [
         {"type": "style", "expressiveness": 0, "head_motion": 2.0},
+        {"type": "style", "expressiveness": 1, "head_motion": 1, "mood": -1},
+        {"type": "style", "expressiveness": 1, "head_motion": 1, "mood": None},
         {"type": "avatar", "id": "x"},
         {"type": "clear"},
         {"type": "barge_in", "on": True},
@@ -36,6 +38,12 @@ def test_every_message_of_the_protocol_is_understood(message: dict[str, object])
         ('{"type": "style", "expressiveness": 2.1, "head_motion": 1}', "between 0 and 2"),
         ('{"type": "style", "expressiveness": NaN, "head_motion": 1}', "finite"),
         ('{"type": "style", "expressiveness": 1%s, "head_motion": 1}' % ("0" * 400), "finite"),
+        (
+            '{"type": "style", "expressiveness": 1, "head_motion": 1, "mood": 1.1}',
+            "mood between -1 and 1, got 1.1",
+        ),
+        ('{"type": "style", "expressiveness": 1, "head_motion": 1, "mood": "glad"}', "number as mood"),
+        ('{"type": "style", "mood": 1}', "expressiveness"),
         ('{"type": "playout", "audio_ms": -1%s, "video_ms": 0}' % ("0" * 400), "finite"),
         ('{"type": "playout", "audio_ms": 1e999, "video_ms": 0}', "finite"),
         ('{"type": "avatar", "id": 3}', "id"),

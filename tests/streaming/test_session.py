@@ -80,9 +80,10 @@ async def test_a_session_opens_at_the_beginning_with_what_was_asked(bench: Bench
 
 async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_state(bench: Bench) -> None:
     bench.session.open_session()
+    bench.session.set_style(2.0, 2.0, 0.75)
     bench.session.set_style(0.5, 1.5)
     bench.session.set_avatar("b", "/b.avatar")
-    assert bench.last(SetStyle).expressiveness == 0.5
+    assert bench.last(SetStyle) == SetStyle(bench.session.name, 0.5, 1.5, 0.75)  # the mood stays
     assert bench.last(SetAvatar).avatar_path == "/b.avatar"
     bench.pass_time(0.5)
     bench.session.clear()  # lets the timeline grow to now
@@ -90,7 +91,8 @@ async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_s
     bench.session.open_session()
     after = bench.last(OpenSession)
     assert 0 <= after.first_frame * FRAME_SAMPLES - bench.session.timeline.head < FRAME_SAMPLES
-    assert (after.avatar_path, after.expressiveness, after.head_motion) == ("/b.avatar", 0.5, 1.5)
+    assert after.avatar_path == "/b.avatar"
+    assert (after.expressiveness, after.head_motion, after.mood) == (0.5, 1.5, 0.75)
     assert after.generation > before.generation
 
 

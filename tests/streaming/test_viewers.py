@@ -54,9 +54,9 @@ async def test_a_page_that_comes_back_finds_its_session(client: httpx.AsyncClien
     first = Caller()
     placed = await place(client, first, avatar="grace_hopper")
     await first.until(lambda: len(first.pictures) > 3 and first.control.readyState == "open")
-    first.send({"type": "style", "expressiveness": 0.5, "head_motion": 0.25})
+    first.send({"type": "style", "expressiveness": 0.5, "head_motion": 0.25, "mood": -0.5})
     session = server.session(placed["session"])
-    await first.until(lambda: session._style == (0.5, 0.25))
+    await first.until(lambda: session._style == (0.5, 0.25, -0.5))
     await client.delete(f"/api/calls/{placed['call']}")
     await first.close()
     assert session.empty_since_s is not None
@@ -118,7 +118,7 @@ async def test_who_only_views_is_neither_heard_nor_obeyed(client: httpx.AsyncCli
     refused = await client.post(f"/api/calls/{placed['call']}/clear")
     assert refused.status_code == 403 and "only views" in refused.json()["error"]
     session = server.session("grace_hopper")
-    assert session._style == (1.0, 1.0)
+    assert session._style == (1.0, 1.0, 0.0)
     assert not session.timeline.microphone.active(asyncio.get_running_loop().time())
     await leave(client, server, caller)
 

@@ -36,7 +36,15 @@ from streaming.messages import (
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
 from streaming.worker_session import SETTLE_FRAMES
-from tests.streaming.fake_engine import JAW, SMILE, FakeEngine, FakeSession, InlineExecutor, read_number
+from tests.streaming.fake_engine import (
+    FROWN,
+    JAW,
+    SMILE,
+    FakeEngine,
+    FakeSession,
+    InlineExecutor,
+    read_number,
+)
 
 SIZE = 256
 LOUD = np.float32(0.2)
@@ -327,15 +335,35 @@ def test_a_session_is_told_that_the_other_side_speaks(bench: Bench) -> None:
     assert [unpack_motion(frame.motion)[SMILE] for frame in done] == [0.0, 1.0, 0.0]
 
 
-def test_a_worker_that_takes_over_goes_on_listening(bench: Bench) -> None:
+def test_a_session_is_told_its_mood(bench: Bench) -> None:
+    bench.open()
+    bench.worker.handle(SetStyle("s", 1.0, 1.0, -0.5))
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    (done,) = bench.work()
+    assert unpack_motion(done.motion)[FROWN] == 0.5
+
+
+def test_a_worker_that_takes_over_goes_on_listening_in_the_same_mood(bench: Bench) -> None:
     bench.worker.handle(
         OpenSession(
-            "s", bench.memory.name, str(bench.avatar), 0, 0, 0.0, 0.16, 0, 1.0, 1.0, 0, listening=True
+            "s",
+            bench.memory.name,
+            str(bench.avatar),
+            0,
+            0,
+            0.0,
+            0.16,
+            0,
+            1.0,
+            1.0,
+            0,
+            listening=True,
+            mood=-0.25,
         )
     )
     bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
     (done,) = bench.work()
-    assert unpack_motion(done.motion)[SMILE] == 1.0
+    assert unpack_motion(done.motion)[[SMILE, FROWN]].tolist() == [1.0, 0.25]
 
 
 def test_what_a_session_is_told_while_its_avatar_loads_is_done_afterwards(bench: Bench) -> None:

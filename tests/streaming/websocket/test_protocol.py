@@ -29,8 +29,12 @@ def test_good_messages() -> None:
         type="start", sample_rate=24_000, format="f32", mode="queue", listen=True, barge_in=True
     )
     assert parse(message("clear")) == Clear(type="clear")
-    assert parse(message("set_style", expressiveness=1, head_motion=0.5)) == SetStyle(
-        type="set_style", expressiveness=1.0, head_motion=0.5
+    for left_out in ({}, {"mood": None}):
+        assert parse(message("set_style", expressiveness=1, head_motion=0.5, **left_out)) == SetStyle(
+            type="set_style", expressiveness=1.0, head_motion=0.5, mood=None
+        )
+    assert parse(message("set_style", expressiveness=1, head_motion=0.5, mood=-1)) == SetStyle(
+        type="set_style", expressiveness=1.0, head_motion=0.5, mood=-1.0
     )
     assert parse(message("subscribe", frames="jpeg", audio=True)) == Subscribe(
         type="subscribe", frames="jpeg", audio=True
@@ -59,6 +63,9 @@ def test_good_messages() -> None:
         (message("set_avatar", avatar="x" * 300), ["avatar", "200"]),
         (message("set_style", expressiveness=2.1, head_motion=1), ["expressiveness", "2.1"]),
         ('{"type": "set_style", "expressiveness": NaN, "head_motion": 1}', ["expressiveness", "finite"]),
+        (message("set_style", expressiveness=1, head_motion=1, mood=1.5), ["mood", "to 1", "1.5"]),
+        (message("set_style", expressiveness=1, head_motion=1, mood="glad"), ["mood", "number", "glad"]),
+        (message("set_style", mood=1), ["expressiveness"]),
         (message("subscribe", frames="png"), ["frames", "jpeg", "png"]),
         ("[" * (MAX_TEXT - 1), ["JSON"]),
         (" " * (MAX_TEXT + 1), [str(MAX_TEXT)]),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streaming.server import Server
 from streaming.timeline import EDGE
 from streaming.websocket.protocol import Kind
+from tests.streaming.fake_engine import FROWN
 from tests.streaming.websocket.client import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -233,13 +234,25 @@ async def test_bad_messages_are_refused_and_the_connection_lives(join: Join) -> 
 async def test_style_and_avatar_reach_the_session(join: Join, server: Server) -> None:
     client = await join()
     session = server.session("grace_hopper")
-    await client.tell("set_style", expressiveness=0.5, head_motion=1.5)
+    await client.tell("set_style", expressiveness=0.5, head_motion=1.5, mood=-0.5)
     await client.tell("set_avatar", avatar="grace_hopper")
     await client.tell("clear")
     await client.event("cleared", by="you")
-    assert session._style == (0.5, 1.5)
+    assert session._style == (0.5, 1.5, -0.5)
     await client.tell("set_style", expressiveness=1, head_motion=1)
+    await client.tell("clear")
+    await client.until(lambda: len(client.all("cleared")) == 2)
+    assert session._style == (1.0, 1.0, -0.5)  # a client that does not know of moods changes none
     assert client.all("error") == []
+
+
+async def test_a_mood_is_seen_in_the_frames(join: Join) -> None:
+    client = await join()
+    await client.tell("subscribe", blendshapes=True)
+    await client.tell("set_style", expressiveness=1, head_motion=1, mood=-0.75)
+    await client.until(
+        lambda: any(np.frombuffer(body, "<f4")[FROWN] == 0.75 for *_, body in client.of(Kind.MOTION))
+    )
 
 
 async def test_an_agent_says_that_its_user_speaks_elsewhere(join: Join, server: Server) -> None:
