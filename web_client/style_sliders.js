@@ -1,22 +1,25 @@
-/** The two sliders of manner, and the control message that they make. Fires "change". */
+/** The three sliders of manner, and the control message that they make. Fires "change". */
 
 import { part } from "./dom.js";
 import { keep, kept } from "./visit.js";
 
 const SEND_INTERVAL_MS = 60;
+const NATURAL = { expressiveness: 1, head_motion: 1, mood: 0 };
 
 export class StyleSliders extends EventTarget {
-  #sliders = { expressiveness: part("expressiveness"), head_motion: part("head-motion") };
+  #sliders = { expressiveness: part("expressiveness"), head_motion: part("head-motion"), mood: part("mood") };
   #timer = null;
   #kept = kept("style");
 
   constructor() {
     super();
-    for (const [name, slider] of Object.entries(this.#sliders)) slider.value = String(this.#kept?.[name] ?? 1);
-    for (const slider of Object.values(this.#sliders)) slider.addEventListener("input", () => this.#changed());
+    for (const [name, slider] of Object.entries(this.#sliders)) {
+      slider.value = String(this.#kept?.[name] ?? NATURAL[name]);
+      slider.addEventListener("input", () => this.#choose([name]));
+    }
     part("style-reset").addEventListener("click", () => {
-      for (const slider of Object.values(this.#sliders)) slider.value = "1";
-      this.#changed();
+      for (const [name, slider] of Object.entries(this.#sliders)) slider.value = String(NATURAL[name]);
+      this.#choose(Object.keys(NATURAL));
     });
     this.#show();
   }
@@ -26,16 +29,16 @@ export class StyleSliders extends EventTarget {
     return this.#kept !== null;
   }
 
-  /** The `style` message for the values now. */
+  /** The `style` message for what was chosen in this tab. A mood that was not is left out: an agent may have set one. */
   get message() {
-    const { expressiveness, head_motion } = this.#sliders;
-    return { type: "style", expressiveness: Number(expressiveness.value), head_motion: Number(head_motion.value) };
+    return { type: "style", ...this.#kept };
   }
 
-  #changed() {
+  #choose(names) {
     this.#show();
-    const { type, ...values } = this.message;
-    keep("style", (this.#kept = values));
+    const chosen = { ...this.#kept };
+    for (const name of ["expressiveness", "head_motion", ...names]) chosen[name] = Number(this.#sliders[name].value);
+    keep("style", (this.#kept = chosen));
     // A dragged slider fires for each pixel; the server needs no more than some values a second, and the last one.
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
@@ -44,9 +47,19 @@ export class StyleSliders extends EventTarget {
   }
 
   #show() {
-    for (const slider of Object.values(this.#sliders)) {
-      part(`${slider.dataset.testid}-value`).textContent = Number(slider.value).toFixed(2);
-      slider.style.setProperty("--share", `${50 * Number(slider.value)}%`);
+    for (const [name, slider] of Object.entries(this.#sliders)) {
+      const value = Number(slider.value);
+      const words = name === "mood" ? moodInWords(value) : value.toFixed(2);
+      part(`${slider.dataset.testid}-value`).textContent = words;
+      slider.setAttribute("aria-valuetext", words);
+      const [from, to] = [0, value].map((end) => (100 * (end - slider.min)) / (slider.max - slider.min)).sort((a, b) => a - b);
+      slider.style.setProperty("--from", `${from}%`);
+      slider.style.setProperty("--to", `${to}%`);
     }
   }
+}
+
+function moodInWords(mood) {
+  if (mood === 0) return "calm";
+  return `${mood < 0 ? "sad" : "cheerful"} ${Math.abs(mood).toFixed(2)}`;
 }

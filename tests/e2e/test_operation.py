@@ -45,6 +45,7 @@ def test_a_reload_comes_back_to_the_same_call(browser: Browser, playground: Fake
         wait_until_live(page)
         session = kept(page, "session")
         page.get_by_test_id("expressiveness").fill("1.5")
+        page.get_by_test_id("mood").fill("-0.5")
         page.get_by_test_id("avatar-astronaut").click()
         page.wait_for_timeout(300)  # the slider's value and the choice are on their way
         with page.expect_response(lambda answer: answer.url.endswith("/api/calls")) as placed:
@@ -55,6 +56,7 @@ def test_a_reload_comes_back_to_the_same_call(browser: Browser, playground: Fake
         assert kept(page, "session") == session
         expect(page.get_by_test_id("avatar-astronaut")).to_have_attribute("aria-pressed", "true")
         assert page.get_by_test_id("expressiveness").input_value() == "1.5"
+        expect(page.get_by_test_id("mood-value")).to_have_text("sad 0.50")
         assert httpx.get(f"{playground.url}/healthz").json()["sessions"] == 1
 
 

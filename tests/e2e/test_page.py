@@ -4,6 +4,7 @@ import re
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -190,7 +191,29 @@ def test_sliders_send_the_style(page: Page) -> None:
         page.get_by_test_id(name).fill("1.5")
     page.wait_for_timeout(300)
     last = [sent for sent in page.evaluate("probe.sent") if sent["type"] == "style"][-1]
+    # Nobody has touched the mood: it is left as an agent may have set it.
     assert last == {"type": "style", "expressiveness": 1.5, "head_motion": 1.5}
+    assert not [got for got in page.evaluate("probe.received") if got["type"] == "error"]
+
+
+def test_the_mood_slider_sends_the_mood_and_says_it_in_words(page: Page) -> None:
+    def last() -> Any:
+        page.wait_for_timeout(300)
+        return [sent for sent in page.evaluate("probe.sent") if sent["type"] == "style"][-1]
+
+    slider = page.get_by_role("slider", name="Mood")
+    for value, words in (("0.5", "cheerful 0.50"), ("-1", "sad 1.00"), ("0", "calm")):
+        slider.fill(value)
+        expect(page.get_by_test_id("mood-value")).to_have_text(words)
+        expect(slider).to_have_attribute("aria-valuetext", words)
+        assert last() == {"type": "style", "expressiveness": 1, "head_motion": 1, "mood": float(value)}
+    slider.press("ArrowLeft")
+    expect(page.get_by_test_id("mood-value")).to_have_text("sad 0.05")
+    page.get_by_test_id("style-reset").click()
+    expect(page.get_by_test_id("mood-value")).to_have_text("calm")
+    assert last()["mood"] == 0
+    page.get_by_test_id("head-motion").fill("0.5")
+    assert last() == {"type": "style", "expressiveness": 1, "head_motion": 0.5, "mood": 0}
     assert not [got for got in page.evaluate("probe.received") if got["type"] == "error"]
 
 
