@@ -14,7 +14,15 @@ from engine.errors import SettingError, VividliveError
 from kernels.build import KernelBuildError
 from vividlive.bench_command import bench
 from vividlive.evaluate_command import evaluate
-from vividlive.options import JsonOption, LookAheadOption, SeedOption, WeightsOption
+from vividlive.options import (
+    ExpressivenessOption,
+    HeadMotionOption,
+    JsonOption,
+    LookAheadOption,
+    MoodOption,
+    SeedOption,
+    WeightsOption,
+)
 from vividlive.outputs import writes
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.serve_command import serve
@@ -90,6 +98,9 @@ def render(
     motion: Annotated[Path | None, typer.Option(help="A motion table instead of speech.")] = None,
     size: SizeOption = 512,
     seed: SeedOption = 0,
+    expressiveness: ExpressivenessOption = 1.0,
+    head_motion: HeadMotionOption = 1.0,
+    mood: MoodOption = 0.0,
     quality: Annotated[str, typer.Option(help="auto, geometric, or neural (refined by networks).")] = "auto",
     runtime: Annotated[
         str, typer.Option(help="What runs the networks: auto, openvino, torch, aoti or tensorrt.")
@@ -112,10 +123,16 @@ def render(
         raise SettingError("expected one of --audio and --motion")
     from engine.avatar.avatar import Avatar
     from engine.motion.motion_file import read_motion
+    from engine.motion.stage import MotionStyle
     from engine.pipeline import Engine, EngineSettings
     from engine.speech.audio_file import load_audio
     from vividlive.offline import render_motion, render_speech
 
+    style = MotionStyle(expressiveness, head_motion, mood=mood)
+    if motion is not None and style != MotionStyle():
+        raise SettingError(
+            "expected --expressiveness, --head-motion and --mood with --audio, got one with --motion"
+        )
     settings = EngineSettings(
         size=size,
         quality=quality,  # type: ignore[arg-type]  # it checks itself
@@ -130,7 +147,7 @@ def render(
     engine = Engine(settings)
     with progress_bar("rendering") as advance:
         if sound is not None:
-            summary = render_speech(engine, person, sound, out, seed=seed, progress=advance)
+            summary = render_speech(engine, person, sound, out, seed=seed, style=style, progress=advance)
         else:
             summary = render_motion(engine, person, motions, out, progress=advance)
     if json_path:
@@ -151,16 +168,21 @@ def motion(
     audio: Annotated[Path, typer.Option(help="The speech: any sound or video file.")],
     out: Annotated[Path, typer.Option(help="The motion table to write (CSV).")],
     seed: SeedOption = 0,
+    expressiveness: ExpressivenessOption = 1.0,
+    head_motion: HeadMotionOption = 1.0,
+    mood: MoodOption = 0.0,
     look_ahead_ms: LookAheadOption = 80,
 ) -> None:
     """Turn speech into a table of blendshapes and head pose."""
     from engine.motion.motion_file import write_motion
+    from engine.motion.stage import MotionStyle
     from engine.pipeline import Engine, EngineSettings
     from engine.speech.audio_file import load_audio
     from vividlive.offline import speech_motions
 
+    style = MotionStyle(expressiveness, head_motion, mood=mood)
     engine = Engine(EngineSettings(look_ahead_ms=look_ahead_ms))
-    rows = write_motion(out, speech_motions(engine, load_audio(audio), seed=seed))
+    rows = write_motion(out, speech_motions(engine, load_audio(audio), seed=seed, style=style))
     stdout.print(f"{out}: {rows} rows", markup=False)
 
 

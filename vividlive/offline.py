@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_RATE
+from engine.motion.stage import MotionStyle
 from engine.motion.values import Motion
 from engine.pipeline import Engine, Frame
 from engine.speech.audio_file import Sound
@@ -38,10 +39,18 @@ class RenderSummary:
 
 
 def render_speech(
-    engine: Engine, avatar: Avatar, sound: Sound, out: str | Path, *, seed: int = 0, progress: Progress
+    engine: Engine,
+    avatar: Avatar,
+    sound: Sound,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    style: MotionStyle,
+    progress: Progress,
 ) -> RenderSummary:
     """Write an MP4 in which the avatar speaks the sound: ceil(samples / 640) frames, the sound beside them."""
     session = engine.session(avatar, seed=seed)
+    session.set_style(style)
     session.push_audio(sound.analysis)
     session.end()
     return _write(engine, session, out, sound, -(-len(sound.output) // SOUND_PER_FRAME), progress)
@@ -56,10 +65,11 @@ def render_motion(
     return _write(engine, frames, out, None, len(motions), progress)
 
 
-def speech_motions(engine: Engine, sound: Sound, *, seed: int = 0) -> list[Motion]:
+def speech_motions(engine: Engine, sound: Sound, *, seed: int = 0, style: MotionStyle) -> list[Motion]:
     """The motion of a whole recording: ceil(samples / 640) values."""
     stage = engine.motion
     state = stage.new_state(seed)
+    state.style = style
     return [*stage.step(state, sound.analysis), *stage.flush(state)]
 
 

@@ -19,3 +19,9 @@ LookAheadOption = Annotated[
     int, typer.Option(help="How far the motion listens ahead: 80, or 40 for less delay.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of blinks, gaze and head motion.")]
+ExpressivenessOption = Annotated[
+    float, typer.Option(help="How lively mouth and brows are in speech: 0 to 2, 1 is natural.")
+]
+HeadMotionOption = Annotated[float, typer.Option(help="How far the head moves: 0 to 2, 1 is natural.")]
+MoodOption = Annotated[float, typer.Option(help="What the face wears: -1 is sad, 0 calm, 1 cheerful.")]
+"""The manner of speech, for ``MotionStyle``, which refuses what is out of range."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import SettingError, UnavailableError
-from vividlive.options import SeedOption
+from vividlive.options import ExpressivenessOption, HeadMotionOption, MoodOption, SeedOption
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.terminal import stderr, stdout
 
@@ -53,6 +53,9 @@ def webcam(
     ] = None,
     size: Annotated[int, typer.Option(help="Side of the avatar as it is drawn: 256, 512 or 768.")] = 512,
     seed: SeedOption = 0,
+    expressiveness: ExpressivenessOption = 1.0,
+    head_motion: HeadMotionOption = 1.0,
+    mood: MoodOption = 0.0,
     badge: Annotated[bool, typer.Option(help="Draw the AI-generated badge.")] = True,
     rights: RightsOption = RightsChoice.unstated,
     face: FaceOption = None,
@@ -72,6 +75,7 @@ def webcam(
         raise SettingError(f"expected a backend of auto, pyvirtualcam or pipewire, got {backend!r}")
     from pydantic import ValidationError
 
+    from engine.motion.stage import MotionStyle
     from engine.speech.audio_file import load_audio
     from streaming.camera.background import dressed, make_background
     from streaming.camera.canvas import check_canvas
@@ -82,6 +86,7 @@ def webcam(
     from streaming.sound_card import find_device
 
     one_thread()
+    MotionStyle(expressiveness, head_motion, mood=mood)  # raises for what is out of range
     check_canvas(width, height)
     try:
         live = ServeSettings.model_validate(
@@ -128,6 +133,9 @@ def webcam(
                 device=device,
                 badge=badge,
                 seed=seed,
+                expressiveness=expressiveness,
+                head_motion=head_motion,
+                mood=mood,
             ),
             camera,
             _show if sys.stderr.isatty() else lambda report: None,

@@ -51,7 +51,8 @@ class WebcamSettings:
     microphone: "none", "default", or a part of a device's name. speech: a recording that is spoken at the begin.
     sound_output: "none", "pipewire", "default", or a part of a device's name: where the delayed sound goes.
     face_camera: a camera as in ``FaceCamera`` whose face drives the avatar while it is seen.
-    backend, device: as in ``open_camera``. live: size and latency of the avatar.
+    backend, device: as in ``open_camera``. live: size and latency of the avatar. expressiveness, head_motion, mood: as
+    in ``SetStyle``, of what the voice drives.
     """
 
     bundle: Path
@@ -65,6 +66,9 @@ class WebcamSettings:
     device: str | None = None
     badge: bool = True
     seed: int = 0
+    expressiveness: float = 1.0
+    head_motion: float = 1.0
+    mood: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ async def run_webcam(
         session = await stack.enter_async_context(
             live_session(settings.live, settings.bundle, settings.seed, fail)
         )
+        session.set_style(settings.expressiveness, settings.head_motion, settings.mood)
         if settings.sound_output != NONE:
             output = _sound_output(settings.sound_output)
             await _use(stack, output, "sound output")

@@ -11,6 +11,7 @@ import pytest
 
 from engine.conventions import ARKIT_INDEX, SAMPLE_RATE
 from engine.motion.motion_file import COLUMNS, read_motion
+from engine.motion.values import Motion
 from kernels.build import backend
 
 ASSETS = Path(__file__).parents[2] / "engine" / "assets"
@@ -105,6 +106,37 @@ def test_the_same_seed_gives_the_same_table(vividlive: Command, speech: Path, tm
     assert tables[0] == tables[1] != tables[2]
 
 
+def test_manner_and_mood_reach_the_table(vividlive: Command, speech: Path, tmp_path: Path) -> None:
+    def table(*words: object) -> list[Motion]:
+        done = vividlive("motion", "--audio", speech, "--out", tmp_path / "m.csv", *words)
+        assert done.code == 0, done.err
+        return read_motion(tmp_path / "m.csv")
+
+    cheerful = table("--mood", 1, "--head-motion", 0, "--expressiveness", 0)
+    assert cheerful[0].blendshapes[ARKIT_INDEX["mouthSmileLeft"]] == pytest.approx(0.42, abs=1e-4)
+    assert not any(motion.pose.any() for motion in cheerful)
+    mumbled, natural = (
+        max(motion.blendshapes[ARKIT_INDEX["jawOpen"]] for motion in motions)
+        for motions in (cheerful, table())
+    )
+    assert mumbled < 0.8 * natural
+    sad = table("--mood", "-1")
+    assert sad[0].blendshapes[ARKIT_INDEX["mouthFrownLeft"]] == pytest.approx(0.45, abs=1e-4)
+
+
+def test_a_mood_is_seen_in_the_rendered_video(
+    vividlive: Command, bundle: Path, speech: Path, tmp_path: Path
+) -> None:
+    pictures = []
+    for mood in (0, -1):
+        out = tmp_path / f"{mood}.mp4"
+        words = ("render", "--avatar", bundle, "--audio", speech, "--out", out, "--size", 256, "--mood", mood)
+        assert vividlive(*words).code == 0
+        with av.open(str(out)) as container:
+            pictures.append(next(container.decode(video=0)).to_ndarray(format="gray").astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() > 20
+
+
 def test_less_look_ahead_gives_another_mouth_and_the_same_life(
     vividlive: Command, speech: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +188,20 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["motion", "--audio", "a.wav", "--out", "m.csv", "--seed", "-1"], "--seed"),
         (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--seed", "-1"], "--seed"),
         (["webcam", "--seed", "-1"], "--seed"),
+        (["motion", "--audio", "a", "--out", "m.csv", "--mood", "1.5"], "mood from -1 to 1, got 1.5"),
+        (["motion", "--audio", "a", "--out", "m.csv", "--mood", "glad"], "--mood"),
+        (["motion", "--audio", "a", "--out", "m.csv", "--mood", "nan"], "mood from -1 to 1, got nan"),
+        (
+            ["render", "--photo", "p", "--audio", "a", "--out", "v", "--mood", "-2"],
+            "mood from -1 to 1, got -2",
+        ),
+        (
+            ["render", "--photo", "p", "--audio", "a", "--out", "v", "--head-motion", "3"],
+            "head_motion from 0 to 2",
+        ),
+        (["render", "--photo", "p", "--motion", "m", "--out", "v", "--mood", "1"], "--mood with --audio"),
+        (["webcam", "--microphone", "none", "--expressiveness", "-1"], "expressiveness from 0 to 2"),
+        (["webcam", "--microphone", "none", "--mood", "1.01"], "mood from -1 to 1"),
         (["train", "head-pose", "--data", "none", "--out", "x", "--seed", "-1"], "--seed"),
         (["motion", "--audio", HOPPER, "--out", "m", "--look-ahead-ms", "60"], "80 or 40 ms"),
         (["render", "--photo", HOPPER, "--audio", "a", "--out", "v", "--look-ahead-ms", "0"], "80 or 40 ms"),

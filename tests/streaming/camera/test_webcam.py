@@ -14,6 +14,7 @@ from engine.speech.audio_file import Sound
 from streaming.camera import webcam
 from streaming.camera.canvas import planes
 from streaming.camera.webcam import WebcamReport, WebcamSettings, run_webcam
+from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 from tests.engine.avatar.videos import write_video
 from tests.streaming.fake_engine import read_number
@@ -144,6 +145,17 @@ async def test_the_microphone_is_seen_and_heard(tmp_path: Path, monkeypatch: pyt
     await bench.until(speak)
     await bench.end()
     assert bench.microphone.closed >= 1
+
+
+async def test_the_voice_drives_the_avatar_in_the_manner_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    styles: list[tuple[float, ...]] = []
+    monkeypatch.setattr(AvatarSession, "set_style", lambda session, *style: styles.append(style))
+    bench = Bench(tmp_path, monkeypatch, expressiveness=0.5, head_motion=2.0, mood=-0.25)
+    await bench.until(lambda: bool(bench.camera.numbers))
+    await bench.end()
+    assert styles == [(0.5, 2.0, -0.25)]
 
 
 async def test_a_face_drives_the_avatar_while_it_is_seen(
