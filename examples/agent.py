@@ -1,7 +1,7 @@
 """An agent that speaks through an avatar, sentence by sentence, and lets itself be interrupted.
 
     python examples/agent.py --text "Good morning. I have a lot to tell you. Stop me whenever you like."
-    python examples/agent.py first.wav second.wav
+    python examples/agent.py --mood 0.6 first.wav second.wav
 
 Open the page at http://127.0.0.1:8080/?join=AVATAR, unmute the microphone and speak into it: the agent falls silent,
 prints what you have heard of it, and goes on when you are silent. Text is spoken by eSpeak NG (pip install
@@ -129,6 +129,8 @@ async def main(options: argparse.Namespace) -> None:
                 "expected the package espeakng-loader (pip install espeakng-loader), or WAV files to say"
             ) from None
     async with open_socket(options) as avatar:
+        if options.mood is not None:
+            await avatar.tell("set_style", mood=options.mood)
         await Agent(avatar, to_say, espeak).run()
 
 
@@ -137,6 +139,7 @@ if __name__ == "__main__":
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recordings", nargs="*", type=Path, help="WAV files to say instead of a text")
     parser.add_argument("--text", default=TEXT)
+    parser.add_argument("--mood", type=float, help="from -1, sad, to 1, cheerful; as it is without it")
     try:
         asyncio.run(main(parser.parse_args()))
     except KeyboardInterrupt:

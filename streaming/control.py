@@ -18,7 +18,8 @@ _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "drive": {},
     "face_rest": {},
 }
-_OPTIONAL: Final = frozenset({"mood"})
+_OPTIONAL: Final = frozenset(_NUMBERS["style"])
+"""What is left out of these, or null, stays as it is."""
 
 
 class ControlError(InputError):

@@ -270,7 +270,9 @@ class Peer:
                 raise ControlError(f"expected nothing but playout from a viewer, got {message['type']}")
             match message["type"]:
                 case "style":
-                    session.set_style(message["expressiveness"], message["head_motion"], message.get("mood"))
+                    session.set_style(
+                        *(message.get(name) for name in ("expressiveness", "head_motion", "mood"))
+                    )
                 case "avatar":
                     self._set_avatar(message["id"])
                 case "clear":

@@ -310,9 +310,16 @@ class AvatarSession:
         if self.timeline.head > first_frame * FRAME_SAMPLES:
             self._send(Audio(self.name, self.timeline.head))
 
-    def set_style(self, expressiveness: float, head_motion: float, mood: float | None = None) -> None:
-        """Change expressiveness and head motion, both 0 to 2, and mood, -1 to 1; without one it stays."""
-        self._style = (expressiveness, head_motion, self._style[2] if mood is None else mood)
+    def set_style(
+        self, expressiveness: float | None = None, head_motion: float | None = None, mood: float | None = None
+    ) -> None:
+        """Change expressiveness and head motion, both 0 to 2, and mood, -1 to 1; those that are None stay."""
+        before = self._style
+        self._style = (
+            before[0] if expressiveness is None else expressiveness,
+            before[1] if head_motion is None else head_motion,
+            before[2] if mood is None else mood,
+        )
         self._send(SetStyle(self.name, *self._style))
 
     def set_listening(self, heard: bool) -> None:

@@ -114,11 +114,11 @@ class SetAvatar(_Message):
 
 
 class SetStyle(_Message):
-    """How vividly the avatar speaks and moves, 0 to 2 with 1 the normal, and how it feels: without a mood it stays."""
+    """How vividly the avatar speaks and moves, 0 to 2 with 1 the normal, and how it feels; what is left out stays."""
 
     type: Literal["set_style"]
-    expressiveness: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
-    head_motion: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+    expressiveness: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+    head_motion: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
     mood: Annotated[float | None, Field(ge=-1, le=1, allow_inf_nan=False)] = None
 
 

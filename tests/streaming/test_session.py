@@ -80,10 +80,10 @@ async def test_a_session_opens_at_the_beginning_with_what_was_asked(bench: Bench
 
 async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_state(bench: Bench) -> None:
     bench.session.open_session()
-    bench.session.set_style(2.0, 2.0, 0.75)
-    bench.session.set_style(0.5, 1.5)
+    bench.session.set_style(0.5, 2.0, 0.75)
+    bench.session.set_style(head_motion=1.5)
     bench.session.set_avatar("b", "/b.avatar")
-    assert bench.last(SetStyle) == SetStyle(bench.session.name, 0.5, 1.5, 0.75)  # the mood stays
+    assert bench.last(SetStyle) == SetStyle(bench.session.name, 0.5, 1.5, 0.75)  # what is left out stays
     assert bench.last(SetAvatar).avatar_path == "/b.avatar"
     bench.pass_time(0.5)
     bench.session.clear()  # lets the timeline grow to now

@@ -33,6 +33,7 @@ def test_good_messages() -> None:
         assert parse(message("set_style", expressiveness=1, head_motion=0.5, **left_out)) == SetStyle(
             type="set_style", expressiveness=1.0, head_motion=0.5, mood=None
         )
+    assert parse(message("set_style", mood=1)) == SetStyle(type="set_style", mood=1.0)
     assert parse(message("set_style", expressiveness=1, head_motion=0.5, mood=-1)) == SetStyle(
         type="set_style", expressiveness=1.0, head_motion=0.5, mood=-1.0
     )
@@ -65,7 +66,7 @@ def test_good_messages() -> None:
         ('{"type": "set_style", "expressiveness": NaN, "head_motion": 1}', ["expressiveness", "finite"]),
         (message("set_style", expressiveness=1, head_motion=1, mood=1.5), ["mood", "to 1", "1.5"]),
         (message("set_style", expressiveness=1, head_motion=1, mood="glad"), ["mood", "number", "glad"]),
-        (message("set_style", mood=1), ["expressiveness"]),
+        (message("set_style", head_motion=-1), ["head_motion", "-1"]),
         (message("subscribe", frames="png"), ["frames", "jpeg", "png"]),
         ("[" * (MAX_TEXT - 1), ["JSON"]),
         (" " * (MAX_TEXT + 1), [str(MAX_TEXT)]),

@@ -242,7 +242,7 @@ async def test_style_and_avatar_reach_the_session(join: Join, server: Server) ->
     await client.tell("set_style", expressiveness=1, head_motion=1)
     await client.tell("clear")
     await client.until(lambda: len(client.all("cleared")) == 2)
-    assert session._style == (1.0, 1.0, -0.5)  # a client that does not know of moods changes none
+    assert session._style == (1.0, 1.0, -0.5)  # what is left out stays
     assert client.all("error") == []
 
 
