@@ -22,6 +22,12 @@ MAX_TURN_DEG: Final = 20.0
 TURN_ERROR_DEG: Final = 5.0  # of the estimate: nobody within MAX_TURN_DEG is to be refused
 BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest one are bystanders
 
+TURNED: Final = {3: "by 90 degrees clockwise", 1: "by 90 degrees counter-clockwise", 2: "by 180 degrees"}
+"""In words, by the number of quarter turns to the left."""
+
+EYE_CORNERS: Final = (33, 263)
+"""The outer ones, the left one of an upright picture first."""
+
 MAX_CUT_POINTS: Final = 3  # of the lower outline, that may lie past the photo's edge
 EDGE_SLACK: Final = 0.04  # of the face's width, that they may lie past it
 
@@ -76,7 +82,8 @@ def open_portrait(
     """Read a photo, find its face and cut the canvas around it.
 
     Convention:
-        source: a path, the bytes of a file, or uint8 [H, W, 3] RGB.
+        source: a path, the bytes of a file, or uint8 [H, W, 3] RGB. A file's picture that lies on its side, or upside down, is
+            turned.
         face: which face to take, counted from 0 at the left; needed only where there are several.
 
     Raises:
@@ -88,7 +95,14 @@ def open_portrait(
         photo = np.ascontiguousarray(source)
     else:
         photo = open_photo(source)
-    found = _choose(_faces(photo, landmarker), photo, landmarker, face)
+    faces, turns = _upright_faces(photo, landmarker)
+    if turns:
+        if isinstance(source, np.ndarray):
+            raise PhotoError(
+                f"expected an upright face, got one that lies turned: turn the picture {TURNED[turns]}"
+            )
+        photo = np.ascontiguousarray(np.rot90(photo, turns))
+    found = _choose(faces, photo, turns, face)
     face_px = found.box[2]
     if face_px < MIN_FACE_PX:
         raise PhotoError(
@@ -110,7 +124,7 @@ def open_portrait(
         raise PhotoError(
             "expected a face that can be seen whole, got one that is covered or cut: use another photo"
         )
-    warnings = []
+    warnings = [f"the photo was turned {TURNED[turns]}"] if turns else []
     if face_px < GOOD_FACE_PX:
         warnings.append(
             f"the face is only {face_px:.0f} px wide: the picture will be soft, {GOOD_FACE_PX} px or more look better"
@@ -145,18 +159,24 @@ def _faces(photo: Image, landmarker: FaceLandmarker) -> list[Landmarks]:
     )
 
 
-def _choose(
-    faces: list[Landmarks], photo: Image, landmarker: FaceLandmarker, number: int | None
-) -> Landmarks:
-    if not faces:
-        for turns, direction in ((3, "clockwise"), (1, "counter-clockwise"), (2, "upside down")):
-            if _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker):
-                how = "by 180 degrees" if turns == 2 else f"by 90 degrees {direction}"
-                raise PhotoError(f"expected an upright face, got one that lies turned: turn the photo {how}")
-        raise PhotoError(
-            "expected a photo with a face, found none: use one that shows the face large and frontal"
-        )
-    boxes: list[Box] = [tuple(round(value) for value in face.box) for face in faces]  # type: ignore[misc]
+def _upright_faces(photo: Image, landmarker: FaceLandmarker) -> tuple[list[Landmarks], int]:
+    """The faces of a photo once it is upright, and how many quarter turns to the left make it so."""
+    for turns in (0, *TURNED):
+        if faces := _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker):
+            across = np.diff(max(faces, key=lambda one: one.box[2]).points[list(EYE_CORNERS), :2], axis=0)[0]
+            if lying := round(float(np.degrees(np.arctan2(across[1], across[0]))) / 90) % 4:
+                turns = (turns + lying) % 4
+                faces = _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker)
+            if faces:
+                return faces, turns
+    raise PhotoError(
+        "expected a photo with a face, found none: use one that shows the face large and frontal"
+    )
+
+
+def _choose(faces: list[Landmarks], photo: Image, turns: int, number: int | None) -> Landmarks:
+    """The face of this number; photo: after so many quarter turns to the left."""
+    boxes = [_turned_back(face.box, photo.shape, turns) for face in faces]
     listed = ", ".join(f"{i}: {w} x {h} px at ({x}, {y})" for i, (x, y, w, h) in enumerate(boxes))
     if number is None:
         if len(faces) > 1:
@@ -170,13 +190,19 @@ def _choose(
     return faces[number]
 
 
+def _turned_back(box: tuple[float, float, float, float], shape: tuple[int, ...], turns: int) -> Box:
+    """Where a box of a photo of this shape lies before so many quarter turns to the left."""
+    x, y, width, height = (round(value) for value in box)
+    tall, wide = shape[:2]
+    for _ in range(turns):
+        x, y, width, height = tall - y - height, x, height, width
+        tall, wide = wide, tall
+    return x, y, width, height
+
+
 def _check_turn(angles: tuple[float, float, float]) -> None:
     limit = MAX_TURN_DEG + TURN_ERROR_DEG
     yaw, pitch, roll = angles
-    if abs(roll) > 45.0:
-        raise PhotoError(
-            f"expected an upright face, got one turned by {abs(roll):.0f} degrees: turn the photo"
-        )
     if abs(roll) > limit:
         raise PhotoError(
             f"expected an upright face, got one tilted by about {abs(roll):.0f} degrees: turn the photo by as much"

@@ -24,6 +24,11 @@ def refusal(image: Image, landmarker: FaceLandmarker, face: int | None = None) -
     return message
 
 
+def encoded(picture: Image) -> bytes:
+    """The picture as the bytes of a PNG."""
+    return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def side_by_side(left: Image, right: Image) -> Image:
     height = max(left.shape[0], right.shape[0])
     pair = [
@@ -140,9 +145,36 @@ def test_a_bystander_far_behind_does_not_count(
     assert "toothy" not in open_portrait(crowd, landmarker).flags
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_photo_on_its_side_is_refused(landmarker: FaceLandmarker, hopper: Image, turns: int) -> None:
-    assert "turn" in refusal(np.ascontiguousarray(np.rot90(hopper, turns)), landmarker)
+@pytest.mark.parametrize(
+    ("turns", "words"), [(1, "90 degrees clockwise"), (2, "180 degrees"), (3, "90 degrees counter-clockwise")]
+)
+def test_a_file_on_its_side_is_turned_and_a_picture_in_memory_refused(
+    landmarker: FaceLandmarker, hopper: Image, turns: int, words: str
+) -> None:
+    lying = np.ascontiguousarray(np.rot90(hopper, turns))
+    assert f"turn the picture by {words}" in refusal(lying, landmarker)
+    upright, turned = (open_portrait(encoded(picture), landmarker) for picture in (hopper, lying))
+    assert (turned.photo == upright.photo).all()
+    assert f"the photo was turned by {words}" in turned.warnings
+    assert not any("turned by" in warning for warning in upright.warnings)
+
+
+def test_faces_of_a_file_on_its_side_are_listed_where_they_lie_in_it(
+    landmarker: FaceLandmarker, hopper: Image, astronaut: Image
+) -> None:
+    pair = side_by_side(hopper, astronaut)
+    with pytest.raises(SeveralFacesError) as upright:
+        open_portrait(encoded(pair), landmarker)
+    for turns in (1, 2, 3):
+        lying = np.ascontiguousarray(np.rot90(pair, turns))
+        with pytest.raises(SeveralFacesError) as caught:
+            open_portrait(encoded(lying), landmarker)
+        for box, (x, y, width, height) in zip(caught.value.boxes, upright.value.boxes, strict=True):
+            marked = np.zeros(pair.shape[:2], bool)
+            marked[y : y + height, x : x + width] = True
+            rows, columns = np.nonzero(np.rot90(marked, turns))
+            expected = columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
+            assert np.abs(np.subtract(box, expected)).max() <= 1
 
 
 def test_a_face_cut_by_the_edge_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
