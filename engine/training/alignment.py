@@ -19,9 +19,11 @@ from torch import nn
 from torch.nn import functional
 
 from engine.conventions import FRAME_SAMPLES
+from engine.errors import InputError
+from engine.files import output_folder
 from engine.speech.features import HOPS, MEL_BANDS, FeatureState, log_mel
 from engine.training.phones import CLASS_INDEX, CLASS_NAMES, CLASS_OF
-from engine.training.shards import read_shard, write_shard
+from engine.training.shards import ALIGNED, find_shards, read_shard, write_shard
 from engine.training.voices import Phone, Utterance
 
 log = logging.getLogger(__name__)
@@ -51,9 +53,6 @@ SHARDS: Final = 8
 NEURAL: Final = ("kokoro", "accented")
 """Whose times are corrected; the classifier learns from the first one."""
 
-ALIGNED: Final = "aligned"
-"""Folder beside the shards that the corrected ones go to."""
-
 
 def align_speech(
     data: str | Path, *, epochs: int = 6, seed: int = 0, progress: Callable[[float], None] | None = None
@@ -63,15 +62,22 @@ def align_speech(
     Returns:
         accuracy: of the classifier on the exact shards held out. shift_ms, spread_ms: median and interquartile
         range of the movement from the declared times. kept: part of the utterances that was kept.
+
+    Raises:
+        InputError: no shards, or too few with exact times.
     """
     folder = Path(data)
-    every = sorted(folder.glob("*-[0-9]*.npz"))
+    every = find_shards(folder)
     exact = [path for path in every if not path.stem.startswith(NEURAL)]
     held = [path for path in exact if path.stem.endswith("0000")]
     train = [path for path in exact if 0 < int(path.stem[-4:]) <= SHARDS]
+    if not held or not train:
+        raise InputError(
+            f"expected two shards or more of flite, espeak or festival in {folder}, to learn from where sounds begin, "
+            f"got {len(exact)}: let them speak too, or make more hours"
+        )
     features, classes = _hops(list(_utterances(held)))
-    target = folder / ALIGNED
-    target.mkdir(exist_ok=True)
+    target = output_folder(folder / ALIGNED)
     shards = [path for name in NEURAL for path in every if path.stem.startswith(name)]
     declared = [list(read_shard(path)) for path in shards]
     aligned: list[list[tuple[float, Utterance]]] = []

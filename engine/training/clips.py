@@ -16,7 +16,6 @@ from engine.errors import InputError
 from engine.motion.channels import OUTPUTS
 from engine.motion.manner import Manner
 from engine.speech.hearing import HearingState, hear
-from engine.training.alignment import ALIGNED
 from engine.training.augment import (
     LOUDEST_DBFS,
     NOISE_DBFS,
@@ -32,7 +31,7 @@ from engine.training.non_speech import non_speech
 from engine.training.openfacefx_curves import openfacefx_jaw
 from engine.training.phones import CLASS_INDEX, CLASS_OF, PAUSE
 from engine.training.prosody import RATE, melody
-from engine.training.shards import read_shard
+from engine.training.shards import corrected, find_shards, read_shard
 from engine.training.visemes import at_frames, sounds_at, viseme_curves
 from engine.training.voices import Phone
 
@@ -94,24 +93,23 @@ def load_speech(folder: str | Path) -> tuple[Speech, Speech]:
     Where ``align_speech`` has corrected a shard, the corrected one is read.
 
     Raises:
-        InputError: the folder holds no shards.
+        InputError: the folder holds no shards, one that cannot be read, or nothing to train on or to validate with.
     """
-    paths = sorted(Path(folder).glob("*-[0-9][0-9][0-9][0-9].npz"))
-    if not paths:
-        raise InputError(
-            f"expected shards of made speech in {folder}: run vividlive train synth-speech first"
-        )
     train: dict[str, list[Spoken]] = {}
     validate: dict[str, list[Spoken]] = {}
-    for path in paths:
+    for path in find_shards(folder):
         part = validate if path.stem.endswith("0000") else train
         chosen = part.setdefault(path.stem[:-5], [])
-        corrected = path.parent / ALIGNED / path.name
-        for item in read_shard(corrected if corrected.exists() else path):
+        for item in read_shard(corrected(path)):
             if len(item.samples) > SAMPLE_RATE // 2:
                 steps = len(item.samples) * RATE // SAMPLE_RATE + 1
                 jaw = openfacefx_jaw(item.phones, steps)
                 chosen.append(Spoken(item.samples, item.phones, melody(item.samples), jaw))
+    if not any(train.values()) or not any(validate.values()):
+        raise InputError(
+            f"expected speech in {folder} to train on beside each synthesiser's shard 0000, which is validated with: make "
+            "more hours with vividlive train synth-speech"
+        )
     return Speech(train), Speech(validate)
 
 

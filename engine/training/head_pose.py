@@ -18,7 +18,7 @@ from engine.files import output_folder, replaced
 from engine.motion.head_pose import AXES, HeadPoseConfig
 from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
-from engine.training.pose_data import PoseStream, find_shards, make_stream
+from engine.training.pose_data import PoseStream, make_stream
 from engine.training.pose_measures import perplexity
 from engine.training.run import (
     add_to_curves,
@@ -29,6 +29,7 @@ from engine.training.run import (
     set_rate,
     share_of_rate,
 )
+from engine.training.shards import corrected, find_shards
 
 log = logging.getLogger(__name__)
 
@@ -334,7 +335,7 @@ def _streams(
     """Make the streams, or read those that this run made before."""
     kept = folder / "streams.npz"
     if not kept.exists():
-        shards = find_shards(data)
+        shards = [corrected(shard) for shard in find_shards(data)]
         made: list[PoseStream] = []
         for number in range(config.streams):
             made.append(make_stream([config.seed, 0, number], shards, config.seconds))

@@ -23,7 +23,6 @@ from engine.motion.head_pose import LIMITS
 from engine.motion.prosody import LEVEL, PITCH, PROSODY, ProsodyState, hear_prosody
 from engine.speech.hearing import HearingState, hear
 from engine.speech.voice_activity import VoiceState, hear_voice
-from engine.training.alignment import ALIGNED
 from engine.training.augment import LOUDEST_DBFS, QUIETEST_DBFS, change_speed, colour, noise, set_level
 from engine.training.clips import HEARD_OFTEN
 from engine.training.phones import CLASS_OF
@@ -91,21 +90,6 @@ def make_stream(seed: list[int], shards: list[Path], seconds: float) -> PoseStre
     return PoseStream(hear_all(np.clip(sound, -1, 1).astype(np.float32)), poses, style)
 
 
-def find_shards(folder: str | Path) -> list[Path]:
-    """Shards of made speech; where ``align_speech`` has corrected one, the corrected one.
-
-    Raises:
-        InputError: the folder holds none.
-    """
-    paths = sorted(Path(folder).glob("*-[0-9][0-9][0-9][0-9].npz"))
-    if not paths:
-        raise InputError(
-            f"expected shards of made speech in {folder}: run vividlive train synth-speech first"
-        )
-    corrected = [path.parent / ALIGNED / path.name for path in paths]
-    return [new if new.exists() else old for old, new in zip(paths, corrected, strict=True)]
-
-
 def hear_all(sound: Float) -> Float:
     """The prosody of whole frames of sound, [F, PROSODY], as a call hears it."""
     frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
@@ -129,7 +113,10 @@ def _pick(rng: np.random.Generator, shards: list[Path]) -> Path:
 
 @lru_cache(maxsize=4)
 def _utterances(path: Path) -> list[Utterance]:
-    return [item for item in read_shard(path) if len(item.samples) > SAMPLE_RATE // 2]
+    found = [item for item in read_shard(path) if len(item.samples) > SAMPLE_RATE // 2]
+    if not found:
+        raise InputError(f"expected utterances of more than half a second in {path}, found none")
+    return found
 
 
 def _speak(rng: np.random.Generator, utterances: list[Utterance], frames: int) -> _Timeline:

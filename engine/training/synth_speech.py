@@ -6,6 +6,7 @@ synthesiser and its number, so a stopped run goes on where it was and shards nev
 """
 
 import logging
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from engine.conventions import SAMPLE_RATE
 from engine.errors import SettingError
 from engine.files import output_folder
 from engine.training.alignment import NEURAL, align_speech
+from engine.training.arrays import read_arrays
 from engine.training.festival import FESTIVAL_VOICES, festival
 from engine.training.phones import reduce_vowels
 from engine.training.shards import write_shard
@@ -82,10 +84,11 @@ def synth_speech(
 
     Raises:
         SettingError: hours are not positive, or a synthesiser is unknown.
+        InputError: a shard that exists cannot be read, or too few have exact times to realign by.
         UnavailableError: a synthesiser is missing.
     """
-    if not hours > 0:
-        raise SettingError(f"expected more than 0 hours, got {hours}")
+    if not 0 < hours < math.inf:
+        raise SettingError(f"expected more than 0 hours and an end, got {hours}")
     if unknown := set(synthesisers) - set(SHARES):
         raise SettingError(
             f"expected synthesisers among {', '.join(SHARES)}, got {', '.join(sorted(unknown))}"
@@ -108,8 +111,7 @@ def synth_speech(
             if not path.exists():
                 rng = np.random.default_rng([seed, zlib.crc32(name.encode()), number])
                 write_shard(path, [_speak(name, rng, kokoro) for _ in range(SHARD_UTTERANCES)])
-            with np.load(path) as shard:
-                made[name] += float(shard["lengths"].sum()) / SAMPLE_RATE
+            made[name] += float(read_arrays(path, ["lengths"])["lengths"].sum()) / SAMPLE_RATE
             if progress:
                 progress(min(1.0, sum(min(made[n], wanted[n]) for n in wanted) / sum(wanted.values())))
         number += 1

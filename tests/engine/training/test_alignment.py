@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.conventions import SAMPLE_RATE
+from engine.errors import InputError
 from engine.training.alignment import ALIGNED, align_speech
 from engine.training.phones import PAUSE
 from engine.training.shards import read_shard, write_shard
@@ -68,3 +69,13 @@ def _matches(items: list[Utterance], pool: list[Utterance]) -> list[int]:
     return [
         next(k for k, other in enumerate(pool) if len(other.samples) == len(item.samples)) for item in items
     ]
+
+
+def test_speech_whose_times_nothing_tells_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_shard(tmp_path / "kokoro-0000.npz", [utterance(rng)])
+    for count in range(2):  # of shards with exact times
+        with pytest.raises(InputError, match=rf"expected two shards or more of flite, .*, got {count}"):
+            align_speech(tmp_path)
+        write_shard(tmp_path / f"flite-{count:04d}.npz", [utterance(rng)])
+    assert len(list(tmp_path.iterdir())) == 3

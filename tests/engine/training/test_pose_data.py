@@ -10,9 +10,9 @@ from engine.conventions import FRAME_RATE
 from engine.errors import InputError
 from engine.motion.head_pose import LIMITS
 from engine.motion.prosody import PITCH, PROSODY
-from engine.training.pose_data import accents, find_shards, make_stream, move
+from engine.training.pose_data import accents, make_stream, move
 from engine.training.pose_measures import alignment, find_strokes, slow_share
-from engine.training.shards import write_shard
+from engine.training.shards import find_shards, write_shard
 from tests.engine.training.test_face_motion import utterance
 
 SECONDS = 60

@@ -86,6 +86,20 @@ def test_a_shard_keeps_its_utterances(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["made-0000.npz"]
 
 
+def test_shards_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "flite-0000.npz"
+    write_shard(path, [Utterance(np.zeros(1600, np.float32), (Phone("?", 0.0, 0.1),))])
+    with pytest.raises(
+        InputError, match=r"expected the sounds of this version in .*flite-0000\.npz, got '\?'"
+    ):
+        next(read_shard(path))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"flite-0000\.npz.*delete it"):
+        next(read_shard(path))
+    with pytest.raises(InputError, match=r"flite-0000\.npz.*delete it"):
+        synth_speech(tmp_path, synthesisers=["flite"])
+
+
 def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +129,8 @@ def test_a_stopped_run_goes_on_and_shards_depend_on_the_seed_alone(
 def test_bad_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="more than 0 hours"):
         synth_speech(tmp_path, hours=0)
+    with pytest.raises(SettingError, match="more than 0 hours and an end, got inf"):
+        synth_speech(tmp_path, hours=float("inf"))
     with pytest.raises(SettingError, match=r"among kokoro, accented, flite, espeak, festival, got sam"):
         synth_speech(tmp_path, synthesisers=["flite", "sam"])
     with pytest.raises(SettingError, match="Kokoro's voices"):
