@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from engine.errors import UnavailableError
+from engine.files import replaced
 from engine.motion.network_config import BRANCHES, FaceMotionConfig
 from engine.training.face_motion_net import FaceMotionNet
 
@@ -21,7 +22,8 @@ def save_weights(model: FaceMotionNet, path: str | Path, look_ahead: int | None 
         if name.startswith(own) or not name.startswith("branches.")
     }
     kept = {name: value for name, value in tensors.items() if not name.startswith("sounds.")}
-    save_file(kept, str(path), metadata=replace(model.config, look_ahead=look_ahead).to_metadata())
+    with replaced(path) as part:
+        part.write_bytes(save(kept, replace(model.config, look_ahead=look_ahead).to_metadata()))
 
 
 def load_weights(path: str | Path) -> FaceMotionNet:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from engine.files import replaced
 from engine.motion.head_pose import AXES, HeadPoseConfig, bridge
 
 DECAY: Final = 0.98
@@ -123,4 +124,5 @@ def save_head_pose(codec: PoseCodec, chooser: Chooser, path: str | Path) -> None
     tensors |= chooser.state_dict()
     halves = {name: value.detach().cpu().half().contiguous() for name, value in tensors.items()}
     halves["scales"] = codec.scales.cpu()  # those of translations are too small for float16
-    save_file(halves, str(path), metadata=codec.config.to_metadata())
+    with replaced(path) as part:
+        part.write_bytes(save(halves, codec.config.to_metadata()))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from engine.errors import UnavailableError
+from engine.files import replaced
 from engine.render.neural.network import RendererConfig, RendererNet
 from engine.render.neural.ranges import Ranges
 from engine.render.neural.runtime import WEIGHTS
@@ -22,7 +23,8 @@ def save_net(net: RendererNet, path: str | Path, ranges: Ranges | None = None) -
     told = {"config": json.dumps(asdict(net.config))}
     if ranges:
         told["ranges"] = json.dumps({name: [round(x, 5) for x in both] for name, both in ranges.items()})
-    save_file(tensors, path, told)
+    with replaced(path) as part:
+        part.write_bytes(save(tensors, told))
 
 
 def load_net(path: str | Path = WEIGHTS) -> RendererNet:

@@ -24,6 +24,7 @@ from engine.training.phones import CLASS_INDEX, CLASS_NAMES, PAUSE
 from engine.training.shards import write_shard
 from engine.training.visemes import opening
 from engine.training.voices import Phone, Utterance
+from tests.full_disk import full_disk
 
 SMALL = FaceMotionConfig(width=32, hidden=32, heads=2, layers=1, window=8)
 QUICK = TrainingConfig(steps=6, frames=30, clips=4, fresh=2, warm_up=2, validate_every=3, seed=5)
@@ -222,6 +223,14 @@ def test_calls_compute_what_was_trained(tmp_path: Path) -> None:
         computed.append(network.step(state, frame, manner.numpy()))
         network.step(other, -frame, -manner.numpy())  # another stream beside it
     np.testing.assert_allclose(np.stack(computed), expected, atol=1e-5)  # float32 sums in another order
+
+
+def test_weights_that_do_not_fit_on_the_disk_leave_those_before(tmp_path: Path) -> None:
+    save_weights(FaceMotionNet(SMALL), tmp_path / "net.safetensors")
+    before = (tmp_path / "net.safetensors").read_bytes()
+    with full_disk(), pytest.raises(InputError, match=r"can be written for .*net\.safetensors"):
+        save_weights(FaceMotionNet(SMALL), tmp_path / "net.safetensors")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 
 
 def test_network_streams_as_it_trains() -> None:

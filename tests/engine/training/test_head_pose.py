@@ -15,6 +15,7 @@ from engine.training.head_pose import TrainingConfig, follow, train_head_pose
 from engine.training.head_pose_net import Chooser, Codebook, PoseCodec, save_head_pose
 from engine.training.shards import write_shard
 from tests.engine.training.test_face_motion import utterance
+from tests.full_disk import full_disk
 
 SMALL = HeadPoseConfig(window=4, codes=24, latent=6, hidden=32, width=24, memory=24)
 QUICK = TrainingConfig(
@@ -121,6 +122,15 @@ def test_calls_compute_what_was_trained(tmp_path: Path) -> None:
         np.testing.assert_allclose(state.motion, after[0].numpy(), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(state.memory, memory[0, 0].numpy(), rtol=1e-4, atol=1e-4)
     assert SMALL.inputs == SMALL.window * PROSODY + 3 * AXES + STYLES
+
+
+def test_weights_that_do_not_fit_on_the_disk_leave_those_before(tmp_path: Path) -> None:
+    networks = PoseCodec(SMALL, torch.rand(3, AXES) + 0.5), Chooser(SMALL)
+    save_head_pose(*networks, tmp_path / "head.safetensors")
+    before = (tmp_path / "head.safetensors").read_bytes()
+    with full_disk(), pytest.raises(InputError, match=r"can be written for .*head\.safetensors"):
+        save_head_pose(*networks, tmp_path / "head.safetensors")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 
 
 def test_codes_become_the_means_of_their_latents_and_dead_ones_begin_anew() -> None:

@@ -23,8 +23,9 @@ from engine.training.renderer_pairs import FRAME, Moment, Person, load_people, w
 from engine.training.renderer_step import Refined, displaced, gather, losses, refine
 from engine.training.video_pairs import identity_of, make_video_pairs, split_of
 from tests.engine.avatar.videos import write_video
-from tests.engine.render.neural.nets import SMALL, small_net
+from tests.engine.render.neural.nets import SMALL, small_net, small_weights
 from tests.engine.render.neural.test_guidance import moved
+from tests.full_disk import full_disk
 
 PORTRAITS = Path(__file__).parents[3] / "engine" / "assets" / "portraits"
 BRIGHTER = 20
@@ -162,6 +163,14 @@ def test_a_small_run_learns_resumes_and_exports(data: Path, tmp_path: Path) -> N
         load_net(stopped / "renderer.safetensors").state_dict(),
         load_net(tmp_path / "renderer.safetensors").state_dict(),
     )
+
+
+def test_weights_that_do_not_fit_on_the_disk_leave_those_before(tmp_path: Path) -> None:
+    path = small_weights(tmp_path)
+    before = path.read_bytes()
+    with full_disk(), pytest.raises(InputError, match=r"can be written for .*renderer\.safetensors"):
+        small_weights(tmp_path, seed=1)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
 
 
 def test_bad_settings_and_data_are_refused(data: Path, tmp_path: Path) -> None:
