@@ -1,6 +1,8 @@
 """Training clips for the face motion: spoiled speech as it is heard, and the motion that belongs to each frame."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -194,7 +196,7 @@ class Clips:
         return clip
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers; those of a process that is killed end by themselves."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
@@ -205,6 +207,14 @@ _worker: Callable[[int], Clip]
 def _begin(make: Callable[[int], Clip]) -> None:
     global _worker
     _worker = make
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(number: int) -> Clip:

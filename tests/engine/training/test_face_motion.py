@@ -1,6 +1,12 @@
 """The trainer on made-up shards: it learns, resumes where it was, and its weights load and stream."""
 
 import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +135,28 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: 
         assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_workers_of_a_process_that_is_killed_end(data: Path) -> None:
+    script = (
+        "import sys, time; from engine.training.clips import *; "
+        "clips = Clips(load_speech(sys.argv[1])[0], 1, 20, 0.1, 9, workers=2); "
+        "clips.prepare(range(4)); clips[0]; print(*clips._pool._processes, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", script, str(data)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout
+        workers = [int(number) for number in process.stdout.readline().split()]
+        process.kill()
+        try:
+            process.communicate(timeout=30)  # the pipe ends when nobody holds it any more
+        finally:
+            for number in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+    assert len(workers) == 2
+
+
 def test_workers_make_the_same_clips(data: Path) -> None:
     train = load_speech(data)[0]
     alone, helped = (Clips(train, 1, 20, 0.1, memory=3, workers=workers) for workers in (0, 1))
@@ -154,6 +182,10 @@ def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
         train_face_motion(data, tmp_path, config=TrainingConfig(steps=0))
     with pytest.raises(InputError, match="synth-speech"):
         train_face_motion(tmp_path / "nothing", tmp_path)
+    (tmp_path / "little").mkdir()
+    shutil.copy(data / "made-0000.npz", tmp_path / "little")
+    with pytest.raises(InputError, match="to train on beside each synthesiser's shard 0000"):
+        train_face_motion(tmp_path / "little", tmp_path)
     if not torch.cuda.is_available():
         with pytest.raises(SettingError, match="CUDA"):
             train_face_motion(data, tmp_path, device="cuda")
