@@ -11,7 +11,15 @@ def check_device(device: str) -> None:
     Raises:
         SettingError: another one.
     """
-    if device.partition(":")[0] not in ("cpu", "cuda"):
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise SettingError(f"expected cpu or cuda, got {device}") from error
+    if chosen.type not in ("cpu", "cuda"):
         raise SettingError(f"expected cpu or cuda, got {device}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+    if chosen.type == "cuda":
+        there = torch.cuda.device_count()
+        if not there:
+            raise SettingError("expected a CUDA device, and this machine has none: use --device cpu")
+        if (chosen.index or 0) >= there:
+            raise SettingError(f"expected a CUDA device out of cuda:0 to cuda:{there - 1}, got {device}")

@@ -4,7 +4,8 @@ import logging
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -26,14 +27,16 @@ from engine.training.device import check_device
 from engine.training.face_motion_net import FaceMotionNet, Output
 from engine.training.face_motion_weights import load_weights, save_weights
 from engine.training.run import (
-    add_to_curves,
     begin_run,
+    check_rate,
     follow,
     learn,
-    load_checkpoint,
+    read_checkpoint,
+    restore,
     save_checkpoint,
     set_rate,
     share_of_rate,
+    write_curves,
 )
 
 log = logging.getLogger(__name__)
@@ -133,12 +136,17 @@ def train_face_motion(
         The validation's last numbers, by the names in ``CURVES``.
 
     Raises:
-        InputError: no data; SettingError: no such device or no steps; UnavailableError: nothing to begin with.
+        InputError: no data, or a checkpoint that cannot be read. SettingError: no such device, no steps, other settings
+            than those of the run that is to go on, or a rate at which nothing is learned. UnavailableError: nothing to
+            begin with.
     """
     config = config or TrainingConfig()
     if config.steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
+    check_rate(config.rate)
     check_device(device)
+    if config.workers < 0:
+        raise SettingError(f"expected 0 workers or more, got {config.workers}")
     if config.workers and "fork" not in multiprocessing.get_all_start_methods():
         raise SettingError("expected no workers on a system that cannot fork: use --workers 0")
     train, validate = load_speech(data)
@@ -149,53 +157,60 @@ def train_face_motion(
     mean.load_state_dict(model.state_dict())
     optimisers = _optimisers(model, config)
     parameters, modules = list(model.parameters()), {"model": model, "mean": mean}
+    settings = {"training": asdict(config), "net": asdict(model.config)}
+    rows: list[dict[str, float]] = []
     first, seconds = 0, 0.0
-    if resume and (saved := load_checkpoint(folder, modules, optimisers, device)):
-        first, seconds = saved["step"], saved["seconds"]
+    if resume and (saved := read_checkpoint(folder, settings, device)):
+        restore(saved, modules, optimisers)
+        first, seconds, rows = saved["step"], saved["seconds"], saved["rows"]
     else:
-        begin_run(folder, asdict(config), asdict(model.config), CURVES)
+        begin_run(folder, settings, CURVES)
 
-    clips = Clips(
-        train, config.seed, config.frames, config.muted, config.memory + AHEAD * config.fresh, config.workers
-    )
     held_rng = np.random.default_rng([config.seed, 1])
     held = _batch([make_clip(held_rng, validate, config.frames, config.muted) for _ in range(40)], device)
-    numbers: dict[str, float] = {}
     total, since, begun = 0.0, 0, time.perf_counter() - seconds
-    for step in range(first, config.steps):
-        rate = config.rate * share_of_rate(step, config.steps, config.warm_up)
-        set_rate(optimisers, rate)
-        torch.manual_seed(
-            config.seed + (step << 20)
-        )  # what is dropped depends on the step, not on the run's history
-        clips.prepare(range(step * config.fresh, (step + AHEAD) * config.fresh))
-        batch = _batch([clips[number] for number in _chosen(step, config)], device)
-        with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16):
-            outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
-        losses = [motion_loss(output.float(), batch, look_ahead) for look_ahead, output in outputs.items()]
-        loss = torch.stack(losses).mean()
-        learn(parameters, loss, optimisers)
-        follow(mean, model, step, config.average)
-        total, since = total + float(loss.detach()), since + 1
-        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
-            seconds = time.perf_counter() - begun
-            numbers = {
-                "step": step + 1,
-                "seconds": seconds,
-                "rate": rate,
-                "train_loss": total / since,
-            }
-            numbers |= _validate(mean, held)
-            add_to_curves(folder, CURVES, numbers)
-            save_checkpoint(folder, modules, optimisers, step=step + 1, seconds=seconds)
-            for frames in mean.look_aheads:
-                name = f"face_motion_{frames * 1000 // FRAME_RATE}ms.safetensors"
-                save_weights(mean, folder / name, frames)
-            total, since = 0.0, 0
-        if progress:
-            progress((step + 1) / config.steps)
-    clips.close()
-    return numbers
+    made = Clips(
+        train, config.seed, config.frames, config.muted, config.memory + AHEAD * config.fresh, config.workers
+    )
+    with closing(made) as clips:
+        for step in range(first, config.steps):
+            rate = config.rate * share_of_rate(step, config.steps, config.warm_up)
+            set_rate(optimisers, rate)
+            torch.manual_seed(
+                config.seed + (step << 20)
+            )  # what is dropped depends on the step, not on the run's history
+            clips.prepare(range(step * config.fresh, (step + AHEAD) * config.fresh))
+            batch = _batch([clips[number] for number in _chosen(step, config)], device)
+            with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16):
+                outputs, _ = model(disguise(batch.heard, config.seed + step), batch.manner)
+            losses = [
+                motion_loss(output.float(), batch, look_ahead) for look_ahead, output in outputs.items()
+            ]
+            loss = torch.stack(losses).mean()
+            learn(parameters, loss, optimisers)
+            follow(mean, model, step, config.average)
+            total, since = total + float(loss.detach()), since + 1
+            if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
+                seconds = time.perf_counter() - begun
+                numbers = {
+                    "step": step + 1,
+                    "seconds": seconds,
+                    "rate": rate,
+                    "train_loss": total / since,
+                }
+                numbers |= _validate(mean, held)
+                rows.append(numbers)
+                for frames in mean.look_aheads:
+                    name = f"face_motion_{frames * 1000 // FRAME_RATE}ms.safetensors"
+                    save_weights(mean, folder / name, frames)
+                write_curves(folder, CURVES, rows)
+                save_checkpoint(
+                    folder, settings, modules, optimisers, step=step + 1, seconds=seconds, rows=rows
+                )
+                total, since = 0.0, 0
+            if progress:
+                progress((step + 1) / config.steps)
+    return rows[-1]
 
 
 @dataclass(frozen=True)
@@ -266,6 +281,8 @@ def _new_model(net: FaceMotionConfig, begin_with: str | Path | None) -> FaceMoti
     model = FaceMotionNet(net, [other for other in frames if other != net.look_ahead])
     if begin_with is not None:
         given = load_weights(begin_with)
+        if replace(given.config, look_ahead=net.look_ahead) != net:
+            raise SettingError(f"expected weights of a network of {net}, got {given.config} in {begin_with}")
         own = f"branches.{given.config.look_ahead}."
         tensors = {name: value for name, value in given.state_dict().items() if f"{own}sounds" not in name}
         for look_ahead in model.look_aheads:  # every look-ahead begins with what one has learned

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,20 +14,22 @@ from torch.nn import functional
 
 from engine.conventions import FRAME_RATE, LOOK_AHEADS_MS
 from engine.errors import SettingError
-from engine.files import output_folder, replaced
+from engine.files import output_folder
 from engine.motion.head_pose import AXES, HeadPoseConfig
+from engine.training.arrays import read_arrays, write_arrays
 from engine.training.device import check_device
 from engine.training.head_pose_net import Chooser, PoseCodec, save_head_pose
 from engine.training.pose_data import PoseStream, make_stream
 from engine.training.pose_measures import perplexity
 from engine.training.run import (
-    add_to_curves,
     begin_run,
     learn,
-    load_checkpoint,
+    read_checkpoint,
+    restore,
     save_checkpoint,
     set_rate,
     share_of_rate,
+    write_curves,
 )
 from engine.training.shards import corrected, find_shards
 
@@ -50,6 +52,9 @@ CURVES: Final = (
 AXIS_WEIGHT: Final = (1.0, 1.0, 1.0, 0.4, 0.4, 0.4)
 """Translations matter less: they mostly follow the angles."""
 
+HELD_STREAM: Final = 10
+"""One stream in so many validates."""
+
 LOOK_AHEAD: Final = max(LOOK_AHEADS_MS) * FRAME_RATE // 1000
 """Frames of sound that are heard before the frame that shows them; the chooser learns with less, too."""
 
@@ -58,7 +63,8 @@ LOOK_AHEAD: Final = max(LOOK_AHEADS_MS) * FRAME_RATE // 1000
 class TrainingConfig:
     """One training run; everything random follows ``seed``.
 
-    streams, seconds: how many streams of speech are made, and their length; every tenth validates.
+    streams, seconds: how many streams of speech are made, and their length; every tenth validates, and only where these
+    are two or more does ``deaf_loss`` differ from ``loss``.
     codec_steps, run, batch: of phase 1; windows that the codec must follow in a row, and such runs of a step.
     chooser_steps, windows, lines: of phase 2; windows of a sequence, and sequences of a step.
     strayed: part of the windows in which phase 2 is led by a random code, to learn the way back.
@@ -110,18 +116,26 @@ def train_head_pose(
         The last numbers of both phases, by the names in ``CURVES``.
 
     Raises:
-        InputError: no data; SettingError: no such device or no steps.
+        InputError: no data, or files of the run that cannot be read. SettingError: no such device, no steps, too few
+            streams, other settings than those of the run that is to go on, or a loss that is not finite.
     """
     config, net = config or TrainingConfig(), net or HeadPoseConfig()
     if config.codec_steps <= 0 or config.chooser_steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.codec_steps} and {config.chooser_steps}")
+    if config.streams < HELD_STREAM:
+        raise SettingError(f"expected {HELD_STREAM} streams or more, got {config.streams}")
     check_device(device)
+    shards = [corrected(shard) for shard in find_shards(data)]
     folder = output_folder(out)
-    streams = _streams(data, folder, config, device, progress)
-    held = torch.arange(len(streams.poses)) % 10 == 9
+    settings = _settings(config, net)
+    saved = read_checkpoint(folder, settings, device) if resume else None
+    streams = _streams(shards, folder, config, device, resume, progress)
+    held = torch.arange(len(streams.poses)) % HELD_STREAM == HELD_STREAM - 1
     run = _Run(folder, config, net, streams.some(~held), streams.some(held), device, progress)
-    if not (resume and run.load()):
-        run.begin()
+    if saved:
+        run.restore(saved)
+    else:
+        begin_run(folder, settings, CURVES)
     run.train_codec()
     run.train_chooser()
     return run.numbers
@@ -151,19 +165,17 @@ class _Run:
         self.optimisers = [torch.optim.AdamW(p, r) for p, r in zip(parameters, rates, strict=True)]
         self.steps = [0, 0]
         self.seconds = 0.0
-        self.numbers: dict[str, float] = {}
+        self.rows: list[dict[str, float]] = []
 
-    def begin(self) -> None:
-        """Write what a run begins with."""
-        begin_run(self.folder, asdict(self.config), asdict(self.codec.config), CURVES)
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        restore(saved, self._modules, self.optimisers)
+        self.steps, self.seconds, self.rows = saved["steps"], saved["seconds"], saved["rows"]
 
-    def load(self) -> bool:
-        """Go on from the last checkpoint, if there is one."""
-        saved = load_checkpoint(self.folder, self._modules, self.optimisers, self.device)
-        if saved is None:
-            return False
-        self.steps, self.seconds, self.numbers = saved["steps"], saved["seconds"], saved["numbers"]
-        return True
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The last numbers of both phases."""
+        return {name: value for row in self.rows for name, value in row.items()}
 
     def train_codec(self) -> None:
         """Phase 1: follow runs of windows in closed loop, so that a code's error is the next code's work."""
@@ -223,12 +235,12 @@ class _Run:
 
     def _note(self, phase: int, found: dict[str, float]) -> None:
         """Write a line of the curves, a checkpoint and the weights."""
-        numbers = {"phase": phase + 1, "step": self.steps[phase], "seconds": self.seconds} | found
-        self.numbers |= numbers
-        add_to_curves(self.folder, CURVES, numbers)
-        rest = {"steps": self.steps, "seconds": self.seconds, "numbers": self.numbers}
-        save_checkpoint(self.folder, self._modules, self.optimisers, **rest)
+        self.rows.append({"phase": phase + 1, "step": self.steps[phase], "seconds": self.seconds} | found)
         save_head_pose(self.codec, self.chooser, self.folder / "head_pose.safetensors")
+        write_curves(self.folder, CURVES, self.rows)
+        rest = {"steps": self.steps, "seconds": self.seconds, "rows": self.rows}
+        settings = _settings(self.config, self.codec.config)
+        save_checkpoint(self.folder, settings, self._modules, self.optimisers, **rest)
 
     def _codec_step(self, number: int) -> Tensor:
         config, window = self.config, self.codec.config.window
@@ -329,30 +341,33 @@ def follow(
     return torch.stack(codes, 1), torch.stack(motions, 1), torch.cat(paths, 1)
 
 
+def _settings(config: TrainingConfig, net: HeadPoseConfig) -> dict[str, dict[str, Any]]:
+    return {"training": asdict(config), "net": asdict(net)}
+
+
 def _streams(
-    data: str | Path, folder: Path, config: TrainingConfig, device: str, progress: Progress | None
+    shards: list[Path],
+    folder: Path,
+    config: TrainingConfig,
+    device: str,
+    resume: bool,
+    progress: Progress | None,
 ) -> Streams:
-    """Make the streams, or read those that this run made before."""
-    kept = folder / "streams.npz"
-    if not kept.exists():
-        shards = [corrected(shard) for shard in find_shards(data)]
-        made: list[PoseStream] = []
-        for number in range(config.streams):
-            made.append(make_stream([config.seed, 0, number], shards, config.seconds))
-            if progress:
-                progress(0.5 * (number + 1) / config.streams)
-        with replaced(kept) as part, part.open("wb") as file:
-            np.savez(
-                file,
-                prosody=np.stack([stream.prosody for stream in made]),
-                poses=np.stack([stream.poses for stream in made]),
-                style=np.stack([stream.style for stream in made]),
-            )
-    with np.load(kept) as arrays:
-        prosody, poses, style = (
-            torch.from_numpy(arrays[n]).to(device) for n in ("prosody", "poses", "style")
-        )
-    return Streams(prosody, poses, style)
+    """Make the streams, or with ``resume`` read those that a run of the same seed made before."""
+    kept, names = folder / "streams.npz", ("prosody", "poses", "style")
+    drawn = np.array([config.seed, config.streams, config.seconds])
+    if resume and kept.exists():
+        arrays = read_arrays(kept, (*names, "drawn"))
+        if np.array_equal(arrays["drawn"], drawn):
+            return Streams(*(torch.from_numpy(arrays[name]).to(device) for name in names))
+    made: list[PoseStream] = []
+    for number in range(config.streams):
+        made.append(make_stream([config.seed, 0, number], shards, config.seconds))
+        if progress:
+            progress(0.5 * (number + 1) / config.streams)
+    stacked = {name: np.stack([getattr(stream, name) for stream in made]) for name in names}
+    write_arrays(kept, drawn=drawn, **stacked)
+    return Streams(*(torch.from_numpy(stacked[name]).to(device) for name in names))
 
 
 def _scales(poses: Tensor) -> Tensor:

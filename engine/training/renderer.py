@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.errors import InputError, SettingError
-from engine.files import output_folder
+from engine.files import output_folder, replaced
 from engine.render.neural.network import RendererConfig, RendererNet
 from engine.render.neural.sizes import IMAGE
 from engine.render.neural.weights import load_net, save_net
@@ -25,14 +25,16 @@ from engine.training.renderer_pairs import Person, load_people
 from engine.training.renderer_ranges import measured_ranges
 from engine.training.renderer_step import gather, losses, refine
 from engine.training.run import (
-    add_to_curves,
     begin_run,
+    check_rate,
     follow,
     learn,
-    load_checkpoint,
+    read_checkpoint,
+    restore,
     save_checkpoint,
     set_rate,
     share_of_rate,
+    write_curves,
 )
 
 log = logging.getLogger(__name__)
@@ -96,29 +98,37 @@ def train_renderer(
         faces, beside those of the geometric frames.
 
     Raises:
-        InputError: no pairs. SettingError: no such device or no steps. UnavailableError: weights of the loss are missing.
+        InputError: no pairs, or pairs or a checkpoint that cannot be read. SettingError: no such device, no steps or
+            pairs, other settings than those of the run that is to go on, or a rate at which nothing is learned.
+            UnavailableError: weights to begin with, or those of the loss, are missing.
     """
     config = config or RendererTraining()
     if config.steps <= 0:
         raise SettingError(f"expected more than 0 steps, got {config.steps}")
+    if config.pairs <= 0:
+        raise SettingError(f"expected more than 0 pairs, got {config.pairs}")
+    check_rate(config.rate)
     check_device(device)
-    held, source = _held(Path(data), validate_on)
-    folder = output_folder(out)
     torch.manual_seed(config.seed)
     model = (load_net(begin_with) if begin_with else RendererNet(net or RendererConfig())).to(device)
+    settings = {"training": asdict(config), "net": asdict(model.config)}
+    saved = read_checkpoint(Path(out), settings, device) if resume else None
+    held, source = _held(Path(data), validate_on, saved["held"] if saved else None)
+    folder = output_folder(out)
     mean = RendererNet(model.config).to(device).eval()
     mean.load_state_dict(model.state_dict())
     lpips, alex = LpipsVgg().to(device), Lpips()
     lpips.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimisers = _optimisers(model, config)
     parameters, modules = list(model.parameters()), {"model": model, "mean": mean}
+    rows: list[dict[str, float]] = []
     first, seconds = 0, 0.0
-    if resume and (saved := load_checkpoint(folder, modules, optimisers, device)):
-        first, seconds = saved["step"], saved["seconds"]
+    if saved:
+        restore(saved, modules, optimisers)
+        first, seconds, rows = saved["step"], saved["seconds"], saved["rows"]
     else:
-        begin_run(folder, asdict(config), asdict(model.config), CURVES)
+        begin_run(folder, settings, CURVES)
 
-    numbers: dict[str, float] = {}
     sums, begun = dict.fromkeys(PARTS, 0.0), time.perf_counter() - seconds
     people, since = source(), 0
     for step in range(first, config.steps):
@@ -139,16 +149,18 @@ def train_renderer(
             numbers = {"step": step + 1, "seconds": seconds, "rate": rate}
             numbers |= {name: value / since for name, value in sums.items()}
             numbers |= _validate(mean, held, alex, device, folder / f"sheet-{step + 1:06d}.jpg")
-            add_to_curves(folder, CURVES, numbers)
-            save_checkpoint(folder, modules, optimisers, step=step + 1, seconds=seconds)
+            rows.append(numbers)
             save_net(
                 mean, folder / "renderer.safetensors", measured_ranges(mean, people, config.seed, device)
             )
+            write_curves(folder, CURVES, rows)
+            rest = {"step": step + 1, "seconds": seconds, "rows": rows, "held": [one.name for one in held]}
+            save_checkpoint(folder, settings, modules, optimisers, **rest)
             log.info("%s", {name: round(value, 4) for name, value in numbers.items()})
             sums, since, people = dict.fromkeys(PARTS, 0.0), 0, source()
         if progress:
             progress((step + 1) / config.steps)
-    return numbers
+    return rows[-1]
 
 
 def _optimisers(model: RendererNet, config: RendererTraining) -> list[torch.optim.Optimizer]:
@@ -170,8 +182,10 @@ def _optimisers(model: RendererNet, config: RendererTraining) -> list[torch.opti
     return [adam, muon]
 
 
-def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Callable[[], list[Person]]]:
-    """People to validate on, and what lists those to train on."""
+def _held(
+    data: Path, validate_on: str | Path | None, before: list[str] | None
+) -> tuple[list[Person], Callable[[], list[Person]]]:
+    """People to validate on, and what lists those to train on; before: whom the run that goes on held back."""
     people = load_people(data)
     if len(people) < (1 if validate_on else 2):
         raise InputError(
@@ -184,6 +198,13 @@ def _held(data: Path, validate_on: str | Path | None) -> tuple[list[Person], Cal
             raise InputError(
                 f"expected pairs in {validate_on}, found none: make them with `vividlive train renderer-pairs`, or leave "
                 "out --validate-on to hold some people back"
+            )
+    elif before is not None:
+        held = [person for person in people if person.name in before]
+        if not held:
+            raise InputError(
+                f"expected those in {data} whom the run before validated with, {', '.join(before)}: give the same --data "
+                "and --validate-on, or begin anew with --no-resume"
             )
     else:
         held = people[: max(1, round(HELD_SHARE * len(people)))]
@@ -221,7 +242,9 @@ def _validate(
                 for x in (drawn, neural, truth)
             ]
             rows.append(np.hstack([photo, drawn, neural, truth, *near]))
-    cv2.imwrite(str(sheet), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    coded = cv2.imencode(".jpg", np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+    with replaced(sheet) as part:
+        part.write_bytes(coded.tobytes())
     return {name: float(np.mean(found)) for name, found in values.items()}
 
 

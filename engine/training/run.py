@@ -1,10 +1,14 @@
 """What all training runs do: a rate that falls, a running mean, checkpoints, curves.
 
-A run's folder holds config.json, curves.csv and last.pt.
+A run's folder holds config.json, curves.csv and last.pt, beside the weights. At a validation the checkpoint is written
+last: what it says is done has been written, and a run that is stopped before goes on from the one before.
 """
 
 import csv
+import io
 import json
+import math
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +17,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.errors import InputError, SettingError
 from engine.files import replaced
 
 LEAST_RATE: Final = 0.02
 """Of the peak, at the end."""
 LARGEST_GRADIENT: Final = 1.0
 
+FREE: Final = ("workers",)
+"""Settings that may be others when a run goes on: they do not change what is learned."""
+
 Optimisers = Sequence[torch.optim.Optimizer]
+Config = Mapping[str, Mapping[str, Any]]
+"""Settings of the training and of the network, by name: ``training`` and ``net``."""
+
+
+def check_rate(rate: float) -> None:
+    """Accept a learning rate.
+
+    Raises:
+        SettingError: it is negative or not finite.
+    """
+    if not 0.0 <= rate < math.inf:
+        raise SettingError(f"expected a learning rate of 0 or more, got {rate}")
 
 
 def share_of_rate(step: int, steps: int, warm_up: int = 0) -> float:
@@ -36,11 +56,20 @@ def set_rate(optimisers: Optimisers, rate: float) -> None:
 
 
 def learn(parameters: Sequence[nn.Parameter], loss: Tensor, optimisers: Optimisers) -> None:
-    """One step down the loss, the parameters' gradient no longer than LARGEST_GRADIENT."""
+    """One step down the loss, the parameters' gradient no longer than LARGEST_GRADIENT.
+
+    Raises:
+        SettingError: loss or gradient is not finite; nothing was learned from it.
+    """
     for parameter in parameters:
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+    length = float(torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT))
+    if not math.isfinite(length):
+        raise SettingError(
+            f"expected a finite loss and gradient, got {float(loss.detach()):.3g} and {length:.3g}: train at a lower rate, "
+            "or look for numbers in the data that are not finite"
+        )
     for optimiser in optimisers:
         optimiser.step()
 
@@ -53,41 +82,76 @@ def follow(mean: nn.Module, model: nn.Module, step: int, decay: float) -> None:
         kept.lerp_(new, 1 - decay)
 
 
-def begin_run(
-    folder: Path, training: Mapping[str, Any], net: Mapping[str, Any], curves: Sequence[str]
-) -> None:
-    """Write what a run begins with."""
-    (folder / "config.json").write_text(json.dumps({"training": training, "net": net}, indent=1))
-    with (folder / "curves.csv").open("w", newline="") as file:
-        csv.writer(file).writerow(curves)
+def begin_run(folder: Path, config: Config, columns: Sequence[str]) -> None:
+    """Write what a run begins with; a checkpoint of a run before it goes."""
+    (folder / "last.pt").unlink(missing_ok=True)
+    with replaced(folder / "config.json") as part:
+        part.write_text(json.dumps(config, indent=1))
+    write_curves(folder, columns, [])
 
 
-def add_to_curves(folder: Path, curves: Sequence[str], numbers: Mapping[str, float]) -> None:
-    """Write one row; what has no number stays empty."""
-    with (folder / "curves.csv").open("a", newline="") as file:
-        csv.writer(file).writerow([f"{numbers[name]:.5g}" if name in numbers else "" for name in curves])
+def write_curves(folder: Path, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+    """Write curves.csv, one row for each validation; what has no number stays empty."""
+    with replaced(folder / "curves.csv") as part, part.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows([f"{row[name]:.5g}" if name in row else "" for name in columns] for row in rows)
 
 
 def save_checkpoint(
-    folder: Path, modules: Mapping[str, nn.Module], optimisers: Optimisers, **rest: Any
+    folder: Path, config: Config, modules: Mapping[str, nn.Module], optimisers: Optimisers, **rest: Any
 ) -> None:
     """Write last.pt; a run that is stopped meanwhile keeps the one before."""
     state = {name: module.state_dict() for name, module in modules.items()}
-    state["optimisers"] = [optimiser.state_dict() for optimiser in optimisers]  # type: ignore[assignment]
+    kept = [optimiser.state_dict() for optimiser in optimisers]
+    buffer = io.BytesIO()  # torch does not say of a file why it cannot be written
+    torch.save({"config": config, "optimisers": kept} | state | rest, buffer)
     with replaced(folder / "last.pt") as part:
-        torch.save(state | rest, part)
+        part.write_bytes(buffer.getbuffer())
 
 
-def load_checkpoint(
-    folder: Path, modules: Mapping[str, nn.Module], optimisers: Optimisers, device: str
-) -> dict[str, Any] | None:
-    """Go on from last.pt; returns the rest of what was saved, or None if there is none."""
-    checkpoint = folder / "last.pt"
-    if not checkpoint.exists():
+def read_checkpoint(folder: Path, config: Config, device: str) -> dict[str, Any] | None:
+    """What was saved last, or None if there is none.
+
+    Raises:
+        InputError: it cannot be read, or is of another kind of run. SettingError: the run has other settings.
+    """
+    path = folder / "last.pt"
+    if not path.exists():
         return None
-    saved: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        before = {part: {name: saved["config"][part][name] for name in config[part]} for part in config}
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise InputError(
+            f"expected a checkpoint of such a run by this version at {path}, and it is none: begin anew with --no-resume, "
+            "or choose another --out"
+        ) from error
+    others = [
+        f"{name} was {before[part][name]} and is {value}"
+        for part, settings in config.items()
+        for name, value in settings.items()
+        if name not in FREE and before[part][name] != value
+    ]
+    if others:
+        raise SettingError(
+            f"expected the settings that the run in {folder} began with: {', '.join(others)}; choose another --out, or "
+            "begin anew with --no-resume"
+        )
+    return saved
+
+
+def restore(saved: Mapping[str, Any], modules: Mapping[str, nn.Module], optimisers: Optimisers) -> None:
+    """Let networks and optimisers go on from a checkpoint."""
     for name, module in modules.items():
         module.load_state_dict(saved[name])
     for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
         optimiser.load_state_dict(kept)
-    return saved

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from engine.motion.mouth import shape_motion
 from engine.motion.network import FaceMotionNetwork
 from engine.motion.network_config import FaceMotionConfig
 from engine.speech.hearing import HEARD
+from engine.training import face_motion, run
 from engine.training.clips import Clips, load_speech, make_clip
 from engine.training.face_motion import Batch, TrainingConfig, lip_points, motion_loss, train_face_motion
 from engine.training.face_motion_net import HALVES, FaceMotionNet, Output
@@ -135,6 +137,41 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(data: Path, tmp_path: 
         assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
 
 
+def test_a_run_that_was_stopped_while_it_wrote_lacks_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves = []
+
+    def save_checkpoint(*given: Any, **rest: Any) -> None:
+        saves.append(rest["step"])
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+        run.save_checkpoint(*given, **rest)
+
+    monkeypatch.setattr(face_motion, "save_checkpoint", save_checkpoint)
+    with pytest.raises(KeyboardInterrupt):
+        train_face_motion(data, tmp_path, config=QUICK, net=SMALL)
+    numbers = train_face_motion(data, tmp_path, config=QUICK, net=SMALL)
+    assert saves == [3, 6, 6]
+    with (tmp_path / "curves.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["3", "6"]
+    assert (
+        train_face_motion(data, tmp_path, config=QUICK, net=SMALL) == numbers
+    )  # there is nothing left to do
+    with pytest.raises(SettingError, match="seed was 5 and is 6"):
+        train_face_motion(data, tmp_path, config=replace(QUICK, seed=6), net=SMALL)
+    anew = train_face_motion(data, tmp_path, config=replace(QUICK, seed=6), net=SMALL, resume=False)
+    assert anew["loss"] != numbers["loss"]
+
+
+def test_a_run_that_learns_nothing_keeps_the_weights_before(data: Path, tmp_path: Path) -> None:
+    train_face_motion(data, tmp_path, config=QUICK, net=SMALL)
+    weights = (tmp_path / "face_motion_80ms.safetensors").read_bytes()
+    with pytest.raises(SettingError, match="lower rate"):
+        train_face_motion(data, tmp_path, config=replace(QUICK, rate=1e30), net=SMALL, resume=False)
+    assert (tmp_path / "face_motion_80ms.safetensors").read_bytes() == weights
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_workers_of_a_process_that_is_killed_end(data: Path) -> None:
     script = (
@@ -180,6 +217,10 @@ def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
 def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="more than 0 steps"):
         train_face_motion(data, tmp_path, config=TrainingConfig(steps=0))
+    with pytest.raises(SettingError, match="0 workers or more, got -1"):
+        train_face_motion(data, tmp_path, config=TrainingConfig(workers=-1))
+    with pytest.raises(SettingError, match="a learning rate of 0 or more"):
+        train_face_motion(data, tmp_path, config=TrainingConfig(rate=-1.0))
     with pytest.raises(InputError, match="synth-speech"):
         train_face_motion(tmp_path / "nothing", tmp_path)
     (tmp_path / "little").mkdir()
@@ -230,6 +271,8 @@ def test_training_begins_with_other_weights(data: Path, tmp_path: Path) -> None:
         )
         for name, value in ones.items():
             assert "sounds" in name or torch.equal(value, others[name]), name
+    with pytest.raises(SettingError, match=r"expected weights of a network of .*width=256.*, got .*width=32"):
+        train_face_motion(data, tmp_path / "none", begin_with=weights)
     with pytest.raises(UnavailableError, match=r"absent\.safetensors"):
         train_face_motion(data, tmp_path / "none", begin_with=tmp_path / "absent.safetensors")
 

@@ -2,11 +2,13 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from engine.errors import InputError, SettingError
 from engine.motion.head_pose import AXES, STYLES, HeadPose, HeadPoseConfig
@@ -87,7 +89,45 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(run: Path, data: Path,
             assert torch.equal(value, parts[name][key]), key
 
 
+def test_a_run_makes_its_own_streams(run: Path, data: Path, tmp_path: Path) -> None:
+    """In a folder with those of another run, and stopped when they have been made."""
+    shutil.copy(run / "streams.npz", tmp_path)
+
+    def poses(config: TrainingConfig, resume: bool = True) -> NDArray[np.float32]:
+        def stop(done: float) -> None:
+            if done > 0.5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train_head_pose(data, tmp_path, config=config, net=SMALL, resume=resume, progress=stop)
+        with np.load(tmp_path / "streams.npz") as arrays:
+            return np.asarray(arrays["poses"], np.float32)
+
+    def made_ns() -> int:
+        return (tmp_path / "streams.npz").stat().st_mtime_ns
+
+    before = made_ns()
+    first = poses(QUICK)
+    assert made_ns() == before, "they are its own"
+    assert not np.array_equal(poses(replace(QUICK, seed=6)), first)
+    assert len(poses(replace(QUICK, streams=11))) == 11
+    before = made_ns()
+    assert len(poses(replace(QUICK, streams=11), resume=False)) == 11
+    assert made_ns() != before
+
+
+def test_a_finished_run_says_its_numbers_and_keeps_its_settings(run: Path, data: Path) -> None:
+    before = (run / "last.pt").read_bytes()
+    numbers = train_head_pose(data, run, config=QUICK, net=SMALL)
+    assert numbers["phase"] == 2 and {"error_deg", "loss"} <= set(numbers)
+    with pytest.raises(SettingError, match="streams was 10 and is 12, seed was 5 and is 6"):
+        train_head_pose(data, run, config=replace(QUICK, seed=6, streams=12), net=SMALL)
+    assert (run / "last.pt").read_bytes() == before
+
+
 def test_bad_settings_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="10 streams or more, got 9"):
+        train_head_pose(data, tmp_path, config=TrainingConfig(streams=9))
     with pytest.raises(SettingError, match="more than 0 steps"):
         train_head_pose(data, tmp_path, config=TrainingConfig(codec_steps=0))
     with pytest.raises(InputError, match="synth-speech"):

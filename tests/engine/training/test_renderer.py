@@ -1,6 +1,7 @@
 """Training the learned renderer: moments, pairs, one step of it, and a small run that learns."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,31 @@ def test_weights_that_do_not_fit_on_the_disk_leave_those_before(tmp_path: Path) 
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [before]
 
 
+def test_those_held_back_stay_so_when_others_come(data: Path, tmp_path: Path) -> None:
+    pairs, out = tmp_path / "pairs", tmp_path / "out"
+    shutil.copytree(data, pairs)
+    config = RendererTraining(steps=2, pairs=1, validate_every=1, bf16=False)
+
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_renderer(pairs, out, config=config, net=SMALL, progress=stop)
+    for path in list(pairs.glob("grace_hopper.*")):  # before the other, by name
+        shutil.copy(path, pairs / f"another.{path.name.partition('.')[2]}")
+    train_renderer(pairs, out, config=config, net=SMALL)
+    assert torch.load(out / "last.pt", weights_only=True)["held"] == ["astronaut"]
+    for path in list(pairs.glob("astronaut.*")):
+        path.unlink()
+    with pytest.raises(InputError, match="whom the run before validated with, astronaut"):
+        train_renderer(pairs, out, config=config, net=SMALL)
+
+
 def test_bad_settings_and_data_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="more than 0 pairs, got 0"):
+        train_renderer(data, tmp_path, config=RendererTraining(pairs=0))
+    with pytest.raises(SettingError, match="a learning rate of 0 or more"):
+        train_renderer(data, tmp_path, config=RendererTraining(rate=float("nan")))
     with pytest.raises(SettingError, match="more than 0 steps"):
         train_renderer(data, tmp_path, config=RendererTraining(steps=0))
     with pytest.raises(InputError, match="expected pairs of two people"):
