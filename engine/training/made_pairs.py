@@ -51,10 +51,12 @@ def make_pairs(
         How many people of these the folder holds.
 
     Raises:
-        SettingError: no people.
+        SettingError: no people, or a negative first number.
     """
     if people <= 0:
         raise SettingError(f"expected more than 0 people, got {people}")
+    if first < 0:
+        raise SettingError(f"expected 0 or more as the first number, got {first}")
     folder = output_folder(out)
     landmarker, there = FaceLandmarker(), 0
     for number in range(first, first + people):

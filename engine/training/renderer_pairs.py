@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import InputError
 from engine.files import replaced
 from engine.motion.values import Motion
 from engine.packed import rgb_of
@@ -21,8 +22,13 @@ from engine.render.geometric import GeometricRenderer
 from engine.render.neural.guidance import FaceView, Guidance
 from engine.render.neural.sizes import CODE_CHANNELS, GRID, IMAGE, LIPS
 from engine.timing import StageTimer
+from engine.training.arrays import read_arrays, write_arrays
 
 Image = NDArray[np.uint8]
+
+PHOTO: Final = (IMAGE, IMAGE, 3)
+CODE: Final = (CODE_CHANNELS, GRID, GRID)
+"""Shapes of what is kept of the avatar's photo."""
 
 MOUTH: Final = (61, 291, 0, 17)
 RIGHT_EYE: Final = (33, 133)
@@ -62,7 +68,8 @@ def write_person(folder: Path, name: str, renderer: GeometricRenderer, moments: 
     photo = view_of(rgb_of(renderer.render(renderer.photo_motion(), StageTimer())), guidance.view)
     with replaced(folder / f"{name}.frames.npy") as part, part.open("wb") as file:
         np.save(file, np.array(records, FRAME))
-    np.savez(folder / f"{name}.photo.npz", photo=photo, code=guidance.reference.astype(np.float16))
+    # the last one: where it is, both are whole
+    write_arrays(folder / f"{name}.photo.npz", photo=photo, code=guidance.reference.astype(np.float16))
     return len(records)
 
 
@@ -97,11 +104,31 @@ class Person:
 
 
 def load_people(folder: Path) -> list[Person]:
-    """All people of a folder, by name; those that are still being written are left out."""
+    """All people of a folder, by name; those that are still being written are left out.
+
+    Raises:
+        InputError: somebody's files cannot be read, or hold something else.
+    """
     people = []
     for path in sorted(folder.glob("*.photo.npz")):
         name = path.name.removesuffix(".photo.npz")
-        with np.load(path) as photo:
-            frames = np.load(folder / f"{name}.frames.npy", mmap_mode="r")
-            people.append(Person(name, photo["photo"], photo["code"], frames))
+        arrays = read_arrays(path, ("photo", "code"))
+        drawn = folder / f"{name}.frames.npy"
+        try:
+            frames = np.load(drawn, mmap_mode="r")
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(
+                f"expected the frames that belong to {path}, and they cannot be read ({error}): delete both files, and "
+                "make them again"
+            ) from error
+        person = Person(name, arrays["photo"], arrays["code"], frames)
+        if (
+            (person.photo.shape, person.code.shape) != (PHOTO, CODE)
+            or frames.dtype != FRAME
+            or len(frames) < 2
+        ):
+            raise InputError(
+                f"expected pairs of this version in {path} and {drawn.name}: delete both files, and make them again"
+            )
+        people.append(person)
     return people

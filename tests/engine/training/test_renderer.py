@@ -18,6 +18,7 @@ from engine.render.neural.sizes import GRID, IMAGE
 from engine.render.neural.weights import load_net
 from engine.timing import StageTimer
 from engine.training import renderer as training
+from engine.training.made_pairs import make_pairs
 from engine.training.renderer import RendererTraining, train_renderer
 from engine.training.renderer_motion import random_moments, random_photo
 from engine.training.renderer_pairs import FRAME, Moment, Person, load_people, write_person
@@ -194,11 +195,43 @@ def test_those_held_back_stay_so_when_others_come(data: Path, tmp_path: Path) ->
         train_renderer(pairs, out, config=config, net=SMALL)
 
 
+@pytest.mark.parametrize("name", ["astronaut.photo.npz", "astronaut.frames.npy"])
+def test_pairs_that_cannot_be_read_are_refused(data: Path, tmp_path: Path, name: str) -> None:
+    pairs = tmp_path / "pairs"
+    shutil.copytree(data, pairs)
+    whole = (pairs / name).read_bytes()
+    for damaged in (whole[: len(whole) // 2], b""):
+        (pairs / name).write_bytes(damaged)
+        with pytest.raises(InputError, match=r"expected the .*astronaut\.photo\.npz.*delete"):
+            load_people(pairs)
+    with (pairs / name).open("wb") as file:
+        if name.endswith("npy"):
+            np.save(file, np.zeros(4))
+        else:
+            np.savez(file, photo=np.zeros((8, 8, 3)), code=np.zeros((2, 8, 8)))
+    with pytest.raises(InputError, match="expected pairs of this version"):
+        load_people(pairs)
+    (pairs / "astronaut.frames.npy").unlink()
+    with pytest.raises(InputError, match="expected"):
+        load_people(pairs)
+    (pairs / "astronaut.photo.npz").unlink()  # as while somebody is being written
+    assert [person.name for person in load_people(pairs)] == ["grace_hopper"]
+
+
+def test_a_person_who_is_not_whole_is_not_there(tmp_path: Path) -> None:
+    renderer = GeometricRenderer(create_avatar(PORTRAITS / "astronaut.png"), 256)
+    with full_disk(), pytest.raises(InputError, match=r"can be written for .*somebody\.photo\.npz"):
+        write_person(tmp_path, "somebody", renderer, [])  # its frames need little room
+    assert not load_people(tmp_path)
+
+
 def test_bad_settings_and_data_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="more than 0 pairs, got 0"):
         train_renderer(data, tmp_path, config=RendererTraining(pairs=0))
     with pytest.raises(SettingError, match="a learning rate of 0 or more"):
         train_renderer(data, tmp_path, config=RendererTraining(rate=float("nan")))
+    with pytest.raises(SettingError, match="0 or more as the first number, got -1"):
+        make_pairs(tmp_path, people=1, first=-1)
     with pytest.raises(SettingError, match="more than 0 steps"):
         train_renderer(data, tmp_path, config=RendererTraining(steps=0))
     with pytest.raises(InputError, match="expected pairs of two people"):
