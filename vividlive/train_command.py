@@ -9,6 +9,12 @@ from vividlive.options import JsonOption
 from vividlive.outputs import writes
 from vividlive.terminal import progress_bar, stdout, write_json
 
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu or cuda.")]
+ResumeOption = Annotated[
+    bool, typer.Option(help="Go on from the last checkpoint, if there is one; else begin anew in its place.")
+]
+
 train = typer.Typer(help="Make training data and train the models that ship.")
 
 
@@ -17,7 +23,7 @@ train = typer.Typer(help="Make training data and train the models that ship.")
 def train_synth_speech(
     out: Annotated[Path, typer.Option(help="The folder to fill; what it holds already is kept.")],
     hours: Annotated[float, typer.Option(help="Hours of speech in all.")] = 2.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of texts and voices.")] = 0,
+    seed: SeedOption = 0,
     kokoro_voices: Annotated[
         Path | None,
         typer.Option(help="Folder of Kokoro's voices (package/voices of the npm package kokoro-js)."),
@@ -38,10 +44,14 @@ def train_synth_speech(
             hours=hours,
             seed=seed,
             kokoro_voices=kokoro_voices,
-            synthesisers=synthesisers.split(","),
+            synthesisers=_names(synthesisers),
             progress=advance,
         )
-    stdout.print(f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()), markup=False)
+    stdout.print(
+        f"{out}: " + ", ".join(f"{name} {of:.2f} h" for name, of in made.items()),
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @train.command("face-motion")
@@ -50,14 +60,14 @@ def train_face_motion(
     data: Annotated[Path, typer.Option(help="The folder that synth-speech filled.")],
     out: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and weights.")],
     steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 29000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: SeedOption = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-3,
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: DeviceOption = "cpu",
     workers: Annotated[int, typer.Option(help="Other processes that make clips (not on Windows).")] = 1,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    resume: ResumeOption = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the face motion network on made speech."""
@@ -97,15 +107,16 @@ def train_export_motion(
     from engine.training.export_motion import export_motion
 
     given = weights or WEIGHTS[80]
-    chosen = [name.strip() for name in formats.split(",") if name.strip()]
     with progress_bar("exporting") as advance:
-        made = export_motion(given, out, formats=chosen, batch=batch, device=device, progress=advance)
+        made = export_motion(
+            given, out, formats=_names(formats), batch=batch, device=device, progress=advance
+        )
     if json_path:
         write_json(json_path, made)
     if json_path != "-":
         for about in made.values():
             differs = f"within {about['largest_difference']:.1g} of the network"
-            stdout.print(f"{out / about['file']}: {differs}", markup=False)
+            stdout.print(f"{out / about['file']}: {differs}", markup=False, soft_wrap=True)
 
 
 @train.command("head-pose")
@@ -117,9 +128,9 @@ def train_head_pose(
         tuple[int, int], typer.Option(help="Steps of the optimiser for the codebook and for what chooses.")
     ] = (1000, 500),
     streams: Annotated[int, typer.Option(help="Minutes of speech and head motion to make.")] = 120,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
+    resume: ResumeOption = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the head pose: a codebook of short movements, and a network that chooses among them by ear."""
@@ -147,7 +158,7 @@ def train_renderer_pairs(
             help="Take real people from a folder of videos laid out as HDTF's, instead of made ones."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Draw geometric frames beside true pictures of the same moments, to train the renderer on."""
     if videos is not None:
@@ -155,13 +166,17 @@ def train_renderer_pairs(
 
         with progress_bar("tracking") as advance:
             clips = make_video_pairs(videos, out, seed=seed, progress=advance)
-        stdout.print(f"{out}: " + ", ".join(f"{name} {of} clips" for name, of in clips.items()), markup=False)
+        stdout.print(
+            f"{out}: " + ", ".join(f"{name} {of} clips" for name, of in clips.items()),
+            markup=False,
+            soft_wrap=True,
+        )
         return
     from engine.training.made_pairs import make_pairs
 
     with progress_bar("drawing") as advance:
         there = make_pairs(out, people=people, first=first, seed=seed, progress=advance)
-    stdout.print(f"{out}: {there} people", markup=False)
+    stdout.print(f"{out}: {there} people", markup=False, soft_wrap=True)
 
 
 @train.command("renderer")
@@ -179,9 +194,9 @@ def train_renderer(
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights to begin with instead of random ones.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint, if there is one.")] = True,
+    seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
+    resume: ResumeOption = True,
     json_path: JsonOption = None,
 ) -> None:
     """Train the motion VAE and the generator that refine frames."""
@@ -207,4 +222,10 @@ def _tell(out: Path, numbers: dict[str, float], json_path: str | None) -> None:
     if json_path:
         write_json(json_path, numbers)
     if json_path != "-":
-        stdout.print(f"{out}: " + ", ".join(f"{k} {v:.4g}" for k, v in numbers.items()), markup=False)
+        told = ", ".join(f"{name} {number:.4g}" for name, number in numbers.items())
+        stdout.print(f"{out}: {told}", markup=False, soft_wrap=True)
+
+
+def _names(joined: str) -> list[str]:
+    """The names in an option that takes several."""
+    return [name.strip() for name in joined.split(",") if name.strip()]
