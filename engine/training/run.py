@@ -61,15 +61,13 @@ def learn(parameters: Sequence[nn.Parameter], loss: Tensor, optimisers: Optimise
     Raises:
         SettingError: loss or gradient is not finite; nothing was learned from it.
     """
+    _check_finite(
+        "loss", loss
+    )  # before the way back, on which CPU kernels crash for places that are no numbers
     for parameter in parameters:
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
-    length = float(torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT))
-    if not math.isfinite(length):
-        raise SettingError(
-            f"expected a finite loss and gradient, got {float(loss.detach()):.3g} and {length:.3g}: train at a lower rate, "
-            "or look for numbers in the data that are not finite"
-        )
+    _check_finite("gradient", torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT))
     for optimiser in optimisers:
         optimiser.step()
 
@@ -155,3 +153,12 @@ def restore(saved: Mapping[str, Any], modules: Mapping[str, nn.Module], optimise
         module.load_state_dict(saved[name])
     for optimiser, kept in zip(optimisers, saved["optimisers"], strict=True):
         optimiser.load_state_dict(kept)
+
+
+def _check_finite(name: str, found: Tensor) -> None:
+    value = float(found.detach())
+    if not math.isfinite(value):
+        raise SettingError(
+            f"expected a finite {name}, got {value:.3g}: train at a lower rate, or look for numbers in the data that are "
+            "not finite"
+        )
