@@ -111,7 +111,8 @@ def train_renderer(
     check_device(device)
     torch.manual_seed(config.seed)
     model = (load_net(begin_with) if begin_with else RendererNet(net or RendererConfig())).to(device)
-    settings = {"training": asdict(config), "net": asdict(model.config)}
+    elsewhere = {"validate_elsewhere": validate_on is not None}
+    settings = {"training": asdict(config) | elsewhere, "net": asdict(model.config)}
     saved = read_checkpoint(Path(out), settings, device) if resume else None
     held, source = _held(Path(data), validate_on, saved["held"] if saved else None)
     folder = output_folder(out)
@@ -185,7 +186,7 @@ def _optimisers(model: RendererNet, config: RendererTraining) -> list[torch.opti
 def _held(
     data: Path, validate_on: str | Path | None, before: list[str] | None
 ) -> tuple[list[Person], Callable[[], list[Person]]]:
-    """People to validate on, and what lists those to train on; before: whom the run that goes on held back."""
+    """People to validate on, and what lists those to train on; before: names of the former in a run that goes on."""
     people = load_people(data)
     if len(people) < (1 if validate_on else 2):
         raise InputError(
@@ -199,15 +200,17 @@ def _held(
                 f"expected pairs in {validate_on}, found none: make them with `vividlive train renderer-pairs`, or leave "
                 "out --validate-on to hold some people back"
             )
-    elif before is not None:
-        held = [person for person in people if person.name in before]
-        if not held:
-            raise InputError(
-                f"expected those in {data} whom the run before validated with, {', '.join(before)}: give the same --data "
-                "and --validate-on, or begin anew with --no-resume"
-            )
-    else:
+    elif before is None:
         held = people[: max(1, round(HELD_SHARE * len(people)))]
+    else:
+        held = people
+    if before is not None:
+        held = [person for person in held if person.name in before]
+        if len(held) < len(before):
+            raise InputError(
+                f"expected in {validate_on or data} all whom the run validated with before, {', '.join(before)}: give the "
+                "same folders, or begin anew with --no-resume"
+            )
     names = {person.name for person in held} if not validate_on else set()
     return held, lambda: [person for person in load_people(data) if person.name not in names]
 

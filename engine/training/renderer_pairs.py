@@ -5,6 +5,7 @@ A folder of pairs holds, for each person, ``<name>.photo.npz`` (the view of the 
 needed for training, so a folder can be made on one machine and used on another.
 """
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,10 @@ def write_person(folder: Path, name: str, renderer: GeometricRenderer, moments: 
     guidance = Guidance(renderer)
     records = [_record(renderer, guidance, moment) for moment in moments]
     photo = view_of(rgb_of(renderer.render(renderer.photo_motion(), StageTimer())), guidance.view)
-    with replaced(folder / f"{name}.frames.npy") as part, part.open("wb") as file:
-        np.save(file, np.array(records, FRAME))
+    buffer = io.BytesIO()  # NumPy does not say of a file why it cannot be written
+    np.save(buffer, np.array(records, FRAME))
+    with replaced(folder / f"{name}.frames.npy") as part:
+        part.write_bytes(buffer.getbuffer())
     # the last one: where it is, both are whole
     write_arrays(folder / f"{name}.photo.npz", photo=photo, code=guidance.reference.astype(np.float16))
     return len(records)

@@ -189,9 +189,11 @@ def test_those_held_back_stay_so_when_others_come(data: Path, tmp_path: Path) ->
         shutil.copy(path, pairs / f"another.{path.name.partition('.')[2]}")
     train_renderer(pairs, out, config=config, net=SMALL)
     assert torch.load(out / "last.pt", weights_only=True)["held"] == ["astronaut"]
+    with pytest.raises(SettingError, match="validate_elsewhere was False and is True"):
+        train_renderer(pairs, out, config=config, net=SMALL, validate_on=data)
     for path in list(pairs.glob("astronaut.*")):
         path.unlink()
-    with pytest.raises(InputError, match="whom the run before validated with, astronaut"):
+    with pytest.raises(InputError, match="all whom the run validated with before, astronaut"):
         train_renderer(pairs, out, config=config, net=SMALL)
 
 
@@ -221,8 +223,12 @@ def test_pairs_that_cannot_be_read_are_refused(data: Path, tmp_path: Path, name:
 def test_a_person_who_is_not_whole_is_not_there(tmp_path: Path) -> None:
     renderer = GeometricRenderer(create_avatar(PORTRAITS / "astronaut.png"), 256)
     with full_disk(), pytest.raises(InputError, match=r"can be written for .*somebody\.photo\.npz"):
-        write_person(tmp_path, "somebody", renderer, [])  # its frames need little room
-    assert not load_people(tmp_path)
+        write_person(tmp_path, "somebody", renderer, [])  # whose frames need little room
+    drawn = rgb_of(renderer.render(renderer.photo_motion(), StageTimer()))
+    moment = Moment(drawn, np.zeros((478, 2)), renderer.photo_motion())
+    with full_disk(), pytest.raises(InputError, match=r"can be written for .*other\.frames\.npy"):
+        write_person(tmp_path, "other", renderer, [moment])
+    assert [path.name for path in tmp_path.iterdir()] == ["somebody.frames.npy"] and not load_people(tmp_path)
 
 
 def test_bad_settings_and_data_are_refused(data: Path, tmp_path: Path) -> None:
