@@ -167,9 +167,9 @@ def write_aoti(net: FaceMotionNet, path: Path, batch: int, device: str = "cpu") 
     """Compile the step into an AOTInductor package, for one thread or for a CUDA device.
 
     Raises:
-        UnavailableError: there is no C++ compiler.
+        UnavailableError: there is no C++ compiler, or it fails.
     """
-    compiler = os.environ.get("CXX", "g++")
+    compiler = _compiler()
     if shutil.which(compiler) is None:
         raise UnavailableError(
             f"expected the C++ compiler {compiler} for AOTInductor: install it, or set CXX"
@@ -180,7 +180,12 @@ def write_aoti(net: FaceMotionNet, path: Path, batch: int, device: str = "cpu") 
         step = deepcopy(MotionStep(net)).to(device)
         example = tuple(tensor.to(device) for tensor in _example(net, batch))
         program = torch.export.export(step, example)
-        aoti_compile_and_package(program, package_path=str(path), inductor_configs={"cpp.threads": 1})
+        try:
+            aoti_compile_and_package(program, package_path=str(path), inductor_configs={"cpp.threads": 1})
+        except RuntimeError as error:  # of PyTorch's compiler and of the one it calls
+            raise UnavailableError(
+                f"expected {compiler} to compile the network for AOTInductor, and it failed: {str(error)[:300]}"
+            ) from error
 
 
 def _compiler() -> str:

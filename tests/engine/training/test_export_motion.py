@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,16 @@ def test_what_is_missing_is_named(weights: Path, tmp_path: Path, monkeypatch: py
     assert missing_for("aoti") == ["no-such-compiler"]
     with pytest.raises(UnavailableError, match="compiler no-such-compiler"):
         export_motion(weights, tmp_path, formats=["aoti"])
+
+
+@pytest.mark.skipif(shutil.which("false") is None, reason="no program here that only fails")
+def test_a_compiler_that_fails_is_named(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "false")
+    with pytest.raises(UnavailableError, match="expected false to compile the network for AOTInductor"):
+        export_motion(weights, tmp_path, formats=["aoti"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_zeros_begin_a_stream() -> None:
