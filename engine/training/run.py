@@ -61,9 +61,7 @@ def learn(parameters: Sequence[nn.Parameter], loss: Tensor, optimisers: Optimise
     Raises:
         SettingError: loss or gradient is not finite; nothing was learned from it.
     """
-    _check_finite(
-        "loss", loss
-    )  # before the way back, on which CPU kernels crash for places that are no numbers
+    _check_finite("loss", loss)  # before the way back: kernels of the CPU crash at places that are no numbers
     for parameter in parameters:
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
