@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +145,17 @@ def test_what_is_missing_is_named(weights: Path, tmp_path: Path, monkeypatch: py
         export_motion(weights, tmp_path, formats=["aoti"])
 
 
-@pytest.mark.skipif(shutil.which("false") is None, reason="no program here that only fails")
 def test_a_compiler_that_fails_is_named(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CXX", "false")
-    with pytest.raises(UnavailableError, match="expected false to compile the network for AOTInductor"):
+    def fail(*given: Any, **settings: Any) -> None:
+        raise RuntimeError("no room on the disk")
+
+    monkeypatch.setenv("CXX", sys.executable)  # some program that is there
+    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", fail)
+    with pytest.raises(
+        UnavailableError, match=r"to compile the network for AOTInductor, and it failed: no room"
+    ):
         export_motion(weights, tmp_path, formats=["aoti"])
     assert not list(tmp_path.iterdir())
 
