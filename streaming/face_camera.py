@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
-import numpy as np
 
-from engine.avatar.video import Picture
+from engine.avatar.video import Picture, shown_at_s, upright
 from engine.errors import SettingError, UnavailableError
 from engine.files import ffmpeg_path
 
@@ -116,11 +115,13 @@ class FaceCamera:
 
     def _play(self) -> None:
         """Show a file's pictures when they are due."""
+        stream = self._container.streams.video[0]
         begun_s = self._clock()
         first_s: float | None = None
-        for frame in self._frames():
-            first_s = frame.time if first_s is None else first_s
-            wait_s = begun_s + (frame.time - first_s) - self._clock()
+        for number, frame in enumerate(self._frames()):
+            time_s = shown_at_s(frame, number, stream)
+            first_s = time_s if first_s is None else first_s
+            wait_s = begun_s + (time_s - first_s) - self._clock()
             if wait_s > 0:
                 self._sleep(wait_s)
             self._show(frame)
@@ -147,9 +148,9 @@ class FaceCamera:
 
     def _show(self, frame: Any) -> None:
         now_s = self._clock()
-        image = np.rot90(frame.to_ndarray(format="rgb24"), (frame.rotation // 90) % 4)
+        picture = Picture(now_s, upright(frame))
         with self._changed:
-            self._picture = Picture(now_s, np.ascontiguousarray(image))
+            self._picture = picture
             self._came_s = now_s
             self._changed.notify_all()
 

@@ -14,6 +14,9 @@ from engine.files import ffmpeg_path
 
 EXPECTED: Final = "expected a video that FFmpeg can read"
 
+MOST_APART_S: Final = 3600.0
+"""Pictures further apart have damaged time stamps: who bridges the gap at 25 a second would never end."""
+
 Image = NDArray[np.uint8]
 
 
@@ -59,7 +62,8 @@ def read_video(path: str | Path) -> Iterator[Picture]:
     """Decode a video, picture by picture; a damaged end ends it.
 
     Raises:
-        InputError: no such file, no video in it, or no picture that can be decoded.
+        InputError: no such file, no video in it, no picture that can be decoded, or more than ``MOST_APART_S`` between
+            two of them.
     """
     with _open(path) as container:
         stream = container.streams.video[0]
@@ -69,19 +73,33 @@ def read_video(path: str | Path) -> Iterator[Picture]:
         last = -np.inf
         try:
             for frame in container.decode(stream):
-                time_s = frame.time if frame.time is not None else count / float(stream.average_rate or 25)
+                time_s = shown_at_s(frame, count, stream)
                 start = time_s if start is None else start
                 if time_s <= last:  # a repeated or jumping time stamp
                     continue
+                if count > 0 and time_s - last > MOST_APART_S:
+                    raise InputError(
+                        f"expected pictures at most {MOST_APART_S:.0f} s apart, got {path} with {time_s - last:.0f} s "
+                        f"after the one at {last - start:.0f} s: write it anew with other time stamps"
+                    )
                 last = time_s
                 count += 1
-                image = np.rot90(frame.to_ndarray(format="rgb24"), (frame.rotation // 90) % 4)
-                yield Picture(time_s - start, np.ascontiguousarray(image))
+                yield Picture(time_s - start, upright(frame))
         except av.error.FFmpegError as error:
             if count == 0:
                 raise InputError(f"{EXPECTED}, got {path}: {_reason(error)}") from error
         if count == 0:
             raise InputError(f"{EXPECTED}, got {path} without a single picture")
+
+
+def shown_at_s(frame: "av.VideoFrame", number: int, stream: "av.VideoStream") -> float:
+    """When a decoded frame is shown; the stream's rate tells where frames have no time stamps."""
+    return frame.time if frame.time is not None else number / float(stream.average_rate or 25)
+
+
+def upright(frame: "av.VideoFrame") -> Image:
+    """A decoded frame, uint8 [H, W, 3] RGB, turned as its file says."""
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), (frame.rotation // 90) % 4))
 
 
 def _open(path: str | Path) -> "av.container.InputContainer":

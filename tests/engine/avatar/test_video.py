@@ -28,6 +28,19 @@ def test_pictures_come_in_order_with_their_times(tmp_path: Path, rate: int, soun
     assert info.seconds == pytest.approx(12 / rate, abs=0.05)
 
 
+def test_pictures_without_time_stamps_go_by_the_rate(tmp_path: Path) -> None:
+    path = tmp_path / "bare.h264"
+    write_video(path, greys(5), 25)
+    np.testing.assert_allclose([one.time_s for one in read_video(path)], np.arange(5) / 25)
+
+
+def test_time_stamps_that_jump_by_days_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    write_video(path, greys(3), 25, times_s=(0, 1000, 3_000_000))
+    with pytest.raises(InputError, match="at most 3600 s apart, .* 2999000 s after the one at 1000 s"):
+        list(read_video(path))
+
+
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "10:30.mp4", greys(3), 25)
