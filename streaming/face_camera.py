@@ -64,8 +64,10 @@ class FaceCamera:
 
         Raises:
             SettingError: there is no such camera, or several fit.
-            UnavailableError: it cannot be opened.
+            UnavailableError: it cannot be opened, or has not let go of the thread that read it before.
         """
+        if self._thread is not None and self._thread.is_alive():
+            raise UnavailableError(f"expected a camera that answers, but {self.name!r} still does not")
         self._over = False
         self._picture = None
         if Path(self.name).is_file():
@@ -95,9 +97,10 @@ class FaceCamera:
         with self._changed:
             self._over = True
             self._changed.notify_all()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(STOP_S)
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+            if not self._thread.is_alive():
+                self._thread = None
 
     def _run(self, work: Callable[[], None]) -> None:
         try:

@@ -1,5 +1,6 @@
 """Cameras that are made up, and a video file in place of one."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -141,3 +142,29 @@ def test_a_file_without_pictures_is_refused(tmp_path: Path) -> None:
     path.write_text("no pictures")
     with pytest.raises(UnavailableError, match=r"words\.txt"):
         FaceCamera(str(path)).open()
+
+
+def test_a_film_without_time_stamps_is_shown_at_its_rate(tmp_path: Path) -> None:
+    path = tmp_path / "bare.h264"
+    write_video(path, levels([20, 60, 100]), rate=25)
+    camera = FaceCamera(str(path))
+    camera.open()
+    assert [round(grey, -1) for _, grey in read_all(camera)][-1] == 100
+    camera.close()
+
+
+def test_a_camera_that_hangs_is_not_read_twice(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face_camera, "STOP_S", 0.01)
+    camera, let_go = FaceCamera(str(film)), threading.Event()
+    monkeypatch.setattr(camera, "_frames", lambda: iter(let_go.wait, True))
+    camera.open()
+    camera.close()
+    with pytest.raises(UnavailableError, match="still does not"):
+        camera.open()
+    assert not camera.alive(time.monotonic())
+    let_go.set()
+    camera.close()
+    monkeypatch.undo()
+    camera.open()
+    assert camera.read(2.0) is not None
+    camera.close()
