@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.easing import smooth_step
 from engine.avatar.landmarks import FaceLandmarker, Landmarks
-from engine.avatar.own_head import OwnHead, make_own_head
+from engine.avatar.own_head import OwnHead, make_own_head, widest
 from engine.avatar.puppet import FacePose
 from engine.avatar.track import STEADY_POSE, STEADY_SHAPE
 from engine.avatar.video import Picture
@@ -125,7 +125,7 @@ class LiveTracker:
 
     def _make_head(self, picture: Picture) -> None:
         try:
-            self._head = make_own_head(picture.image, self._landmarker, nearest=True)
+            self._head = make_own_head(picture.image, self._landmarker, widest)
         except PhotoError as error:
             self.refusal = str(error)
             return

@@ -1,5 +1,6 @@
 """A head made of a picture of the face that is tracked, for want of an avatar of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,10 +10,12 @@ from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
 from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker, Image, Landmarks
-from engine.avatar.photo import SeveralFacesError, open_portrait
+from engine.avatar.photo import Box, SeveralFacesError, open_portrait
 from engine.avatar.puppet import PuppetFit
 
 Double = NDArray[np.float64]
+Choose = Callable[[list[Box]], int]
+"""Says which of several faces to take, by their boxes in the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +39,10 @@ class OwnHead:
         return np.asarray(points[:, :2] @ affine[:, :2].T + affine[:, 2], np.float64)
 
 
-def make_own_head(image: Image, landmarker: FaceLandmarker, *, nearest: bool = False) -> OwnHead:
+def make_own_head(image: Image, landmarker: FaceLandmarker, choose: Choose | None = None) -> OwnHead:
     """Make a head of a picture, uint8 [H, W, 3] RGB; takes about a second.
 
-    nearest: take the widest of several faces instead of refusing them.
+    choose: which of several faces, as ``widest``; without it they are refused.
 
     Raises:
         PhotoError: the picture does not do as a portrait; the message says why.
@@ -47,10 +50,9 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, *, nearest: bool = F
     try:
         portrait = open_portrait(image, landmarker)
     except SeveralFacesError as error:
-        if not nearest:
+        if choose is None:
             raise
-        widest = int(np.argmax([box[2] for box in error.boxes]))
-        portrait = open_portrait(image, landmarker, widest)
+        portrait = open_portrait(image, landmarker, choose(error.boxes))
     avatar = create_avatar(portrait)
     affine = portrait.canvas_from_photo
     seen = portrait.landmarks
@@ -59,3 +61,19 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, *, nearest: bool = F
     points[:, 2] /= affine[0, 0]
     fit = PuppetFit(LandmarkRig.of_avatar(avatar), seen.blendshapes)
     return OwnHead(avatar, fit, affine, replace(seen, points=points.astype(np.float32)))
+
+
+def widest(boxes: list[Box]) -> int:
+    """The face that is nearest to the camera."""
+    return int(np.argmax([width for _, _, width, _ in boxes]))
+
+
+def face_at(points: NDArray[np.floating]) -> Choose:
+    """The face whose middle is nearest to that of these landmarks, [N, 2 or more]."""
+    middle = (points[:, :2].min(axis=0) + points[:, :2].max(axis=0)) / 2
+
+    def choose(boxes: list[Box]) -> int:
+        away = [np.hypot(x + w / 2 - middle[0], y + h / 2 - middle[1]) for x, y, w, h in boxes]
+        return int(np.argmin(away))
+
+    return choose

@@ -13,7 +13,7 @@ from engine.avatar.avatar import Avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS
 from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import VIEWER_LEFT_EYE_CORNER, VIEWER_RIGHT_EYE_CORNER, FaceLandmarker
-from engine.avatar.own_head import make_own_head
+from engine.avatar.own_head import face_at, make_own_head
 from engine.avatar.puppet import PuppetFit
 from engine.avatar.video import Picture, probe_video, read_video
 from engine.conventions import FRAME_RATE
@@ -27,7 +27,7 @@ on nine clips); those of other people differ by 0.02 and more in any picture."""
 AS_LIKE: Final = 0.002
 """Pictures whose differences are so close, in the same unit, are equally like the photo."""
 
-TRIED_EVERY: Final = 25  # pictures, where the first does not do as a portrait
+TRIED_EVERY: Final = 25  # pictures with the face, where the first does not do as a portrait
 
 SMOOTHING: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 """Taken over neighbouring pictures on both sides, so nothing lags."""
@@ -117,7 +117,7 @@ def track_video(
             f"expected a video with a face, found none in the {track.pictures} pictures of {path}"
         )
     head = _avatars_head(avatar, track) if avatar else None
-    return motions_of(track, play_back(track, *(head or _own_head(path, landmarker))))
+    return motions_of(track, play_back(track, *(head or _own_head(path, track, landmarker))))
 
 
 def play_back(track: FaceTrack, fit: PuppetFit, canvas_from_picture: Double) -> PuppetTrack:
@@ -185,12 +185,15 @@ def _difference(points: NDArray[np.floating], others: NDArray[np.floating]) -> f
     return float(np.sqrt(((a - b) ** 2).sum(axis=1).mean()))
 
 
-def _own_head(path: str | Path, landmarker: FaceLandmarker) -> tuple[PuppetFit, Double]:
-    """A head made of the first picture of a video that does as a portrait, and where pictures lie on its canvas."""
+def _own_head(path: str | Path, track: FaceTrack, landmarker: FaceLandmarker) -> tuple[PuppetFit, Double]:
+    """A head made of the first picture of a video in which the tracked face does as a portrait, and where pictures lie
+    on its canvas."""
     reason: PhotoError | None = None
-    for picture in islice(read_video(path), 0, None, TRIED_EVERY):
+    seen = dict(zip(track.times_s.tolist(), track.points, strict=True))
+    showing = (picture for picture in read_video(path) if picture.time_s in seen)
+    for picture in islice(showing, 0, None, TRIED_EVERY):
         try:
-            head = make_own_head(picture.image, landmarker)
+            head = make_own_head(picture.image, landmarker, face_at(seen[picture.time_s]))
         except PhotoError as error:
             reason = reason or error
             continue

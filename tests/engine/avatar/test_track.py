@@ -10,6 +10,7 @@ from engine.avatar.avatar import Avatar
 from engine.avatar.create import create_avatar
 from engine.avatar.face_pose import RIGID_LANDMARKS, canonical_face, fit_pose
 from engine.avatar.landmarks import FaceLandmarker, Image
+from engine.avatar.own_head import face_at, make_own_head
 from engine.avatar.photo import open_portrait
 from engine.avatar.track import smooth, track_video
 from engine.conventions import ARKIT_INDEX
@@ -71,6 +72,26 @@ def test_video_gives_motion_at_25_fps(tmp_path: Path, landmarker: FaceLandmarker
         pose[-1, 3] > 0.03
     )  # 20 px to the right, of a head about 190 px wide, less what the turn takes back
     assert all(motion.blendshapes[ARKIT_INDEX["jawOpen"]] < 0.1 for motion in motions)
+
+
+def test_a_face_that_comes_late_is_tracked(tmp_path: Path, hopper: Image) -> None:
+    path = tmp_path / "late.mp4"
+    write_video(path, [*[np.zeros_like(hopper)] * 3, *[hopper] * 3], rate=25)
+    assert len(track_video(path)) == 6
+
+
+def test_of_several_faces_one_is_tracked(
+    tmp_path: Path, landmarker: FaceLandmarker, hopper: Image, astronaut: Image
+) -> None:
+    side = 512
+    two = np.hstack([cv2.resize(face, (side, side)) for face in (astronaut, hopper)]).astype(np.uint8)
+    path = tmp_path / "two.mp4"
+    write_video(path, [two] * 2, rate=25)
+    assert len(track_video(path)) == 2
+    for left in (0, side):
+        about = np.array([[left, 0.0], [left + side, side]])
+        head = make_own_head(two, landmarker, face_at(about))
+        assert left < head.landmarks.points[:, 0].mean() < left + side
 
 
 def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
