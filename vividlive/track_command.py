@@ -89,7 +89,8 @@ def _track_camera(name: str, out: Path, seconds: float) -> None:
             motions = at_frame_rate(_faces(camera, tracker, seconds, stop))
             first = next(motions, None)
             if first is None:
-                raise UnavailableError(f"expected a face before the camera {name!r}, but none was seen")
+                reason = tracker.refusal or "none was seen"
+                raise UnavailableError(f"expected a face before the camera {name!r}: {reason}")
             rows = write_motion(out, chain([first], motions))
     finally:
         camera.close()

@@ -105,3 +105,5 @@ def test_nobody_before_the_camera_is_an_error(
     done = vividlive("track", "--camera", "default", "--out", out)
     assert done.code == 2 and "none was seen" in done.err
     assert out.read_text() == "of another day" and list(tmp_path.iterdir()) == [out]
+    monkeypatch.setattr(FakeTracker, "refusal", "expected a head that looks ahead")
+    assert "expected a head that looks ahead" in vividlive("track", "--camera", "default", "--out", out).err
