@@ -130,8 +130,18 @@ def _name_of(row: dict[str, Any]) -> str:
     return " ".join(named) or str(row.get("sessions"))
 
 
+def is_result(found: Any) -> bool:
+    """Whether this is what a benchmark returns."""
+    if not isinstance(found, dict) or found.get("benchmark") not in KINDS or "commit" not in found:
+        return False
+    machine, settings, rows = (found.get(name) for name in ("machine", "settings", found["benchmark"]))
+    described = isinstance(machine, dict) and {"cpu", "cores", "system"} <= machine.keys()
+    measured = isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
+    whole = found["benchmark"] != "stages" or isinstance(found.get("frame"), dict)
+    return described and isinstance(settings, dict) and measured and whole
+
+
 def _kind(result: dict[str, Any]) -> str:
-    kind = result.get("benchmark")
-    if kind not in KINDS or not {"machine", "commit", "settings", kind} <= result.keys():
+    if not is_result(result):
         raise InputError(f"expected a result of `vividlive bench {'|'.join(KINDS[:-1])} --json`")
-    return str(kind)
+    return str(result["benchmark"])

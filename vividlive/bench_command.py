@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.conventions import FRAME_SIZES
 from engine.errors import InputError, SettingError, UnavailableError
 from engine.files import replaced
 from vividlive.options import JsonOption, WeightsOption
@@ -16,7 +17,17 @@ bench = typer.Typer(help="Measure how fast this machine is.", invoke_without_com
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes, less exact.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit with 3 when a bar is missed.")]
-SizeOption = Annotated[int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.")]
+
+
+def _known_size(size: int) -> int:
+    if size not in FRAME_SIZES:
+        raise SettingError(f"expected a frame size of {', '.join(map(str, FRAME_SIZES))}, got {size}")
+    return size
+
+
+SizeOption = Annotated[
+    int, typer.Option(help="Side of the frames in pixels: 256, 512 or 768.", callback=_known_size)
+]
 AvatarOption = Annotated[
     Path | None, typer.Option(help="Avatar bundle to draw; without it the bundled portrait's is made first.")
 ]
@@ -95,12 +106,19 @@ def stages(
     if backend not in ("cpu", "cuda"):
         raise SettingError(f"expected a backend of cpu or cuda, got {backend!r}")
     if backend == "cuda":
-        _refuse_without_effect(look_ahead_ms, quality, runtime, precision, weights, clock)
+        if quality not in ("geometric", "neural"):
+            raise SettingError(f"expected a quality of geometric or neural, got {quality!r}")
+        given = _of_networks(runtime, precision, weights if quality == "geometric" else None)
+        # Batches on a GPU are drawn from made-up motions, and torch runs their networks.
+        given |= {"--look-ahead-ms": look_ahead_ms != 80, "--clock": clock != "wall"}
+        _refuse_given("--backend cuda", given)
         from benchmarks import gpu
 
         result = _stages_on_gpu(size, avatar, quality, weights, quick)
         _finish(result, json_path, gpu.missed_bars(result) if check else [])
         return
+    if quality == "geometric":
+        _refuse_given("--quality geometric", _of_networks(runtime, precision, weights))
     from benchmarks import stages as benchmark
 
     subject = _subject(avatar)
@@ -120,22 +138,20 @@ def stages(
     _finish(result, json_path, benchmark.missed_bars(result) if check else [])
 
 
-def _refuse_without_effect(
-    look_ahead_ms: int, quality: str, runtime: str, precision: str, weights: Path | None, clock: str
-) -> None:
-    """Batches on a GPU are drawn from made-up motions, and torch runs their networks."""
-    if quality not in ("geometric", "neural"):
-        raise SettingError(f"expected a quality of geometric or neural, got {quality!r}")
-    given = {
-        "--look-ahead-ms": look_ahead_ms != 80,
+def _of_networks(runtime: str, precision: str, weights: Path | None) -> dict[str, bool]:
+    """Options of the networks, and whether they were given."""
+    return {
         "--runtime": runtime != "auto",
         "--precision": precision != "auto",
-        "--weights": weights is not None and quality == "geometric",
-        "--clock": clock != "wall",
+        "--weights": weights is not None,
     }
+
+
+def _refuse_given(choice: str, given: dict[str, bool]) -> None:
+    """Refuse options that a choice does not heed."""
     if any(given.values()):
         named = ", ".join(name for name, differs in given.items() if differs)
-        raise SettingError(f"expected --backend cuda without {named}, which it does not heed: leave that out")
+        raise SettingError(f"expected {choice} without {named}, which it does not heed: leave that out")
 
 
 def _stages_on_gpu(
@@ -387,11 +403,13 @@ def _finish(result: dict[str, Any], json_path: str | None, missed: list[str]) ->
 
 def _read(path: Path) -> list[dict[str, Any]]:
     """The result in a file, or the several of ``--quick``."""
+    from benchmarks.tables import is_result
+
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"expected a result of `vividlive bench ... --json` in {path}: {error}") from error
     results = found if isinstance(found, list) else [found]
-    if not results or not all(isinstance(result, dict) for result in results):
+    if not results or not all(map(is_result, results)):
         raise InputError(f"expected a result of `vividlive bench ... --json` in {path}")
     return results

@@ -11,7 +11,7 @@ from benchmarks.candidate import Group, Way, WrongAnswerError, check
 from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
 from benchmarks.plots import write_plots
-from benchmarks.tables import all_compared, bars, beneath, compared, rows_of, tables
+from benchmarks.tables import all_compared, bars, beneath, compared, is_result, rows_of, tables
 from engine.avatar.avatar import Avatar
 from engine.errors import InputError, SettingError
 from engine.training.evaluate.report import Bar, Report
@@ -70,6 +70,23 @@ def test_two_results_are_compared_by_row_and_value() -> None:
         compared(result(1.0), result(1.0, size=256))
     with pytest.raises(InputError, match="expected a result"):
         rows_of({"benchmark": "weather"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"machine": 1},
+        {"machine": {}},
+        {"settings": None},
+        {"stages": []},
+        {"stages": [1]},
+        {"frame": 2},
+        {"benchmark": ["stages"]},
+    ],
+)
+def test_what_only_looks_like_a_result_is_none(change: dict[str, Any]) -> None:
+    assert is_result(result(1.0)) and not is_result([result(1.0)])
+    assert not is_result({**result(1.0), **change})
 
 
 def test_the_report_is_one_page_with_every_row_and_nothing_unescaped() -> None:
