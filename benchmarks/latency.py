@@ -41,6 +41,8 @@ def measure(
     Raises:
         UnavailableError: a browser is asked for and there is none.
     """
+    if browser:
+        _check_browser()
     rows: list[dict[str, Any]] = []
     for done, look_ahead_ms in enumerate(LOOK_AHEADS_MS):
         rows += _pieces(avatar, size, seconds, look_ahead_ms)
@@ -141,14 +143,17 @@ def browser_notes(found: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _in_browser(size: int, seconds: float) -> dict[str, Any]:
-    """A call in Chromium whose microphone hears bursts: see ``benchmarks.media.latency``."""
+def _check_browser() -> None:
     from benchmarks.live_page import find_chromium
 
     if find_chromium() is None:
         raise UnavailableError(
             "expected a Chromium on this machine: scripts/install_chromium.sh installs one"
         )
+
+
+def _in_browser(size: int, seconds: float) -> dict[str, Any]:
+    """A call in Chromium whose microphone hears bursts: see ``benchmarks.media.latency``."""
     from benchmarks.media.latency import latency
     from benchmarks.media.marked_call import marked_call
 

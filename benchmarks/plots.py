@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.charts import BAR, RANGE, Bars, Lines, charts
 from engine.errors import UnavailableError
+from engine.files import replaced
 
 
 def write_plots(results: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
@@ -37,7 +38,8 @@ def write_plots(results: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
             figure.tight_layout()
             same = sum(other["benchmark"] == result["benchmark"] for other in results[:number])
             path = folder / f"{chart.name}{f'-{same + 1}' if same else ''}.png"
-            figure.savefig(path, dpi=150)
+            with replaced(path) as part:
+                figure.savefig(part, dpi=150, format="png")
             pyplot.close(figure)
             written.append(path)
     return written

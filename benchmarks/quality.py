@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from benchmarks.machine import commit, machine
 from benchmarks.stages import versions
-from engine.errors import SettingError
+from engine.errors import InputError, SettingError
 from engine.training import evaluate as metrics
 
 ROWS: Final = {
@@ -37,7 +37,7 @@ def measure(
             speech.
 
     Raises:
-        SettingError: nothing is given.
+        SettingError: nothing is given. InputError: something that is given is not there.
     """
     wanted: list[tuple[str, Evaluation, Path | None]] = [
         ("lips", metrics.evaluate_lips, lips),
@@ -48,6 +48,9 @@ def measure(
     given = [(name, run, path) for name, run, path in wanted if path is not None]
     if not given:
         raise SettingError("expected media: --lips, --pose, --video or --motion PATH")
+    for _, _, path in given:  # now, not after the minutes that others take
+        if not path.exists():
+            raise InputError(f"expected a file or a folder, but there is no {path}")
     rows, notes = [], {}
     whole, done = sum(COSTS[name] for name, _, _ in given), 0.0
     for name, run, path in given:

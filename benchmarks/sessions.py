@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +79,6 @@ def missed_bars(result: dict[str, Any]) -> list[str]:
 async def _measure(
     bundle: Path, seconds: float, settings: ServeSettings, progress: Callable[[float], None]
 ) -> list[dict[str, Any]]:
-    of = sum(count <= settings.max_sessions for count in COUNTS)
     sessions: dict[str, AvatarSession] = {}
 
     def on_message(message: FromWorker) -> None:
@@ -94,55 +93,64 @@ async def _measure(
         lambda names: None,
         standby=False,
     )
-    speech = load_audio(SPEECH.read_bytes()).output
-    counts: list[dict[str, Any]] = []
     await engines.start()
     try:
         with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as executor:
-            for count in (number for number in COUNTS if number <= settings.max_sessions):
-                for number in range(len(sessions), count):
-                    name = f"session-{number}"
-                    session = AvatarSession(
-                        name,
-                        settings,
-                        Metrics(),
-                        executor,
-                        engines.send,
-                        ("bench", str(bundle)),
-                        number,
-                        160.0,
-                    )
-                    sessions[name] = session
-                    session.start()
-                    readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
-                    session.enter(readers[0])
-                for one in sessions.values():
-                    one.play(to_int16(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech)))))
-                await asyncio.sleep(SETTLE_S)
-                before = [
-                    (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)
-                    for one in sessions.values()
-                ]
-                for step in range(10):
-                    await asyncio.sleep(seconds / 10)
-                    progress((len(counts) + (step + 1) / 10) / of)
-                after = [
-                    (one.pictures.pacer.counts.sent, one.pictures.pacer.counts.repeated)
-                    for one in sessions.values()
-                ]
-                counts.append(_count(before, after, seconds))
-                for one in sessions.values():
-                    one.clear()
-                if counts[-1]["missed_share"] > 4 * MISSES_BAR:
-                    break
-            for session in sessions.values():
-                await session.close()
-            for task in asyncio.all_tasks():
-                if task.get_name().startswith("read-"):
-                    task.cancel()
+
+            def begin() -> None:
+                name = f"session-{len(sessions)}"
+                given = "bench", str(bundle)
+                sessions[name] = session = AvatarSession(
+                    name, settings, Metrics(), executor, engines.send, given, len(sessions), 160.0
+                )
+                session.start()
+                readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]
+                session.enter(readers[0])
+
+            try:
+                return await _count_up(begin, sessions, seconds, settings.max_sessions, progress)
+            finally:
+                for session in sessions.values():
+                    await session.close()
+                for task in asyncio.all_tasks():
+                    if task.get_name().startswith("read-"):
+                        task.cancel()
     finally:
         await engines.stop()
+
+
+async def _count_up(
+    begin: Callable[[], None],
+    sessions: Mapping[str, AvatarSession],
+    seconds: float,
+    most: int,
+    progress: Callable[[float], None],
+) -> list[dict[str, Any]]:
+    """Measure each number of sessions; ``begin`` adds one."""
+    wanted = [count for count in COUNTS if count <= most]
+    speech = load_audio(SPEECH.read_bytes()).output
+    counts: list[dict[str, Any]] = []
+    for count in wanted:
+        for _ in range(len(sessions), count):
+            begin()
+        for one in sessions.values():
+            one.play(to_int16(np.tile(speech, 1 + int((SETTLE_S + seconds) * 48_000 / len(speech)))))
+        await asyncio.sleep(SETTLE_S)
+        before = _sent_and_repeated(sessions)
+        for step in range(10):
+            await asyncio.sleep(seconds / 10)
+            progress((len(counts) + (step + 1) / 10) / len(wanted))
+        counts.append(_count(before, _sent_and_repeated(sessions), seconds))
+        for one in sessions.values():
+            one.clear()
+        if counts[-1]["missed_share"] > 4 * MISSES_BAR:
+            break
     return counts
+
+
+def _sent_and_repeated(sessions: Mapping[str, AvatarSession]) -> list[tuple[int, int]]:
+    counts = [session.pictures.pacer.counts for session in sessions.values()]
+    return [(one.sent, one.repeated) for one in counts]
 
 
 async def _read(session: AvatarSession, kind: Any) -> None:

@@ -371,13 +371,13 @@ def report(
     from benchmarks.html_report import report as page
 
     read = [result for path in results for result in _read(path)]
-    with replaced(out) as part:
-        part.write_text(page(read), encoding="utf-8")
     if png is not None:
         from benchmarks.plots import write_plots
 
         for path in write_plots(read, png):
             stdout.print(str(path), markup=False)
+    with replaced(out) as part:
+        part.write_text(page(read), encoding="utf-8")
 
 
 def _subject(bundle: Path | None) -> Any:

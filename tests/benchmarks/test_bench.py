@@ -1,5 +1,6 @@
 """What the benchmarks compute from what they measure, and that they refuse what they cannot measure."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from benchmarks.html_report import report
 from benchmarks.plots import write_plots
 from benchmarks.tables import all_compared, bars, beneath, compared, is_result, rows_of, tables
 from engine.avatar.avatar import Avatar
-from engine.errors import InputError, SettingError
+from engine.errors import InputError, SettingError, UnavailableError
 from engine.training.evaluate.report import Bar, Report
+from streaming.settings import ServeSettings
 from tests.engine.render.made_up import mouth_avatar
 
 
@@ -285,7 +287,7 @@ def test_what_a_page_measured_stands_beside_the_pieces() -> None:
     assert "sound after picture -5 ms in the mean, -23 to +17" in second
 
 
-def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quality_is_every_bar_in_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Report(
         "lips",
         ({"clip": "a"}, {"clip": "b"}),
@@ -301,7 +303,7 @@ def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("lips", "pose"):
         monkeypatch.setattr(f"benchmarks.quality.metrics.evaluate_{name}", evaluated)
     seen: list[float] = []
-    quality.measure(lips=Path("clips"), pose=Path("sounds"), progress=seen.append)
+    quality.measure(lips=tmp_path, pose=tmp_path, progress=seen.append)
     costs = [quality.COSTS[name] for name in ("lips", "pose")]
     assert seen == pytest.approx(
         [
@@ -309,7 +311,7 @@ def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> N
             for done in (costs[0] / 2, costs[0], costs[0] + costs[1] / 2, sum(costs), sum(costs))
         ]
     )
-    measured = quality.measure(lips=Path("clips"))
+    measured = quality.measure(lips=tmp_path)
     assert [(row["evaluation"], row["name"], row["met"]) for row in rows_of(measured)] == [
         ("lips", "opening r", "yes"),
         ("lips", "lag", "NO"),
@@ -319,6 +321,59 @@ def test_quality_is_every_bar_in_one_table(monkeypatch: pytest.MonkeyPatch) -> N
     assert quality.missed_bars(measured) == ["expected lips lag -1 to 1, got 3.0"]
     with pytest.raises(SettingError, match="expected media"):
         quality.measure()
+
+
+def test_media_that_are_not_there_are_told_before_others_are_evaluated(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no .*missing"):
+        quality.measure(lips=tmp_path, pose=tmp_path / "missing")
+
+
+def test_a_missing_browser_is_told_before_anything_is_timed(
+    avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.live_page.find_chromium", lambda: None)
+    seen: list[float] = []
+    with pytest.raises(UnavailableError, match="expected a Chromium"):
+        latency.measure(avatar, size=256, seconds=0.5, browser=True, progress=seen.append)
+    assert seen == []
+
+
+async def test_sessions_that_are_interrupted_are_closed_before_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    class Engines:
+        def __init__(self, *given: Any, standby: bool) -> None:
+            pass
+
+        async def start(self) -> None:
+            done.append("start")
+
+        async def stop(self) -> None:
+            done.append("stop")
+
+        def send(self, *given: Any) -> None:
+            pass
+
+    class Session:
+        def __init__(self, name: str, *given: Any) -> None:
+            self.name = name
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *given: None
+
+        async def close(self) -> None:
+            done.append(self.name)
+
+    monkeypatch.setattr(sessions, "EngineWorkers", Engines)
+    monkeypatch.setattr(sessions, "AvatarSession", Session)
+    monkeypatch.setattr(sessions, "_read", lambda session, kind: asyncio.sleep(60))
+    task = asyncio.create_task(sessions._measure(tmp_path, 1.0, ServeSettings(), lambda share: None))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled() and done == ["start", "session-0", "stop"]
 
 
 def test_a_quick_answer_has_all_parts_or_stops_in_time(
@@ -345,3 +400,18 @@ def test_plots_become_files(tmp_path: Path) -> None:
     paths = write_plots([result(10.0), result(12.0), scaled({(256, 1): 3.0, (512, 1): 6.0})], tmp_path)
     assert [path.name for path in paths] == ["stages.png", "stages-2.png", "scaling-size.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_a_plot_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+    old = tmp_path / "stages.png"
+    old.write_text("of another day")
+
+    def fail(figure: Any, path: Path, **given: Any) -> None:
+        Path(path).write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(figure.Figure, "savefig", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_plots([result(10.0)], tmp_path)
+    assert old.read_text() == "of another day" and list(tmp_path.iterdir()) == [old]
