@@ -8,14 +8,13 @@ sent twice, only the browser which of them never came.
 """
 
 import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from playwright.sync_api import sync_playwright
 
+from benchmarks.command import result_path, run_main
 from benchmarks.live_page import (
     SPEECH,
     find_chromium,
@@ -27,13 +26,13 @@ from benchmarks.live_page import (
     wait_until_live,
 )
 from benchmarks.machine import commit, machine, spread
+from vividlive.terminal import EXIT_BAR_MISSED, write_json
 
 FRAME_RATE: Final = 25
 TICKS_PER_FRAME: Final = 90_000 // FRAME_RATE
 SETTLE_S: Final = 5.0
 MAX_REPEATED: Final = 0.02
 MIN_RATE: Final = 24.5
-EXIT_BAR_MISSED: Final = 3
 
 
 def measure(url: str, seconds: float, *, talk: bool = True) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=60.0)
     options.add_argument("--url", help="a server that runs already")
     options.add_argument("--silent", action="store_true", help="leave the microphone off")
-    options.add_argument("--json", default="-", help="where the result goes; - is stdout")
+    options.add_argument("--json", type=result_path, default="-", help="where the result goes; - is stdout")
     options.add_argument("--check", action="store_true", help="hold the result against the bars")
     given = options.parse_args()
     if find_chromium() is None:
@@ -113,11 +112,7 @@ def main() -> int:
             wait_for_portraits(url)
             result = measure(url, given.seconds, talk=not given.silent)
     result = {"machine": machine(), "commit": commit()} | result
-    text = json.dumps(result, indent=2) + "\n"
-    if given.json == "-":
-        sys.stdout.write(text)
-    else:
-        Path(given.json).write_text(text)
+    write_json(given.json, result)
     seen, said = result["seen_by_browser"], result["said_by_server"]
     met = (
         seen["decoded_per_second"] >= MIN_RATE
@@ -127,4 +122,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from benchmarks.candidate import WrongAnswerError
 from benchmarks.gpu_networks import PackedMotion, PackedNetworks
 from benchmarks.machine import FRAME_MS, commit, machine, times_ms
-from engine.errors import SettingError
+from engine.errors import InputError, SettingError
+from engine.files import replaced
 from engine.render.cuda_batch import RING, Badge, CudaBatch, Pending, PreparedFace, Room
 from engine.render.cuda_neural import NEURAL_ARRAYS, on_device
 from kernels.cuda import Launcher, launcher
@@ -84,14 +86,22 @@ class Pack:
             **(self.networks.arrays() if self.networks is not None else {}),
             **(self.motion.arrays() if self.motion is not None else {}),
         )
-        np.savez_compressed(path, **held)
+        with replaced(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, **held)
 
     @classmethod
     def load(cls, path: Path) -> "Pack":
-        """Read what ``save`` wrote."""
-        with np.load(path) as file:
-            held = {name: file[name] for name in file.files}
-        about = json.loads(held["about"].tobytes())
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: it is none.
+        """
+        try:
+            with np.load(path) as file:
+                held = {name: file[name] for name in file.files}
+            about = json.loads(held["about"].tobytes())
+        except (OSError, ValueError, KeyError, AttributeError, EOFError, BadZipFile) as error:
+            raise InputError(f"expected a pack of python -m benchmarks.gpu_pack at {path}") from error
         atlases = {name: array for name, array in held.items() if name.startswith("atlas.")}
         layers = tuple(
             Layer(

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import result_path, run_main
 from benchmarks.gpu import Pack
 from benchmarks.gpu_networks import RANDOM, PackedMotion, PackedNetworks, random_net
 from benchmarks.motion import heard_speech
@@ -117,14 +118,14 @@ def talking(count: int) -> Sequence[Motion]:
 def main() -> None:
     """Write a pack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=result_path)
     parser.add_argument("--avatar", type=Path, help="bundle; without it the bundled portrait's is made")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--weights", type=Path, help="the networks'; without it those that ship")
     given = parser.parse_args()
     pack = make_neural_pack(bundled_avatar(given.avatar), given.size, weights=given.weights)
-    replace(pack, motion=packed_motion()).save(given.out)
+    replace(pack, motion=packed_motion()).save(Path(given.out))
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import result_path, run_main
 from benchmarks.gpu import Pack, device_facts, gpu_versions, measure, missed_bars
 from benchmarks.gpu_kernels import kernel_times
 from benchmarks.gpu_motion import measure_motion
 from benchmarks.machine import commit, machine
 from benchmarks.motion_times import missed_bars as missed_motion_bars
 from benchmarks.warp_shapes import lines, sweep, there
+from engine.files import replaced
 from kernels.colour import cases as colour_cases
 from kernels.colour import reference as colour_reference
 from kernels.colour import rgbx_to_i420
@@ -46,7 +48,7 @@ def main() -> int:
     """Run everything; 1 when a check failed, 2 without a device."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, help="made by python -m benchmarks.gpu_pack")
-    parser.add_argument("--json", type=Path, default=Path("gpu_session.json"))
+    parser.add_argument("--json", type=result_path, default="gpu_session.json")
     parser.add_argument("--frames", type=int, default=200)
     given = parser.parse_args()
     result: dict[str, Any] = {
@@ -100,7 +102,8 @@ def main() -> int:
         check["at_s"] = round(time.monotonic() - began, 1)
         result["checks"].append(check)
         print(f"{check['at_s']:7.1f} s  {name}: {'ok' if check['ok'] else check['error']}", flush=True)
-        given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        with replaced(given.json) as part:
+            part.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for measured in ("gpu", "gpu_neural"):
         for line in missed_bars(result[measured]) if measured in result else []:
             print(f"{result[measured]['settings']['quality']}: {line}")
@@ -211,4 +214,4 @@ def _say(share: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

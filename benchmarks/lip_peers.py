@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.signal import resample_poly
 
+from benchmarks.command import result_path, run_main
 from benchmarks.machine import commit, machine
 from engine.conventions import (
     ARKIT_INDEX,
@@ -42,6 +43,7 @@ from engine.training.evaluate.motion import close_lips, frame_means, frames_of, 
 from engine.training.evaluate.spoken import SpokenClip, SpokenSet, find_sets, read_spoken
 from engine.training.openfacefx_curves import VISEMES, openfacefx_shapes, openfacefx_visemes
 from engine.training.prosody import RATE
+from vividlive.terminal import write_json
 
 PEERS: Final = Path(__file__).parent / "peers"
 PEER_RATE: Final = 48_000
@@ -230,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="a set of timed speech, or a folder of such")
     parser.add_argument("--npm", type=Path, required=True, help="the folder node_modules with the peers")
     parser.add_argument("--weights", type=Path, help="weights of ours other than those that ship")
-    parser.add_argument("--out", type=Path, help="where to write the result as JSON")
+    parser.add_argument("--out", type=result_path, help="where to write the result as JSON")
     chosen = parser.parse_args(arguments)
     result = measure(chosen.folder, chosen.npm.resolve(), chosen.weights)
     for item in result["sets"]:
@@ -238,8 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in item["behind"]:
             sys.stdout.write(f"not ahead of {line}\n")
     if chosen.out:
-        chosen.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_json(chosen.out, result)
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

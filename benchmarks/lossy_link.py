@@ -15,7 +15,6 @@ import random
 import re
 import select
 import socket
-import sys
 import threading
 import time
 import urllib.request
@@ -26,8 +25,10 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, Route, sync_playwright
 
+from benchmarks.command import result_path, run_main
 from benchmarks.live_page import SPEECH, launched, served, start_talking, wait_until_live
 from benchmarks.machine import commit, machine
+from vividlive.terminal import write_json
 
 SAMPLE_S: Final = 0.25
 SETTLE_S: Final = 5.0
@@ -209,17 +210,12 @@ def main() -> None:
     parser.add_argument("--jitter-ms", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each of the three phases")
     parser.add_argument("--url", help="a server that runs already, with no other call")
-    parser.add_argument("--json", default="-")
+    parser.add_argument("--json", type=result_path, default="-", metavar="PATH|-")
     options = parser.parse_args()
     with contextlib.nullcontext(options.url) if options.url else served() as url:
         result = measure(url, loss=options.loss, jitter_ms=options.jitter_ms, seconds=options.seconds)
-    text = json.dumps({"machine": machine(), "commit": commit(), **result}, indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        Path(options.json).write_text(text + "\n")
-        print(f"wrote {options.json}", file=sys.stderr)
+    write_json(options.json, {"machine": machine(), "commit": commit(), **result})
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -5,15 +5,15 @@ is started. Times are milliseconds since the navigation began (``performance.now
 """
 
 import argparse
-import json
-import sys
 from contextlib import nullcontext
 from statistics import median
 from typing import Any, Final
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.command import result_path, run_main
 from benchmarks.live_page import launched, served
+from vividlive.terminal import write_json
 
 SETTLE_MS: Final = 1500
 """For the new window itself: Chromium draws its own buttons with a page of theirs, which costs more than ours."""
@@ -78,17 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--url", help="a running server")
-    parser.add_argument("--json", metavar="PATH", help="write the result there, - for stdout")
+    parser.add_argument("--json", type=result_path, default="-", metavar="PATH|-")
     options = parser.parse_args()
     with nullcontext(options.url) if options.url else served() as url:
         result = measure(url, options.runs)
-    text = json.dumps(result, indent=2)
-    if options.json and options.json != "-":
-        with open(options.json, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-    else:
-        sys.stdout.write(text + "\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

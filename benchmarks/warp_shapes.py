@@ -8,7 +8,6 @@ the defaults stay as they are.
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -19,10 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.candidate import WrongAnswerError
+from benchmarks.command import result_path, run_main
 from benchmarks.gpu import Pack, device_facts, gpu_versions
 from benchmarks.gpu_kernels import BATCHES, copy_gb_per_s, device_ms, warp_bytes, warp_runs
 from benchmarks.machine import commit, machine
 from engine.errors import SettingError
+from engine.files import replaced
 from kernels.cuda import CudaLauncher, Launcher, Size, launcher
 from kernels.warp import cases, reference
 from kernels.warp.cuda import SHAPES, Shape, refine_rows, warp_features_rows, warp_image_rows
@@ -148,10 +149,11 @@ def main() -> int:
     """Write the table; 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True, help="made by python -m benchmarks.gpu_pack")
-    parser.add_argument("--json", type=Path, default=Path("warp_shapes.json"))
+    parser.add_argument("--json", type=result_path, default="warp_shapes.json")
     given = parser.parse_args()
     found = sweep(Pack.load(given.pack))
-    given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    with replaced(given.json) as part:
+        part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(*lines(found), sep="\n")
     return int(any("answer" in row for row in found["warp_shapes"]))
 
@@ -249,4 +251,4 @@ def _equal(name: str, made: NDArray[Any], want: NDArray[Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

@@ -8,13 +8,10 @@ the server's own avatars are used: run ``vividlive serve`` once before.
 
 import argparse
 import asyncio
-import json
 import os
 import platform
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +23,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command import result_path, run_main
+from benchmarks.machine import commit
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from engine.speech.audio_file import load_audio
 from streaming.avatars import default_data_dir
@@ -37,6 +36,7 @@ from streaming.session import AvatarSession
 from streaming.settings import ServeSettings
 from streaming.shared import SessionMemory
 from streaming.supervisor import EngineWorker
+from vividlive.terminal import EXIT_BAR_MISSED, write_json
 
 ROOT: Final = Path(__file__).parents[1]
 SPEECH: Final = ROOT / "engine" / "assets" / "speech" / "long.wav"
@@ -47,7 +47,6 @@ AFTER_S: Final = 2.0
 IDLE_S: Final = 10.0
 SWAP_LIMIT_MS: Final = 300.0
 KILL_LIMIT_MS: Final = 2000.0
-EXIT_BAR_MISSED: Final = 3
 
 
 class Stage:
@@ -336,18 +335,11 @@ def main() -> int:
     parser.add_argument("--swaps", type=int, default=10)
     parser.add_argument("--opens", type=int, default=200)
     parser.add_argument("--size", type=int, default=512, choices=(256, 512, 768))
-    parser.add_argument("--json", default="-", metavar="PATH|-")
+    parser.add_argument("--json", type=result_path, default="-", metavar="PATH|-")
     parser.add_argument("--check", action="store_true", help="exit with 3 when a bar is missed")
     options = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    result = {"commit": commit.stdout.strip(), **asyncio.run(measure(options))}
-    text = json.dumps(result, indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        Path(options.json).write_text(text + "\n")
+    result = {"commit": commit(), **asyncio.run(measure(options))}
+    write_json(options.json, result)
     swaps = result["swaps_read_anew"] + result["swaps_at_hand"]
     late = [entry for entry in swaps if entry["new_face_ms"] is None or entry["new_face_ms"] > SWAP_LIMIT_MS]
     slow = [entry for entry in result["kills"] if entry["new_picture_ms"] > KILL_LIMIT_MS]
@@ -355,4 +347,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

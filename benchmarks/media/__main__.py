@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.command import result_path, run_main
 from benchmarks.live_page import find_chromium, running, wait_for_portraits
 from benchmarks.machine import commit, machine
 from benchmarks.media import endurance, events
 from benchmarks.media.latency import latency
 from benchmarks.media.marked_call import marked_call
 from benchmarks.media.viewers import viewers
+from engine.errors import InputError
+from vividlive.terminal import write_json
 
 RUNS: Final = 3
 RUN_S: Final = 30.0
@@ -78,7 +81,7 @@ def main() -> int:
     """Measure what is asked for; results are added to those that the file holds already."""
     parser = argparse.ArgumentParser(description="Measure the media path in a real browser.")
     parser.add_argument("measures", nargs="+", choices=MEASURES)
-    parser.add_argument("--json", default="-", help="where the results go; - is stdout")
+    parser.add_argument("--json", type=result_path, default="-", help="where the results go; - is stdout")
     given = parser.parse_args()
     if find_chromium() is None:
         print(
@@ -86,16 +89,25 @@ def main() -> int:
         )
         return 2
     path = None if given.json == "-" else Path(given.json)
-    results: dict[str, Any] = json.loads(path.read_text()) if path is not None and path.exists() else {}
+    results = _results_in(path) if path is not None and path.exists() else {}
     for name in given.measures:
         results[name] = {"machine": machine(), "commit": commit(), "result": MEASURES[name]()}
-        text = json.dumps(results, indent=2) + "\n"
         if path is not None:
-            path.write_text(text)
+            write_json(given.json, results)
     if path is None:
-        sys.stdout.write(text)
+        write_json("-", results)
     return 0
 
 
+def _results_in(path: Path) -> dict[str, Any]:
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected results of this command in {path}: {error}") from error
+    if not isinstance(results, dict):
+        raise InputError(f"expected results of this command in {path}")
+    return results
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)
