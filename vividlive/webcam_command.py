@@ -129,8 +129,6 @@ def webcam(
                 speech=speech,
                 sound_output=sound_output,
                 face_camera=face_camera,
-                backend=backend,  # type: ignore[arg-type]  # checked above
-                device=device,
                 badge=badge,
                 seed=seed,
                 expressiveness=expressiveness,

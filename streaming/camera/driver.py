@@ -44,6 +44,7 @@ class DriverCamera:
                 f"expected a camera driver that can be opened, got: {reason}; {advice}"
             ) from error
         self.name = str(self._camera.device)
+        self._asked = width, height, device
 
     def send(self, picture: NDArray[np.uint8]) -> None:
         try:
@@ -53,3 +54,6 @@ class DriverCamera:
 
     def close(self) -> None:
         self._camera.close()
+
+    def reopened(self) -> "DriverCamera":
+        return DriverCamera(*self._asked)

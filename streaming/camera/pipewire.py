@@ -59,6 +59,7 @@ class VideoNode:
                 f"expected a name of letters, digits and spaces for the camera, got {self.name!r}"
             )
         check_video_node()
+        self._size = width, height
         # Old pictures are dropped where they wait. pipewiresink 0.3.65 crashes when it offers its own buffers
         # upstream: identity keeps it from that.
         self._child = _Child(
@@ -88,6 +89,9 @@ class VideoNode:
 
     def close(self) -> None:
         self._child.close()
+
+    def reopened(self) -> "VideoNode":
+        return VideoNode(*self._size, self.name)
 
 
 class SoundNode:

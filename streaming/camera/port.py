@@ -31,3 +31,11 @@ class Camera(Protocol):
     def close(self) -> None:
         """Give the camera back; closing twice is no error."""
         ...
+
+    def reopened(self) -> "Camera":
+        """The same camera after it was lost and closed: what other programs look for.
+
+        Raises:
+            UnavailableError: it is not back yet.
+        """
+        ...

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from statistics import median
 from typing import Final
 
@@ -18,17 +17,19 @@ from streaming.camera.port import Camera, CameraLostError
 RETRY_S: Final = 2.0
 """A camera that went away is tried again so often."""
 
+STOP_S: Final = 2.0
+"""So long a picture that is being sent is waited for in the end."""
+
 logger = logging.getLogger(__name__)
 
 
 class Sender:
     """Owns the camera from now on. A picture that the camera is too slow for is replaced by the next one."""
 
-    def __init__(self, canvas: Canvas, camera: Camera, reopen: Callable[[], Camera]) -> None:
-        """``reopen()`` opens the same camera again; it raises ``UnavailableError`` as long as it cannot."""
+    def __init__(self, canvas: Canvas, camera: Camera) -> None:
         self._canvas = canvas
-        self._camera: Camera | None = camera
-        self._reopen = reopen
+        self._camera = camera
+        self._lost = False
         self._picture: NDArray[np.uint8] | None = None
         self._changed = threading.Condition()
         self._over = False
@@ -55,13 +56,15 @@ class Sender:
         with self._changed:
             self._over = True
             self._changed.notify()
-        self._thread.join()
-        if self._camera is not None:
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():  # in a driver that hangs, until the process ends
+            logger.warning("the camera %s does not let go", self._camera.name)
+        elif not self._lost:
             self._camera.close()
 
     def _run(self) -> None:
         while (picture := self._next()) is not None:
-            if self._camera is None:
+            if self._lost:
                 self._try_again()
                 continue
             began = time.perf_counter()
@@ -70,7 +73,7 @@ class Sender:
             except CameraLostError as error:
                 logger.warning("%s: trying again every %.0f s", error, RETRY_S)
                 self._camera.close()
-                self._camera = None
+                self._lost = True
                 continue
             self._took_ms.append((time.perf_counter() - began) * 1e3)
             self.sent += 1
@@ -84,9 +87,10 @@ class Sender:
 
     def _try_again(self) -> None:
         try:
-            self._camera = self._reopen()
+            self._camera = self._camera.reopened()
         except UnavailableError:
             with self._changed:
                 self._changed.wait_for(lambda: self._over, RETRY_S)
         else:
+            self._lost = False
             logger.warning("the camera %s is back", self._camera.name)

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,7 +16,6 @@ from engine.errors import UnavailableError
 from engine.speech.audio_file import Sound
 from streaming.camera.canvas import Canvas
 from streaming.camera.live import live_session
-from streaming.camera.outputs import Backend, open_camera
 from streaming.camera.port import Camera
 from streaming.camera.sender import Sender
 from streaming.face_process import FaceProcess
@@ -51,8 +49,8 @@ class WebcamSettings:
     microphone: "none", "default", or a part of a device's name. speech: a recording that is spoken at the begin.
     sound_output: "none", "pipewire", "default", or a part of a device's name: where the delayed sound goes.
     face_camera: a camera as in ``FaceCamera`` whose face drives the avatar while it is seen.
-    backend, device: as in ``open_camera``. live: size and latency of the avatar. expressiveness, head_motion, mood: as
-    in ``SetStyle``, of what the voice drives.
+    live: size and latency of the avatar. expressiveness, head_motion, mood: as in ``SetStyle``, of what the voice
+    drives.
     """
 
     bundle: Path
@@ -62,8 +60,6 @@ class WebcamSettings:
     speech: Sound | None = None
     sound_output: str = NONE
     face_camera: str | None = None
-    backend: Backend = "auto"
-    device: str | None = None
     badge: bool = True
     seed: int = 0
     expressiveness: float = 1.0
@@ -95,7 +91,6 @@ async def run_webcam(
         UnavailableError: a device cannot be opened, or the engine cannot go on.
     """
     loop = asyncio.get_running_loop()
-    height, width = settings.background.shape[:2]
     failures: list[str] = []
 
     def fail(reason: str) -> None:
@@ -103,11 +98,7 @@ async def run_webcam(
         stop.set()
 
     async with AsyncExitStack() as stack:
-        sender = Sender(
-            Canvas(settings.background, badge=settings.badge),
-            camera,
-            reopen=partial(open_camera, settings.backend, width, height, settings.device),
-        )
+        sender = Sender(Canvas(settings.background, badge=settings.badge), camera)
         stack.push_async_callback(asyncio.to_thread, sender.close)
         session = await stack.enter_async_context(
             live_session(settings.live, settings.bundle, settings.seed, fail)

@@ -88,6 +88,15 @@ def test_a_camera_that_went_away_is_told_as_such(driver: type[FakeDriver]) -> No
     camera.close()
 
 
+def test_a_camera_that_is_back_is_opened_as_before(driver: type[FakeDriver]) -> None:
+    camera = open_camera("auto", WIDTH, HEIGHT, "/dev/video4")
+    camera.close()
+    assert camera.reopened().name == "/dev/video4"
+    pyvirtualcam.camera.BACKENDS.clear()
+    with pytest.raises(UnavailableError):  # whatever else makes a camera: other programs look for this one
+        camera.reopened()
+
+
 def test_a_busy_device_is_one_line_with_the_way_out(driver: type[FakeDriver]) -> None:
     with pytest.raises(UnavailableError, match="already in use") as told:
         DriverCamera(WIDTH, HEIGHT, "/dev/busy")

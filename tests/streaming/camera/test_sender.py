@@ -35,6 +35,9 @@ class FakeCamera:
     def close(self) -> None:
         self.closed += 1
 
+    def reopened(self) -> "FakeCamera":
+        raise UnavailableError("it was not lost")
+
 
 def canvas() -> Canvas:
     return Canvas(np.zeros((SIDE, SIDE, 3), np.uint8), badge=False)
@@ -53,7 +56,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_a_slow_camera_gets_the_newest_picture() -> None:
     camera = FakeCamera()
-    sender = Sender(canvas(), camera, FakeCamera)
+    sender = Sender(canvas(), camera)
     sender.show(picture(1))
     until(lambda: camera.levels == [1])
     camera.let_go.clear()
@@ -76,12 +79,13 @@ def test_a_camera_that_comes_back_is_used_again(
     first, second = FakeCamera(), FakeCamera()
     tries = iter([UnavailableError("not yet"), UnavailableError("not yet")])
 
-    def reopen() -> FakeCamera:
+    def reopened() -> FakeCamera:
         for error in tries:
             raise error
         return second
 
-    sender = Sender(canvas(), first, reopen)
+    monkeypatch.setattr(first, "reopened", reopened)
+    sender = Sender(canvas(), first)
     first.lost = True
     level = 0
 
@@ -95,3 +99,17 @@ def test_a_camera_that_comes_back_is_used_again(
     sender.close()
     assert first.closed == 1 and second.closed == 1 and first.levels == []
     assert "is gone" in caplog.text and "is back" in caplog.text
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "STOP_S", 0.05)
+    camera = FakeCamera()
+    camera.let_go.clear()
+    sender = Sender(canvas(), camera)
+    sender.show(picture(1))
+    until(lambda: sender._picture is None)
+    sender.close()
+    assert "does not let go" in caplog.text and camera.closed == 0
+    camera.let_go.set()

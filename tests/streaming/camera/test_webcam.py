@@ -41,6 +41,9 @@ class FakeCamera:
     def close(self) -> None:
         self.closed += 1
 
+    def reopened(self) -> "FakeCamera":
+        raise UnavailableError("it was not lost")
+
 
 class FakeSound:
     """A sound device of either kind."""
