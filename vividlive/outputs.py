@@ -17,15 +17,14 @@ P = ParamSpec("P")
 def writes(*files: str, folders: Sequence[str] = ()) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Mark a command whose parameters of these names are files that it replaces, and folders that it fills.
 
-    Before it begins they are checked, and compared with its other parameters. SIGTERM ends it like Ctrl-C, so that it
-    clears up.
+    Before it begins they are checked, and compared with its other parameters. It is ``ended_by_sigterm``.
     """
 
     def marked(command: Callable[P, None]) -> Callable[P, None]:
         @wraps(command)
         def checked(*args: P.args, **given: P.kwargs) -> None:
             _check(given, files, folders)
-            with _ended_by_sigterm():
+            with ended_by_sigterm():
                 command(*args, **given)
 
         return checked
@@ -65,7 +64,8 @@ def _same(one: str | Path, other: str | Path) -> bool:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block, or the command that this marks, like Ctrl-C, so that it clears up."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -9,6 +9,7 @@ import typer
 
 from engine.errors import SettingError, UnavailableError
 from vividlive.options import ExpressivenessOption, HeadMotionOption, MoodOption, SeedOption
+from vividlive.outputs import ended_by_sigterm
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.terminal import stderr, stdout
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from streaming.camera.webcam import WebcamReport
 
 
+@ended_by_sigterm()
 def webcam(
     avatar: Annotated[Path | None, typer.Option(help="An avatar bundle.")] = None,
     photo: Annotated[Path | None, typer.Option(help="A portrait; the bundled one without either.")] = None,
