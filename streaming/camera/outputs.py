@@ -15,7 +15,7 @@ def open_camera(backend: Backend, width: int, height: int, device: str | None = 
     """Open the camera that other programs will see.
 
     "auto" prefers a driver, which every program finds. ``device`` is the driver's device, or the name that a PipeWire
-    node shows.
+    node shows; a path is none.
 
     Raises:
         UnavailableError: there is none; says what to install.
@@ -24,6 +24,8 @@ def open_camera(backend: Backend, width: int, height: int, device: str | None = 
         "pyvirtualcam": lambda: DriverCamera(width, height, device),
         "pipewire": lambda: _pipewire_camera(width, height, device),
     }
+    if backend == "auto" and device is not None and device.startswith("/dev/"):
+        backend = "pyvirtualcam"
     if backend != "auto":
         return ways[backend]()
     reasons = []

@@ -25,7 +25,7 @@ class FakeDriver:
     gone = False
 
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None) -> None:
-        if device == "/dev/busy":
+        if device in ("/dev/busy", "busy"):
             raise RuntimeError("device is already in use")
         self.size, self.fps, self.fourcc = (width, height), fps, fourcc
         self.name = device or "/dev/video9"
@@ -112,6 +112,14 @@ def test_without_any_way_all_reasons_are_told(
 
     monkeypatch.setattr(outputs, "_pipewire_camera", missing)
     with pytest.raises(UnavailableError, match="in use.*expected PipeWire to run"):
+        open_camera("auto", WIDTH, HEIGHT, "busy")
+
+
+def test_a_device_file_is_no_name_for_a_pipewire_camera(
+    monkeypatch: pytest.MonkeyPatch, driver: type[FakeDriver]
+) -> None:
+    monkeypatch.setattr(outputs, "_pipewire_camera", lambda *args: FakeDriver)
+    with pytest.raises(UnavailableError, match="in use"):
         open_camera("auto", WIDTH, HEIGHT, "/dev/busy")
 
 
