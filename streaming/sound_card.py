@@ -333,10 +333,12 @@ def _find(card: Any, name: str, kind: str) -> dict[str, Any]:
 def _opened(make: Callable[[], Any], what: str) -> Any:
     import sounddevice
 
+    stream = None
     try:
         stream = make()
         stream.start()
     except sounddevice.PortAudioError as error:
+        _close(stream)
         raise UnavailableError(f"expected to open {what}, got: {error}") from error
     return stream
 

@@ -14,6 +14,7 @@ import tempfile
 import termios
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -117,13 +118,14 @@ class SoundNode:
         os.mkfifo(fifo, 0o600)
         self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
         self._child = child = _Child(["sh", "-c", FEED_PW_CLI])
-        child.input.write(
-            "load-module libpipewire-module-pipe-tunnel { tunnel.mode = source "
-            f'pipe.filename = "{fifo}" audio.format = S16LE audio.rate = {SOUND_RATE} audio.channels = 1 '
-            f'audio.position = [ MONO ] stream.props = {{ node.name = "{self.name}" '
-            f'node.description = "{self.name}" media.class = Audio/Source }} }}\n'.encode()
-        )
-        child.input.flush()
+        with suppress(OSError):  # it has ended; why is said below
+            child.input.write(
+                "load-module libpipewire-module-pipe-tunnel { tunnel.mode = source "
+                f'pipe.filename = "{fifo}" audio.format = S16LE audio.rate = {SOUND_RATE} audio.channels = 1 '
+                f'audio.position = [ MONO ] stream.props = {{ node.name = "{self.name}" '
+                f'node.description = "{self.name}" media.class = Audio/Source }} }}\n'.encode()
+            )
+            child.input.flush()
         begun_s = time.monotonic()
         while b"@module" not in child.said():
             if child.ended or time.monotonic() - begun_s > START_S:

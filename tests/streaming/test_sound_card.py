@@ -53,7 +53,7 @@ class FakeCard(ModuleType):
         self.devices = [{**device, "index": index} for index, device in enumerate(DEVICES)]
         self.default = {"input": 1, "output": 2}
         self.streams: list[Any] = []
-        self.broken = False
+        self.broken = self.stuck = False
         card = self
 
         class Stream:
@@ -64,6 +64,8 @@ class FakeCard(ModuleType):
                 card.streams.append(self)
 
             def start(self) -> None:
+                if card.stuck:
+                    raise card.PortAudioError("Unanticipated host error [PaErrorCode -9999]")
                 self.started = True
 
             def close(self) -> None:
@@ -219,6 +221,10 @@ def test_a_machine_without_sound_and_a_device_in_use_are_one_line(card: FakeCard
         UnavailableError, match="expected to open the microphone 'USB Headset: Mono', got: Device"
     ):
         Microphone("headset", lambda first, samples: None).open()
+    card.broken, card.stuck = False, True
+    with pytest.raises(UnavailableError, match="the sound output 'Virtual Cable', got: Unanticipated"):
+        Loudspeaker("cable").open()
+    assert card.streams[0].closed  # or it could never be opened again
     card.devices = []
     with pytest.raises(UnavailableError, match="this machine has none"):
         Microphone("default", lambda first, samples: None).open()
