@@ -30,6 +30,19 @@ def warn(message: str) -> None:
     stderr.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True)
 
 
+def write_over(line: str) -> None:
+    """Show a line in place of the one before, cut to what one holds; on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{' '.join(line.split())[: stderr.width - 1]}\x1b[K")
+        sys.stderr.flush()
+
+
+def end_line() -> None:
+    """Go on below the line that was written over; on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+
+
 def write_json(path: str, value: Any) -> None:
     """Write a value as JSON to a file, or to stdout for "-"."""
     text = json.dumps(value, indent=2) + "\n"

@@ -2,7 +2,6 @@
 
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import typer
 
 from engine.errors import SettingError, UnavailableError
 from vividlive.outputs import writes
-from vividlive.terminal import progress_bar, stderr, stdout
+from vividlive.terminal import end_line, progress_bar, stderr, stdout, write_over
 
 if TYPE_CHECKING:
     from engine.avatar.live_track import LiveTracker
@@ -94,8 +93,7 @@ def _track_camera(name: str, out: Path, seconds: float) -> None:
             rows = write_motion(out, chain([first], motions))
     finally:
         camera.close()
-        if sys.stderr.isatty():
-            stderr.file.write("\n")
+        end_line()
     stdout.print(f"{out}: {rows} rows", markup=False)
 
 
@@ -122,11 +120,7 @@ def _faces(
 
 
 def _tell(seen: bool, since_s: float, refusal: str) -> None:
-    """One line that is written over, on a terminal."""
-    if sys.stderr.isatty():
-        words = f"{since_s:.0f} s tracked" + ("" if seen else f", no face seen {refusal}".rstrip())
-        stderr.file.write(f"\r{words[:100]}\x1b[K")
-        stderr.file.flush()
+    write_over(f"{since_s:.0f} s tracked" + ("" if seen else f", no face seen {refusal}"))
 
 
 @contextmanager

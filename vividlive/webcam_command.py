@@ -1,6 +1,5 @@
 """``vividlive webcam``: the avatar as a camera for any conferencing program."""
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from engine.errors import SettingError, UnavailableError
 from vividlive.options import ExpressivenessOption, HeadMotionOption, MoodOption, SeedOption
 from vividlive.outputs import ended_by_sigterm
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
-from vividlive.terminal import stderr, stdout
+from vividlive.terminal import end_line, stdout, write_over
 
 if TYPE_CHECKING:
     from engine.avatar.avatar import Avatar
@@ -106,42 +105,42 @@ def webcam(
         find_device(sound_output, "output")
     if face_camera is not None:
         _check_face_camera(face_camera)
-    camera = open_camera(backend, width, height, device)  # type: ignore[arg-type]  # checked above
-    try:
-        person = _person(avatar, photo, rights, face)
-        canvas = make_background(background, person, width, height)
-        folder = tempfile.TemporaryDirectory(prefix="vividlive-webcam-")
-    except BaseException:
-        camera.close()
-        raise
-    with folder:
-        bundle = Path(folder.name) / "webcam.avatar"
-        dressed(person, canvas).save(bundle)
+    with tempfile.TemporaryDirectory(prefix="vividlive-webcam-") as folder:
+        bundle = Path(folder) / "webcam.avatar"
+        camera = open_camera(backend, width, height, device)  # type: ignore[arg-type]  # checked above
+        try:
+            person = _person(avatar, photo, rights, face)
+            canvas = make_background(background, person, width, height)
+            dressed(person, canvas).save(bundle)
+        except BaseException:
+            camera.close()
+            raise
         stdout.print(
             f"the camera is {camera.name!r}, {width} x {height}; Ctrl-C ends it",
             markup=False,
             highlight=False,
         )
-        run_until_interrupted(
-            WebcamSettings(
-                bundle=bundle,
-                background=canvas,
-                live=live,
-                microphone=microphone,
-                speech=speech,
-                sound_output=sound_output,
-                face_camera=face_camera,
-                badge=badge,
-                seed=seed,
-                expressiveness=expressiveness,
-                head_motion=head_motion,
-                mood=mood,
-            ),
-            camera,
-            _show if sys.stderr.isatty() else lambda report: None,
-        )
-    if sys.stderr.isatty():
-        stderr.file.write("\n")
+        try:
+            run_until_interrupted(
+                WebcamSettings(
+                    bundle=bundle,
+                    background=canvas,
+                    live=live,
+                    microphone=microphone,
+                    speech=speech,
+                    sound_output=sound_output,
+                    face_camera=face_camera,
+                    badge=badge,
+                    seed=seed,
+                    expressiveness=expressiveness,
+                    head_motion=head_motion,
+                    mood=mood,
+                ),
+                camera,
+                _show,
+            )
+        finally:
+            end_line()
 
 
 def _check_face_camera(name: str) -> None:
@@ -171,15 +170,13 @@ def _person(avatar: Path | None, photo: Path | None, rights: RightsChoice, face:
 
 
 def _show(report: "WebcamReport") -> None:
-    """One line that is written over, on a terminal."""
     line = (
         f"{report.fps:4.1f} frames a second, {report.latency_ms:.0f} ms after the sound, "
         f"{report.frame_ms:.1f} ms to draw and send, {report.repeated} repeated"
     )
     if report.face is not None:
-        line += ", face seen" if report.face.seen else f", by voice: {report.face.words[:60]}"
-    stderr.file.write(f"\r{line}\x1b[K")
-    stderr.file.flush()
+        line += ", face seen" if report.face.seen else f", by voice: {report.face.words}"
+    write_over(line)
 
 
 def _list_devices() -> None:
