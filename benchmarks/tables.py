@@ -45,19 +45,42 @@ def all_compared(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> l
     """``compared`` for every benchmark of which both sides have a result.
 
     Raises:
-        InputError: there is none, or they are of different sizes.
+        InputError: there is none, or they are of different sizes, or no row is in both.
     """
-    known = {_kind(result): result for result in before}
-    pairs = [(known[_kind(result)], result) for result in after if _kind(result) in known]
+    pairs = _pairs(before, after)
     if not pairs:
         kinds = [", ".join(map(_kind, side)) for side in (before, after)]
         raise InputError(f"expected two results of one benchmark, got {kinds[0]} and {kinds[1]}")
     prefixed = len(pairs) > 1
-    return [
+    lines = [
         {**line, "row": f"{_kind(new)}: {line['row']}"} if prefixed else line
         for old, new in pairs
         for line in compared(old, new)
     ]
+    if not lines:
+        raise InputError("expected two results with rows of the same names, got none that both have")
+    return lines
+
+
+def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """What else differs between the results that ``all_compared`` compares: machine and settings, a line each."""
+    found = []
+    for old, new in _pairs(before, after):
+        sides = [{"machine": result["machine"]["cpu"], **result["settings"]} for result in (old, new)]
+        differing = [name for name in {**sides[0], **sides[1]} if sides[0].get(name) != sides[1].get(name)]
+        found += [
+            f"{_kind(new)}: not the same {name.replace('_', ' ')}, {sides[0].get(name)} and {sides[1].get(name)}"
+            for name in differing
+        ]
+    return found
+
+
+def _pairs(
+    before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Results of one benchmark."""
+    known = {_kind(result): result for result in before}
+    return [(known[_kind(result)], result) for result in after if _kind(result) in known]
 
 
 def beneath(result: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from engine.errors import InputError, SettingError, UnavailableError
 from engine.files import replaced
 from vividlive.options import JsonOption, WeightsOption
 from vividlive.outputs import writes
-from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
+from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, warn, write_json
 
 bench = typer.Typer(help="Measure how fast this machine is.", invoke_without_command=True)
 
@@ -345,12 +345,15 @@ def compare(
     after: Annotated[Path, typer.Argument(help="Another one of the same benchmark.")],
     json_path: JsonOption = None,
 ) -> None:
-    """Show two results side by side, with ratios."""
+    """Show two results side by side, with ratios; what else differs between them is said on stderr."""
     from rich.table import Table
 
-    from benchmarks.tables import all_compared
+    from benchmarks.tables import all_compared, differences
 
-    lines = all_compared(_read(before), _read(after))
+    results = _read(before), _read(after)
+    lines = all_compared(*results)
+    for difference in differences(*results):
+        warn(difference)
     if json_path is not None:
         write_json(json_path, lines)
         return

@@ -12,7 +12,7 @@ from benchmarks.candidate import Group, Way, WrongAnswerError, check
 from benchmarks.charts import Lines, charts
 from benchmarks.html_report import report
 from benchmarks.plots import write_plots
-from benchmarks.tables import all_compared, bars, beneath, compared, is_result, rows_of, tables
+from benchmarks.tables import all_compared, bars, beneath, compared, differences, is_result, rows_of, tables
 from engine.avatar.avatar import Avatar
 from engine.errors import InputError, SettingError, UnavailableError
 from engine.training.evaluate.report import Bar, Report
@@ -66,6 +66,16 @@ def test_two_results_are_compared_by_row_and_value() -> None:
         0
     ] == 0.5
     assert all_compared([other, result(10.0)], [result(5.0)]) == compared(result(10.0), result(5.0))
+    elsewhere = result(5.0) | {"machine": {"cpu": "slow", "cores": 2, "system": "x"}}
+    elsewhere["settings"] |= {"clock": "cpu"}
+    assert differences([result(10.0), other], [result(5.0)]) == []
+    assert differences([result(10.0)], [elsewhere]) == [
+        "stages: not the same machine, <fast> and slow",
+        "stages: not the same clock, None and cpu",
+    ]
+    renamed = {**other, "latency": [{"way": "y", "name": "own 40 ms", "median_ms": 4.0}]}
+    with pytest.raises(InputError, match="got none that both have"):
+        all_compared([other], [renamed])
     with pytest.raises(InputError, match="of one benchmark, got latency and stages"):
         all_compared([other], [result(1.0)])
     with pytest.raises(InputError, match="frame size"):

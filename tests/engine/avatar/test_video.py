@@ -1,5 +1,6 @@
 """Reading videos: their times, their pictures, and what is no video."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,33 @@ def test_pictures_without_time_stamps_go_by_the_rate(tmp_path: Path) -> None:
     path = tmp_path / "bare.h264"
     write_video(path, greys(5), 25)
     np.testing.assert_allclose([one.time_s for one in read_video(path)], np.arange(5) / 25)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_pictures_are_turned_as_the_file_says(tmp_path: Path, quarters: int) -> None:
+    path = tmp_path / "v.mp4"
+    write_video(path, [half_light()], 25)
+    turn_clockwise(path, quarters)
+    (picture,) = read_video(path)
+    # Turned back anticlockwise it is what was written.
+    assert np.abs(np.rot90(picture.image, quarters).astype(int) - half_light()).mean() < 5
+
+
+def half_light() -> np.ndarray:
+    """Dark, light in the left third."""
+    image = np.full((64, 96, 3), 30, np.uint8)
+    image[:, :32] = 220
+    return image
+
+
+def turn_clockwise(path: Path, quarters: int) -> None:
+    """Write the display matrix of a video that was taken on its side: ISO/IEC 14496-12, 8.3.2."""
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    assert struct.unpack(">9i", data[matrix : matrix + 36])[:2] == (1 << 16, 0)
+    struct.pack_into(">5i", data, matrix, cos << 16, sin << 16, 0, -sin << 16, cos << 16)
+    path.write_bytes(data)
 
 
 def test_time_stamps_that_jump_by_days_are_refused(tmp_path: Path) -> None:
