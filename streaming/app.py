@@ -276,6 +276,8 @@ def _add_calls(app: FastAPI, server: Server) -> None:
         else:
             session = server.open_session(wanted.avatar, wanted.seed)
         name, answer = await server.open_call(offer, session, publish=not wanted.view_only)
+        if await request.is_disconnected():  # a page that was left meanwhile does not hang up
+            await server.close_call(name)
         return {"call": name, "session": session.name, "avatar": session.avatar_id, "sdp": answer}
 
     @app.delete("/api/calls/{call}", status_code=204)

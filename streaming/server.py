@@ -26,6 +26,8 @@ from streaming.stall import watch_for_stalls
 from streaming.workers import EngineWorkers
 
 CONNECT_S: Final = 30.0
+HURRIED_CONNECT_S: Final = 5.0
+"""The same when others wait for the place: a page that was loaded again at once has told nobody that it is gone."""
 """A peer that has not connected after this is forgotten."""
 
 HOUSEKEEPING_S: Final = 1.0
@@ -177,6 +179,10 @@ class Server:
         if session is None:
             return
         session.leave_engine()  # in this step: another session may take the name in the next
+        await self._end(session)
+
+    async def _end(self, session: AvatarSession) -> None:
+        """Close a session that is not among ``sessions`` any more, and the calls in it."""
         await asyncio.gather(
             *(self.close_call(call) for call, peer in list(self.calls.items()) if peer.session is session)
         )
@@ -202,7 +208,8 @@ class Server:
             raise FullError("the server is stopping: try again in a few seconds", "stopping")
 
     def _make_room(self) -> None:
-        """End the session that has been without anybody for the longest time, when there are too many.
+        """End the session that has been without anybody for the longest time, when there are too many; failing that one whose
+        calls have not come to be.
 
         Raises:
             FullError: all are in use.
@@ -212,11 +219,21 @@ class Server:
             return
         empty = [session for session in self.sessions.values() if session.empty_since_s is not None]
         if not empty:
+            empty = [session for session in self.sessions.values() if self._is_forsaken(session)]
+        if not empty:
             raise FullError(f"expected at most {most} avatars at a time: try again later")
         oldest = min(empty, key=lambda session: session.empty_since_s or 0.0)
         del self.sessions[oldest.name]
         oldest.leave_engine()
-        self._spawn(oldest.close(), "close")
+        self._spawn(self._end(oldest), "close")
+
+    def _is_forsaken(self, session: AvatarSession) -> bool:
+        """Whether all who joined a session are calls that should have connected long ago."""
+        latest_s = time.monotonic() - HURRIED_CONNECT_S
+        calls = [peer for peer in self.calls.values() if peer.session is session]
+        return len(calls) == session.participants and all(
+            not peer.connected and peer.opened_s < latest_s for peer in calls
+        )
 
     # Calls: one WebRTC peer each.
 

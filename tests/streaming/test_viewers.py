@@ -1,6 +1,7 @@
 """Many peers on one session: joining, coming back, viewing only, VP8, one microphone at a time."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from streaming import aiortc_private
-from streaming.server import Server
+from streaming.app import build_app
+from streaming.server import HURRIED_CONNECT_S, Server
 from tests.streaming.fake_engine import read_number
 from tests.streaming.loopback import Caller
 from tests.streaming.test_call_loopback import Bursts
@@ -83,6 +85,48 @@ async def test_a_session_without_anybody_makes_room(client: httpx.AsyncClient, s
     assert placed[0]["session"] not in server.sessions
     assert {placed[1]["session"], last["session"]} <= set(server.sessions)
     await leave(client, server, *callers)
+
+
+async def test_calls_that_never_connect_make_room(client: httpx.AsyncClient, server: Server) -> None:
+    callers = [Caller() for _ in range(server.settings.max_sessions)]
+    waiting = [
+        (await client.post("/api/calls", json={"sdp": await caller.offer()})).json() for caller in callers
+    ]
+    last = Caller()
+    refused = await client.post("/api/calls", json={"sdp": await last.offer()})
+    assert refused.status_code == 503
+    server.call(waiting[0]["call"]).opened_s -= HURRIED_CONNECT_S
+    placed = await place(client, last)
+    assert waiting[0]["session"] not in server.sessions and waiting[1]["session"] in server.sessions
+    await client.delete(f"/api/calls/{waiting[1]['call']}")
+    await leave(client, server, *callers, last)
+    assert placed["call"] not in server.calls and waiting[0]["call"] not in server.calls
+
+
+async def test_a_page_that_was_left_before_its_answer_came_is_in_no_call(server: Server) -> None:
+    caller = Caller()
+    body = json.dumps({"sdp": await caller.offer()}).encode()
+    coming = iter([{"type": "http.request", "body": body}, {"type": "http.disconnect"}])
+    before = set(server.calls)
+    told = []
+
+    async def receive() -> Any:
+        return next(coming)
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/calls",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+    }
+    await build_app(server)(scope, receive, send)
+    assert told[0]["status"] == 201 and set(server.calls) == before
+    await caller.close()
 
 
 async def test_a_refused_call_opens_no_session_and_ends_none_that_waits(
