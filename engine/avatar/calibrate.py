@@ -14,6 +14,7 @@ from engine.conventions import ARKIT_INDEX
 Array = NDArray[np.float64]
 
 UPPER_LID_SHARE: Final = 0.96
+"""Of the way that lids go to meet: the lower one hardly rises."""
 LID_OVERLAP: Final = 0.006
 """How far the lids overlap when shut, over the distance of the outer eye corners."""
 

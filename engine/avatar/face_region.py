@@ -98,9 +98,7 @@ def build_surface(head: FittedHead, canvas: Canvas) -> Surface:
 
 def _face_triangles(head: FittedHead, canvas: Canvas) -> Array:
     """The head model's triangles that make up the face, in one piece without holes but mouth and eyes."""
-    is_skin = np.zeros(len(head.neutral), bool)
-    is_skin[head.groups["skin"]] = True
-    skin = head.triangles[is_skin[head.triangles].all(axis=1)]
+    skin = head.skin_triangles
     oval = head.landmarks[FACE_OVAL, :2]
     centre = oval.mean(axis=0)
     inside = [

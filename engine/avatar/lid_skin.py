@@ -84,23 +84,24 @@ class LidBand:
         closed = np.asarray(
             cv2.GaussianBlur(closed, (0, 0), 0.5 * STROKE * eye.width, sigmaY=0.02 * eye.width), np.float64
         )
-        light = _skin_light(closed @ LUMA, low, eye)
+        skin_light = _skin_light(closed @ LUMA, low, eye)
+        light = skin_light(along)
         own = smooth_step((0.5 + BESIDE - np.abs(along - 0.5)) / BESIDE) * smooth_step(above / 0.02 + 1.0)
-        still = own * (1.0 - _beyond(picture, above, light(along), eye.width))
+        still = own * (1.0 - _beyond(picture, above, light, eye.width))
         strands = still * smooth_step((REACH - above) / (0.5 * REACH))
         combed = picture + strands[..., None] * (closed - picture)
 
         shut = ShutEye.of(head, side, (int(low[0]), int(low[1])), picture.shape[:2])
         stretched = smooth_step((shut.stretch - STRETCHED[0]) / (STRETCHED[1] - STRETCHED[0]))
         stretched = np.asarray(cv2.GaussianBlur(stretched, (0, 0), 0.02 * eye.width), np.float64)
-        shine = smooth_step(5.0 * (picture @ LUMA / light(along) - GLARE))
+        shine = smooth_step(5.0 * (picture @ LUMA / light - GLARE))
         lost = still * (1.0 - shine) * smooth_step((ROOT + ROOT_FADE - above) / ROOT_FADE)
         lost = np.maximum(lost, own * stretched * (above < REACH))
 
         came = shut.came + low
         here = eye.along(came)
         seen = shut.shown(combed).astype(np.float64)
-        brightness = seen @ LUMA / light(here)
+        brightness = seen @ LUMA / skin_light(here)
         known = shut.covered & (shut.shown(lost) < 0.02) & (brightness > DARK) & (brightness < GLARE)
         known &= (np.abs(here - 0.5) > 0.55) | (np.abs(eye.below(came)) > LOWER_LASHES)
         lid = shut.taken_back(filled(seen, known))

@@ -4,7 +4,7 @@ Left on the skin, lashes would be stretched up the closed lid. So they are taken
 photo has them, and turn down with the lid's margin.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -107,39 +107,32 @@ def _photo_lashes(name: str, side: str, margins: _Margins, band: LidBand) -> Mes
     own = (picture - (1 - alpha[..., None]) * skin) / np.maximum(alpha, 1e-3)[..., None]
     texture = np.where(alpha[..., None] > 0.05, own, 0.8 * band.lash)
 
-    margins, along = _led_on(margins)
-    come_down = (margins.upper_move @ margins.down).max(axis=1)
+    past = BESIDE_COLUMNS
+    number = np.arange(-past, LID_POINTS + past)
+    inside = np.clip(number, 0, LID_POINTS - 1)
+    beside = (
+        number - inside
+    ) / past  # from -1 to 0 to 1: the margin is led on past its ends, where it moves less and less
+    right = np.array([margins.down[1], -margins.down[0], 0.0])
+    off = 1.2 * BESIDE * margins.width * beside[:, None] * right
+    upper, in_photo = margins.upper[inside] + off, margins.in_photo[inside] + off[:, :2]
+    move = margins.upper_move[:, inside] * (1.0 - np.abs(beside))[:, None]
+    along = inside / (LID_POINTS - 1) + 1.2 * BESIDE * beside
+    come_down = (move @ margins.down).max(axis=1)
     come_down = np.clip(
         come_down / max(come_down[ARKIT_INDEX[f"eyeBlink{side.capitalize()}"]], 1e-6), 0.0, 1.0
     )
     turned = come_down[:, None] * smooth_step((0.5 + TURNING - np.abs(along - 0.5)) / TURNING)
     height = np.array(LASH_ROWS) * margins.width
     fall = height + np.minimum(HANG * height, LONGEST * margins.width)
-    positions = np.concatenate([margins.upper - h * margins.down for h in height])
-    deltas = np.concatenate([margins.upper_move + f * turned[..., None] * margins.down for f in fall], axis=1)
-    places = np.concatenate([margins.in_photo - h * margins.down[:2] for h in height])
+    positions = np.concatenate([upper - h * margins.down for h in height])
+    deltas = np.concatenate([move + f * turned[..., None] * margins.down for f in fall], axis=1)
+    places = np.concatenate([in_photo - h * margins.down[:2] for h in height])
     uv = places - (band.columns.start, band.rows.start)
     triangles = grid_triangles(len(LASH_ROWS), len(along))
     return part_on_head(
         name, positions, deltas, triangles, uv, texture, np.rint(255 * alpha).astype(np.uint8)
     )
-
-
-def _led_on(margins: _Margins) -> tuple[_Margins, Array]:
-    """The margins with BESIDE_COLUMNS points more past each corner, moving less and less; and where all lie along the eye."""
-    past = BESIDE_COLUMNS
-    number = np.arange(-past, LID_POINTS + past)
-    inside = np.clip(number, 0, LID_POINTS - 1)
-    beside = (number - inside) / past
-    right = np.array([margins.down[1], -margins.down[0], 0.0])
-    off = 1.2 * BESIDE * margins.width * beside[:, None] * right
-    longer = replace(
-        margins,
-        upper=margins.upper[inside] + off,
-        in_photo=margins.in_photo[inside] + off[:, :2],
-        upper_move=margins.upper_move[:, inside] * (1.0 - np.abs(beside))[:, None],
-    )
-    return longer, inside / (LID_POINTS - 1) + 1.2 * BESIDE * beside
 
 
 def _line(name: str, side: str, margins: _Margins, band: LidBand) -> MeshPart:

@@ -147,15 +147,12 @@ def _texture_places(head: FittedHead, source: Array) -> Array:
 
 def _depth(head: FittedHead, canvas: Canvas, grid: Array) -> Array:
     """Depth of the grid: the fitted head's, carried on outward and smoothed."""
-    skin = np.zeros(len(head.neutral), bool)
-    skin[head.groups["skin"]] = True
-    triangles = np.ascontiguousarray(head.triangles[skin[head.triangles].all(axis=1)])
     scale = 128 / canvas.shape[0]
     found = np.empty((1, 128, 128), np.float32)
     triangle = np.empty((128, 128), np.int32)
     rasterise(
         head.in_photo,
-        triangles,
+        head.skin_triangles,
         np.ascontiguousarray(head.in_photo[:, 2:]),
         found,
         triangle,

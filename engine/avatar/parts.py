@@ -69,6 +69,13 @@ class FittedHead:
         """Side of the canvas in pixels."""
         return int(self.photo.shape[0])
 
+    @property
+    def skin_triangles(self) -> Int:
+        """Those of the triangles whose corners are all skin."""
+        skin = np.zeros(len(self.neutral), bool)
+        skin[self.groups["skin"]] = True
+        return np.ascontiguousarray(self.triangles[skin[self.triangles].all(axis=1)])
+
 
 @dataclass(frozen=True)
 class MeshPart:

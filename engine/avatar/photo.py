@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from engine.avatar.appearance import appearance
 from engine.avatar.face_pose import frontal_pose
 from engine.avatar.framing import cut_canvas, frame_face, inside_mask
-from engine.avatar.landmarks import MIN_PRESENCE, FaceLandmarker, Landmarks
+from engine.avatar.landmarks import (
+    MIN_PRESENCE,
+    VIEWER_LEFT_EYE_CORNER,
+    VIEWER_RIGHT_EYE_CORNER,
+    FaceLandmarker,
+    Landmarks,
+)
 from engine.avatar.photo_file import check_picture, open_photo
 from engine.errors import PhotoError
 
@@ -24,9 +30,6 @@ BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest on
 
 TURNED: Final = {3: "by 90 degrees clockwise", 1: "by 90 degrees counter-clockwise", 2: "by 180 degrees"}
 """In words, by the number of quarter turns to the left."""
-
-EYE_CORNERS: Final = (33, 263)
-"""The outer ones, the left one of an upright picture first."""
 
 MAX_CUT_POINTS: Final = 3  # of the lower outline, that may lie past the photo's edge
 EDGE_SLACK: Final = 0.04  # of the face's width, that they may lie past it
@@ -163,7 +166,8 @@ def _upright_faces(photo: Image, landmarker: FaceLandmarker) -> tuple[list[Landm
     """The faces of a photo once it is upright, and how many quarter turns to the left make it so."""
     for turns in (0, *TURNED):
         if faces := _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker):
-            across = np.diff(max(faces, key=lambda one: one.box[2]).points[list(EYE_CORNERS), :2], axis=0)[0]
+            points = max(faces, key=lambda one: one.box[2]).points
+            across = points[VIEWER_RIGHT_EYE_CORNER] - points[VIEWER_LEFT_EYE_CORNER]
             if lying := round(float(np.degrees(np.arctan2(across[1], across[0]))) / 90) % 4:
                 turns = (turns + lying) % 4
                 faces = _faces(np.ascontiguousarray(np.rot90(photo, turns)), landmarker)

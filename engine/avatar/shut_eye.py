@@ -81,14 +81,11 @@ def _drawn(
     head: FittedHead, positions: Float, values: Float, corner: tuple[int, int], shape: tuple[int, int]
 ) -> tuple[Float, NDArray[np.bool_]]:
     """Values of the skin's vertices, [V, 2], where they lie in a piece of the canvas: [H, W, 2], and where any do."""
-    skin = np.zeros(len(head.neutral), bool)
-    skin[head.groups["skin"]] = True
-    triangles = np.ascontiguousarray(head.triangles[skin[head.triangles].all(axis=1)])
     found = np.empty((2, *shape), np.float32)
     triangle = np.empty(shape, np.int32)
     rasterise(
         np.ascontiguousarray(positions, np.float32),
-        triangles,
+        head.skin_triangles,
         np.ascontiguousarray(values, np.float32),
         found,
         triangle,

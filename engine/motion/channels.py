@@ -8,6 +8,7 @@ shuts the lips, and somebody speaks.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, LIP_OFFSET_NAMES
 
@@ -60,6 +61,12 @@ FACE_WITHOUT_BROWS: Final = slice(
 """Brows come first among the channels of the face."""
 
 LIP_INDEX: Final = {name: LIPS.start + index for index, name in enumerate(LIP_CHANNELS)}
+
+
+def places(*names: str) -> NDArray[np.intp]:
+    """Where these blendshapes stand among the 52."""
+    return np.array([ARKIT_INDEX[name] for name in names])
+
 
 SPREAD: Final = np.zeros((len(CHANNELS), len(ARKIT_NAMES)), np.float32)
 """[channels, 52]: which blendshapes a channel moves."""

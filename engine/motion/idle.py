@@ -13,6 +13,7 @@ from engine.conventions import ARKIT_INDEX
 from engine.errors import SettingError
 from engine.motion.blink import BlinkState, blink, new_blinks
 from engine.motion.breath import BreathState, breathe
+from engine.motion.channels import places
 from engine.motion.conversation import Conversation
 from engine.motion.gaze import GazeState, look, new_gaze, turn_eyes
 from engine.motion.listening import Answer, ListenState, listen, new_listener
@@ -21,14 +22,10 @@ SMILE_CHEEKS: Final = 0.6
 """cheekSquint for each mouthSmile of a listener: cheeks that stay make a smile look put on."""
 
 
-def _places(*names: str) -> NDArray[np.intp]:
-    return np.array([ARKIT_INDEX[name] for name in names])
-
-
-_LIDS: Final = _places("eyeBlinkLeft", "eyeBlinkRight")
-_BROWS: Final = _places("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
-_SMILE: Final = _places("mouthSmileLeft", "mouthSmileRight")
-_CHEEKS: Final = _places("cheekSquintLeft", "cheekSquintRight")
+_LIDS: Final = places("eyeBlinkLeft", "eyeBlinkRight")
+_BROWS: Final = places("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+_SMILE: Final = places("mouthSmileLeft", "mouthSmileRight")
+_CHEEKS: Final = places("cheekSquintLeft", "cheekSquintRight")
 
 
 @dataclass(frozen=True)

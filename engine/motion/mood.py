@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import ARKIT_INDEX, ARKIT_NAMES, FRAME_RATE
+from engine.conventions import ARKIT_NAMES, FRAME_RATE
+from engine.motion.channels import places
 
 CHEERFUL: Final = {
     "mouthSmile": 0.42,
@@ -49,17 +50,13 @@ def _both_sides(values: dict[str, float]) -> NDArray[np.float64]:
     return np.array([values.get(name, 0.0) for name in names])
 
 
-def _places(*names: str) -> NDArray[np.intp]:
-    return np.array([ARKIT_INDEX[name] for name in names])
-
-
 _CHEERFUL: Final = _both_sides(CHEERFUL)
 _SAD: Final = _both_sides(SAD)
-_ROUND: Final = _places("mouthPucker", "mouthFunnel")
-_CORNERS: Final = _places(
+_ROUND: Final = places("mouthPucker", "mouthFunnel")
+_CORNERS: Final = places(
     *(f"mouth{name}{side}" for name in ("Smile", "Frown", "Dimple") for side in ("Left", "Right"))
 )
-_SMILES: Final = _places("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft", "cheekSquintRight")
+_SMILES: Final = places("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft", "cheekSquintRight")
 
 
 @dataclass
