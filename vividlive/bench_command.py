@@ -278,6 +278,15 @@ def sessions(
     avatar: AvatarOption = None,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Processes that draw.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda: a GPU draws.")] = "cpu",
+    counts: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--count",
+            min=1,
+            max=64,
+            help="Number of avatars to measure, may be given several times; without it from 1 until frames are missed.",
+        ),
+    ] = None,
     quick: QuickOption = False,
     check: CheckOption = False,
     json_path: JsonOption = None,
@@ -288,13 +297,15 @@ def sessions(
 
     if device not in DEVICES:
         raise SettingError(f"expected a device of {', '.join(DEVICES)}, got {device!r}")
+    most = 4 if quick else 64 if device == "cuda" else 8 * workers
+    wanted = sorted(set(counts)) if counts else [count for count in benchmark.COUNTS if count <= most]
     subject = _subject(avatar)
     with progress_bar("sessions") as progress:
         result = benchmark.measure(
             subject,
             size=size,
             seconds=5.0 if quick else 20.0,
-            most=4 if quick else 64 if device == "cuda" else min(64, 8 * workers),
+            counts=wanted,
             workers=workers,
             device=device,
             progress=progress,

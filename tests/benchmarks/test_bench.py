@@ -379,7 +379,7 @@ async def test_sessions_that_are_interrupted_are_closed_before_the_workers(
     monkeypatch.setattr(sessions, "EngineWorkers", Engines)
     monkeypatch.setattr(sessions, "AvatarSession", Session)
     monkeypatch.setattr(sessions, "_read", lambda session, kind: asyncio.sleep(60))
-    task = asyncio.create_task(sessions._measure(tmp_path, 1.0, ServeSettings(), lambda share: None))
+    task = asyncio.create_task(sessions._measure(tmp_path, 1.0, ServeSettings(), (1,), lambda share: None))
     await asyncio.sleep(0.5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
