@@ -31,10 +31,10 @@ from kernels.warp.cuda import SHAPES, Shape, refine_rows, warp_features_rows, wa
 BLOCKS: Final[tuple[Size, ...]] = ((64, 2, 1), (32, 4, 1), (128, 1, 1))
 CANDIDATES: Final = {
     "refine": [
-        Shape(block, down, resident) for down in (8, 16) for resident in (9, 10, 12) for block in BLOCKS
+        Shape(block, down, resident) for down in (4, 8) for resident in (8, 9, 10) for block in BLOCKS
     ],
     "warp_image": [
-        Shape(block, down, resident) for down in (8, 16) for resident in (8, 10, 12, 16) for block in BLOCKS
+        Shape(block, down, resident) for down in (4, 8) for resident in (6, 8, 10, 12) for block in BLOCKS
     ],
     "warp_features": [Shape(block) for block in (*BLOCKS, (64, 4, 1), (256, 1, 1))],
 }

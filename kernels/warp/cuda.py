@@ -39,8 +39,8 @@ class Shape:
 
 
 SHAPES: Final = {
-    "refine": Shape(down=8, resident=10),
-    "warp_image": Shape(down=8, resident=16),
+    "refine": Shape(block=(32, 4, 1), down=8, resident=9),
+    "warp_image": Shape(down=8, resident=8),
     "warp_features": Shape(),
 }
 """As warp.cu is compiled without definitions."""

@@ -98,12 +98,12 @@ struct alignas(16) Four {
 #ifndef REFINE_DOWN
 #define REFINE_DOWN 8
 #define REFINE_THREADS 128
-#define REFINE_BLOCKS 10
+#define REFINE_BLOCKS 9
 #endif
 #ifndef WARP_IMAGE_DOWN
 #define WARP_IMAGE_DOWN 8
 #define WARP_IMAGE_THREADS 128
-#define WARP_IMAGE_BLOCKS 16
+#define WARP_IMAGE_BLOCKS 8
 #endif
 
 // COUNT maps at one column: the rows around the last place along it, resampled along the rows and weighted.
@@ -162,6 +162,12 @@ template <i32 COUNT> DEVICE float down_column(const Column<COUNT> &column, i32 m
     return between(column.upper[map], column.lower[map], part);
 }
 
+// Brings `DOWN` rows of a column and the one after them nearer, all at once, before the first is waited for.
+template <i32 DOWN, typename T> DEVICE void fetch_column(const T *array, i32 pitch, i32 x, i32 y, i32 last) {
+#pragma unroll
+    for (i32 k = 0; k <= DOWN; ++k) fetch(array + (min_i(y + k, last) * pitch + x));
+}
+
 // A frame to read between the pixels of.
 struct Frame {
     const u32 *pixels;
@@ -172,23 +178,35 @@ DEVICE Frame frame_of(const u32 *pixels, i32 pitch, i32 height, i32 width) {
     return {pixels, pitch, width - 2, height - 2};
 }
 
-// `more`, and the frame at (u, v), in 1/256 pixels from the first pixel's centre: bilinear, clamped at the border.
-DEVICE Colour sampled(float u, float v, Frame frame, Colour more) {
+// Four pixels of a frame, and how far a place lies between them: rightwards in the upper half of `across`, of which 256
+// less that is the lower one, and downwards.
+struct Around {
+    u32 p00, p01, p10, p11;
+    u32 across;
+    i32 down;
+};
+
+// The pixels around (u, v), in 1/256 pixels from the first pixel's centre, clamped at the border.
+DEVICE Around around(float u, float v, Frame frame) {
     u32 iu = floor_bits((u > 0.0f ? u : 0.0f) + 0.5f), iv = floor_bits((v > 0.0f ? v : 0.0f) + 0.5f);
     i32 x = min_i((i32)(iu >> 8) - (FLOOR_BITS_0 >> 8), frame.most_x);
     i32 y = min_i((i32)(iv >> 8) - (FLOOR_BITS_0 >> 8), frame.most_y);
     // Beyond the border 256, as at the last pixel: x and y are those of the last but one.
     i32 right = min_i((i32)(iu - ((u32)x << 8)) - FLOOR_BITS_0, 256);
-    i32 down = min_i((i32)(iv - ((u32)y << 8)) - FLOOR_BITS_0, 256), up = 256 - down;
-    u32 across = (u32)right * 65535u + 256u;  // 256 - right in the lower half of the word, right in the upper one
+    i32 down = min_i((i32)(iv - ((u32)y << 8)) - FLOOR_BITS_0, 256);
     i32 above = y * frame.pitch + x, below = above + frame.pitch;
-    u32 p00 = READ(frame.pixels, above), p01 = READ(frame.pixels, above + 1);
-    u32 p10 = READ(frame.pixels, below), p11 = READ(frame.pixels, below + 1);
-    u32 upper = chosen_bytes(p00, p01, 0x5140), lower = chosen_bytes(p10, p11, 0x5140);  // R, R, G, G
-    u32 upper_b = chosen_bytes(p00, p01, 0x62), lower_b = chosen_bytes(p10, p11, 0x62);
-    return {(i32)dot_low(across, lower) * down + more.r + (i32)dot_low(across, upper) * up,
-            (i32)dot_high(across, lower) * down + more.g + (i32)dot_high(across, upper) * up,
-            (i32)dot_low(across, lower_b) * down + more.b + (i32)dot_low(across, upper_b) * up};
+    return {READ(frame.pixels, above), READ(frame.pixels, above + 1), READ(frame.pixels, below),
+            READ(frame.pixels, below + 1), (u32)right * 65535u + 256u, down};
+}
+
+// `more`, and the bilinear mean of what lies around a place.
+DEVICE Colour mixed(Around at, Colour more) {
+    i32 down = at.down, up = 256 - down;
+    u32 upper = chosen_bytes(at.p00, at.p01, 0x5140), lower = chosen_bytes(at.p10, at.p11, 0x5140);  // R, R, G, G
+    u32 upper_b = chosen_bytes(at.p00, at.p01, 0x62), lower_b = chosen_bytes(at.p10, at.p11, 0x62);
+    return {(i32)dot_low(at.across, lower) * down + more.r + (i32)dot_low(at.across, upper) * up,
+            (i32)dot_high(at.across, lower) * down + more.g + (i32)dot_high(at.across, upper) * up,
+            (i32)dot_low(at.across, lower_b) * down + more.b + (i32)dot_low(at.across, upper_b) * up};
 }
 
 // A residual in 1/65536 levels to add to a colour; far beyond 255 levels already, it is cut where sums would overflow.
@@ -224,6 +242,11 @@ KERNEL __launch_bounds__(REFINE_THREADS, REFINE_BLOCKS) refine(const u32 *RESTRI
     Frame read = frame_of(frame, pitch, height, width);
     float x256 = (float)(x * 256), y256 = (float)(y0 * 256), j = (float)(y0 - top) + 0.5f;
     float from_edge = 1.0f / (FADE_SHARE * (float)side);
+    fetch_column<REFINE_DOWN>(frame, pitch, x, y0, height - 1);
+    i32 first = whole(clamp_f(j * step - 0.5f, 0.0f, column.last));
+#pragma unroll
+    for (i32 map = 0; map < 5; ++map)
+        fetch_column<REFINE_DOWN>(column.maps + map * n * n, n, column.low, first, n - 1);
     for (i32 rows = y1 - y0; rows > 0; --rows, from += pitch, to += out_pitch, j += 1.0f, y256 += 256.0f) {
         u32 result = READ(from, 0);
         float past = (float)side - j, nearest = j < past ? j : past;
@@ -234,8 +257,9 @@ KERNEL __launch_bounds__(REFINE_THREADS, REFINE_BLOCKS) refine(const u32 *RESTRI
             float weight = t * t * (3.0f - 2.0f * t), move_weight = weight * move, tint = weight * 65536.0f;
             Colour more = {residual(down_column(column, 2, part) * tint), residual(down_column(column, 3, part) * tint),
                            residual(down_column(column, 4, part) * tint)};
-            Colour c = sampled(x256 + number_or_0(down_column(column, 0, part) * move_weight),
-                               y256 + number_or_0(down_column(column, 1, part) * move_weight), read, more);
+            Colour c = mixed(around(x256 + number_or_0(down_column(column, 0, part) * move_weight),
+                                    y256 + number_or_0(down_column(column, 1, part) * move_weight), read),
+                             more);
             u32 red_green = chosen_bytes(rounded(c.r), rounded(c.g), 0x62);
             result = chosen_bytes(red_green, chosen_bytes(rounded(c.b), result, 0x72), 0x5410);
         }
@@ -243,29 +267,57 @@ KERNEL __launch_bounds__(REFINE_THREADS, REFINE_BLOCKS) refine(const u32 *RESTRI
     }
 }
 
-// A thread's elements of the crop, whose column has a flow; ONE: with one sample each.
-template <bool ONE>
-DEVICE void crop_column(Column<2> column, Frame frame, i32 x, i32 y, i32 y1, i32 samples, float step, float flow_step,
-                        float move, float left, float top, float *out, i32 n) {
-    float *green = out + n * n, *blue = green + n * n;
-    float scale = crop_scale(samples), centre = (float)y + 0.5f;
-    float one_u = (seen_at(x, step) + left) * 256.0f;
-    for (; y < y1; ++y, centre += 1.0f, out += n, green += n, blue += n) {
-        float part = hold(column, centre * flow_step - 0.5f);
-        float u = number_or_0(down_column(column, 0, part) * move);
-        float v = number_or_0(down_column(column, 1, part) * move);
-        Colour sum = {0, 0, 0};
-        if (ONE) {
-            sum = sampled(one_u + u, (centre * step - 0.5f + top) * 256.0f + v, frame, sum);
-        } else {
-            for (i32 b = 0; b < samples; ++b)
-                for (i32 a = 0; a < samples; ++a)
-                    sum = sampled((seen_at(x * samples + a, step) + left) * 256.0f + u,
-                                  (seen_at(y * samples + b, step) + top) * 256.0f + v, frame, sum);
+// A thread's elements of the crop, rows `y` to before `y1` of column `x`, which has a flow.
+struct CropColumn {
+    Column<2> flow;
+    float flow_step, move;
+    i32 x, y, y1, n;
+};
+
+// How far the element whose centre is there is moved, in 1/256 pixels.
+DEVICE void moved(CropColumn &crop, float centre, float *u, float *v) {
+    float part = hold(crop.flow, centre * crop.flow_step - 0.5f);
+    *u = number_or_0(down_column(crop.flow, 0, part) * crop.move);
+    *v = number_or_0(down_column(crop.flow, 1, part) * crop.move);
+}
+
+DEVICE void write_crop(float *out, i32 n, Colour sum, float scale) {
+    out[0] = (float)sum.r * scale;
+    out[n * n] = (float)sum.g * scale;
+    out[2 * n * n] = (float)sum.b * scale;
+}
+
+// One sample an element: two elements at a time, so that the pixels of both are waited for at once.
+DEVICE void crop_ones(CropColumn crop, Frame frame, float step, float left, float top, float *out) {
+    float scale = crop_scale(1), centre = (float)crop.y + 0.5f, u256 = (seen_at(crop.x, step) + left) * 256.0f;
+    i32 first_x = clamp_i(whole(u256 * (1.0f / 256.0f)), 0, frame.most_x);
+    i32 first_y = clamp_i(whole(seen_at(crop.y, step) + top), 0, frame.most_y);
+    fetch_column<WARP_IMAGE_DOWN>(frame.pixels, frame.pitch, first_x, first_y, frame.most_y + 1);
+    for (i32 y = crop.y; y < crop.y1; y += 2, centre += 2.0f, out += 2 * crop.n) {
+        Around at[2];
+#pragma unroll
+        for (i32 k = 0; k < 2; ++k) {
+            float u, v, down = centre + (float)k;
+            moved(crop, down, &u, &v);
+            at[k] = around(u256 + u, (down * step - 0.5f + top) * 256.0f + v, frame);
         }
-        *out = (float)sum.r * scale;
-        *green = (float)sum.g * scale;
-        *blue = (float)sum.b * scale;
+        write_crop(out, crop.n, mixed(at[0], {0, 0, 0}), scale);
+        if (y + 1 < crop.y1) write_crop(out + crop.n, crop.n, mixed(at[1], {0, 0, 0}), scale);
+    }
+}
+
+DEVICE void crop_several(CropColumn crop, Frame frame, i32 samples, float step, float left, float top, float *out) {
+    float scale = crop_scale(samples);
+    for (i32 y = crop.y; y < crop.y1; ++y, out += crop.n) {
+        float u, v;
+        moved(crop, (float)y + 0.5f, &u, &v);
+        Colour sum = {0, 0, 0};
+        for (i32 b = 0; b < samples; ++b)
+            for (i32 a = 0; a < samples; ++a)
+                sum = mixed(around((seen_at(crop.x * samples + a, step) + left) * 256.0f + u,
+                                   (seen_at(y * samples + b, step) + top) * 256.0f + v, frame),
+                            sum);
+        write_crop(out, crop.n, sum, scale);
     }
 }
 
@@ -284,13 +336,13 @@ KERNEL __launch_bounds__(WARP_IMAGE_THREADS, WARP_IMAGE_BLOCKS) warp_image(const
     i32 samples = clamp_i((i32)(ratio + 0.5f), 1, MOST_SAMPLES);
     float flow_step = (float)flow_n / (float)n;
     Column<2> column = column_at<2>(of_row(flow, row, 2u * flow_n * flow_n), flow_n, seen_at(x, flow_step), 1.0f);
+    CropColumn crop = {column, flow_step, move, x, y0, y1, n};
     Frame read = frame_of(of_row(frame, row, height * pitch), pitch, height, width);
     out += (u64)row * (3u * n * n) + (u32)(y0 * n + x);
     if (samples == 1)
-        crop_column<true>(column, read, x, y0, y1, 1, ratio, flow_step, move, (float)left, (float)top, out, n);
+        crop_ones(crop, read, ratio, (float)left, (float)top, out);
     else
-        crop_column<false>(column, read, x, y0, y1, samples, (float)side / (float)(n * samples), flow_step, move,
-                           (float)left, (float)top, out, n);
+        crop_several(crop, read, samples, (float)side / (float)(n * samples), (float)left, (float)top, out);
 }
 
 // Grid: a row's elements, one thread for each FOUR channels of each, in x; rows in y.
