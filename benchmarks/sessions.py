@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.gpu import device_facts
 from benchmarks.machine import commit, machine
 from benchmarks.stages import SPEECH, versions
 from engine.avatar.avatar import Avatar
@@ -53,7 +54,7 @@ def measure(
     held = max((one["sessions"] for one in found if one["missed_share"] < MISSES_BAR), default=0)
     return {
         "benchmark": "sessions",
-        "machine": machine(),
+        "machine": {**machine(), **(device_facts() if device == "cuda" else {})},
         "commit": commit(),
         "versions": versions(),
         "settings": {
@@ -104,8 +105,9 @@ async def _measure(
             def begin() -> None:
                 name = f"session-{len(sessions)}"
                 given = "bench", str(bundle)
+                seed, phase_s = len(sessions), engines.phase_s(name)
                 sessions[name] = session = AvatarSession(
-                    name, settings, Metrics(), executor, engines.send, given, len(sessions), 160.0
+                    name, settings, Metrics(), executor, engines.send, given, seed, 160.0, phase_s
                 )
                 session.start()
                 readers = [asyncio.create_task(_read(session, kind)) for kind in ("h264", "audio")]

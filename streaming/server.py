@@ -137,6 +137,7 @@ class Server:
             (entry.id, str(self.store.bundle(entry.id))),
             seed,
             self.latency_ms,
+            self.workers.phase_s(name),
         )
         self.sessions[name] = session
         session.start()

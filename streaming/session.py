@@ -70,15 +70,20 @@ class AvatarSession:
         avatar: tuple[str, str],
         seed: int,
         latency_ms: float,
+        phase_s: float | None = None,
     ) -> None:
-        """``avatar`` is the avatar's id and the path of its bundle."""
+        """``avatar`` is the avatar's id and the path of its bundle; ``phase_s`` is how far into every 40 ms of monotonic
+        time frames begin, None: wherever the session's begin puts it."""
         self.name = name
         self.label = label(name)
         self.avatar_id, self._avatar_path = avatar
         self.opened_s = time.monotonic()
         self.latency_ms = latency_ms
         # Media time begins as long ago as a frame takes, in silence: the first frame is due at once.
-        self.clock = MediaClock(self.opened_s - latency_ms / 1e3)
+        origin_s = self.opened_s - latency_ms / 1e3
+        if phase_s is not None:
+            origin_s -= (origin_s - phase_s) % (FRAME_SAMPLES / SAMPLE_RATE)
+        self.clock = MediaClock(origin_s)
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self._budget_s = latency_ms / 1e3
         look_ahead = look_ahead_ms(settings.latency_ms) * SAMPLE_RATE // 1000

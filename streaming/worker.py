@@ -47,6 +47,9 @@ from streaming.worker_session import Due, WorkerSession
 
 WARM_FRAMES: Final = 25
 ALIVE_S: Final = 0.5
+GATHER_S: Final = 0.002
+"""Where frames are drawn together, the sound of the other sessions comes within this after the first one's."""
+
 LOADING_S: Final = 0.005
 """How often it is looked whether an avatar is ready, when there is nothing else to do."""
 
@@ -89,6 +92,11 @@ class Worker:
     def loading(self) -> bool:
         """Whether a session waits for an avatar."""
         return bool(self._openings or self._swaps)
+
+    @property
+    def together(self) -> bool:
+        """Whether frames of several sessions are drawn at once."""
+        return self._port.at_once > 1 and len(self._sessions) > 1
 
     def handle(self, message: ToWorker) -> None:
         """Carry out one message; a session's failure is reported and ends nothing else."""
@@ -315,7 +323,8 @@ def _run(worker: Worker, connection: Connection) -> None:
             connection.send(Alive())
         wait_s = 0.0 if busy else LOADING_S if worker.loading else ALIVE_S
         if connection.poll(wait_s):
-            while connection.poll(0.0):
+            gathered_s = time.monotonic() + (GATHER_S if worker.together else 0.0)
+            while connection.poll(max(0.0, gathered_s - time.monotonic())):
                 message = connection.recv()
                 if isinstance(message, Stop):
                     return

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from streaming.engine_port import EngineOptions
 from streaming.messages import CloseSession, ForgetAvatar, FromWorker, Preload, Stop, ToWorker
 from streaming.supervisor import EngineWorker
@@ -27,6 +28,7 @@ class EngineWorkers:
         """``on_ready(names)`` is called whenever another process begins to draw these sessions: they are to be opened
         again. The rest as for ``EngineWorker``."""
         self._on_ready = on_ready
+        self._together = options.device == "cuda"
         self._workers = [
             EngineWorker(options, warm_avatar, on_message, partial(self._ready, number), standby)
             for number in range(count)
@@ -66,15 +68,22 @@ class EngineWorkers:
         number = self._number_of.get(session)
         return self._workers[number] if number is not None else None
 
+    def phase_s(self, session: str) -> float | None:
+        """How far into every 40 ms the frames of a session that is opened now are to begin; None: that does not matter.
+
+        On a GPU those of a worker begin together, for one batch draws them, and each worker has a time of its own.
+        """
+        if not self._together:
+            return None
+        return self._number(session) / len(self._workers) * FRAME_SAMPLES / SAMPLE_RATE
+
     def send(self, message: ToWorker) -> None:
         """Tell the session's worker, or all of them what concerns no session."""
         if isinstance(message, Preload | ForgetAvatar | Stop):
             for worker in self._workers:
                 worker.send(message)
             return
-        number = self._number_of.get(message.session)
-        if number is None:
-            number = self._number_of[message.session] = self._emptiest()
+        number = self._number_of[message.session] = self._number(message.session)
         self._workers[number].send(message)
         if isinstance(message, CloseSession):
             del self._number_of[message.session]
@@ -84,7 +93,11 @@ class EngineWorkers:
         for worker in self._workers:
             worker.check_alive(now_s)
 
-    def _emptiest(self) -> int:
+    def _number(self, session: str) -> int:
+        """The worker that a session stays with, or the one that it would be opened on."""
+        number = self._number_of.get(session)
+        if number is not None:
+            return number
         drawn = [0] * len(self._workers)
         for number in self._number_of.values():
             drawn[number] += 1

@@ -366,6 +366,9 @@ async def test_sessions_that_are_interrupted_are_closed_before_the_workers(
         def send(self, *given: Any) -> None:
             pass
 
+        def phase_s(self, session: str) -> None:
+            pass
+
     class Session:
         def __init__(self, name: str, *given: Any) -> None:
             self.name = name

@@ -24,6 +24,9 @@ class Workers:
     def send(self, message: ToWorker) -> None:
         self.told.append(message)
 
+    def phase_s(self, session: str) -> None:
+        pass
+
     async def stop(self) -> None:
         pass
 

@@ -42,7 +42,7 @@ SIZE = 256
 class Bench:
     """A session whose worker only listens."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, executor: ThreadPoolExecutor, phase_s: float | None = None) -> None:
         self.said: list[ToWorker] = []
         self.session = AvatarSession(
             "name-of-the-session",
@@ -53,6 +53,7 @@ class Bench:
             ("a", "/a.avatar"),
             7,
             160.0,
+            phase_s,
         )
 
     def pass_time(self, seconds: float) -> None:
@@ -76,6 +77,19 @@ async def test_a_session_opens_at_the_beginning_with_what_was_asked(bench: Bench
     opened = bench.last(OpenSession)
     assert (opened.first_frame, opened.seed, opened.avatar_path) == (0, 7, "/a.avatar")
     assert (opened.origin_s, opened.budget_s) == (bench.session.clock.origin_s, 0.16)
+
+
+async def test_frames_begin_when_they_are_told_to_and_not_later() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        benches = [Bench(executor, phase_s) for phase_s in (None, 0.013, 0.013)]
+        free, *told = (bench.session for bench in benches)
+        assert free.clock.origin_s == free.opened_s - 0.16
+        for session in told:
+            frames = (session.clock.origin_s - 0.013) / 0.04
+            assert frames == pytest.approx(round(frames), abs=1e-6)
+            assert 0.16 <= session.opened_s - session.clock.origin_s < 0.2
+        for bench in benches:
+            await bench.session.close()
 
 
 async def test_a_new_worker_is_opened_at_the_next_whole_frame_with_the_present_state(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -30,11 +31,13 @@ from streaming.messages import (
     SetListening,
     SetOrigin,
     SetStyle,
+    Stop,
+    ToWorker,
     pack_motion,
     unpack_motion,
 )
 from streaming.shared import SLOTS, SessionMemory
-from streaming.worker import Worker
+from streaming.worker import Worker, _run
 from streaming.worker_session import SETTLE_FRAMES
 from tests.streaming.fake_engine import (
     FROWN,
@@ -479,6 +482,42 @@ def test_sessions_are_drawn_together_as_the_engine_can(
     assert [three[frame.session].picture(frame.slot)[SIZE, 0] for frame in done] == [100, 200, 100]
     bench.worker.handle(Audio("c", 2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES))
     assert [(frame.session, frame.number) for frame in bench.work()] == [("c", 1)]
+
+
+class Arriving:
+    """A worker's end of its connection: of a group of messages all but the first arrive while somebody waits for them."""
+
+    def __init__(self, *groups: list[ToWorker]) -> None:
+        self._groups = list(groups)
+        self._begun = False
+
+    def poll(self, wait_s: float) -> bool:
+        more = bool(self._groups[0]) and (wait_s > 0 or not self._begun)
+        if not more:
+            self._groups = [group for group in self._groups if group]
+            self._begun = False
+        return more
+
+    def recv(self) -> ToWorker:
+        self._begun = True
+        return self._groups[0].pop(0)
+
+    def send(self, message: FromWorker) -> None:
+        """Nobody listens."""
+
+
+@pytest.mark.parametrize(("at_once", "groups"), [(1, [1, 1]), (64, [2])])
+@pytest.mark.usefixtures("three")
+def test_what_is_drawn_together_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, at_once: int, groups: list[int]
+) -> None:
+    bench.work()
+    bench.engine.at_once = at_once
+    bench.engine.drawn_together.clear()
+    monkeypatch.setattr("streaming.worker.GATHER_S", 60.0)
+    end = 2 * FRAME_SAMPLES + LOOK_AHEAD_SAMPLES
+    _run(bench.worker, cast(Any, Arriving([Audio("a", end), Audio("b", end)], [Stop()])))
+    assert bench.engine.drawn_together == groups
 
 
 @pytest.mark.parametrize(("at_once", "ended"), [(1, ["b"]), (64, ["a", "b", "c"])])

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals differ"
 class Bench:
     """Two workers without standbys, and what was heard."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: EngineOptions = OPTIONS) -> None:
         self.avatar = folder / "a.avatar"
         self.avatar.write_text(json.dumps({"chroma": 100}))
         self.memories: dict[str, SessionMemory] = {}
         self.frames: list[str] = []
         self.ready: list[list[str]] = []
         self.workers = EngineWorkers(
-            OPTIONS, 2, lambda: str(self.avatar), self._hear, self.ready.append, standby=False
+            options, 2, lambda: str(self.avatar), self._hear, self.ready.append, standby=False
         )
 
     def open(self, name: str) -> None:
@@ -118,3 +119,21 @@ async def test_a_worker_that_cannot_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="expected a fake avatar"):
         await workers.start()
     await workers.stop()
+
+
+async def test_on_a_gpu_a_workers_frames_begin_together_and_each_workers_at_a_time_of_its_own(
+    bench: Bench, tmp_path: Path
+) -> None:
+    on_gpu = Bench(tmp_path, replace(OPTIONS, device="cuda"))
+    await on_gpu.workers.start()
+    try:
+        for name, phase_s in zip("abcd", (0.0, 0.02, 0.0, 0.02), strict=True):
+            assert on_gpu.workers.phase_s(name) == phase_s
+            on_gpu.open(name)
+            assert on_gpu.workers.phase_s(name) == phase_s
+        assert on_gpu.pid("a") == on_gpu.pid("c") != on_gpu.pid("b")
+    finally:
+        await on_gpu.workers.stop()
+        for memory in on_gpu.memories.values():
+            memory.close()
+    assert bench.workers.phase_s("a") is None
