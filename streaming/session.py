@@ -354,6 +354,7 @@ class AvatarSession:
         first = unsent if unsent is not None else self.timeline.head
         self.timeline.clear(first)
         self._silent_frame = -(-self.timeline.head // FRAME_SAMPLES)
+        self._send(Audio(self.name, self.timeline.head))
         self._send(Clear(self.name, self.pictures.pacer.clear()))
         self.tell({"type": "cleared", "sample": first * OUTPUT_PER_ANALYSIS, "by": by})
 
@@ -404,9 +405,10 @@ class AvatarSession:
             gauge.labels(self.label).set(value)
 
     def _heard(self, first: int, samples: NDArray[np.float32]) -> None:
-        """Let the worker hear what the timeline has gained."""
+        """Let the worker hear what the timeline has gained, once that ends a frame: before, it could draw no other."""
         self._memory.write_audio(first, samples)
-        self._send(Audio(self.name, self.timeline.head))
+        if self.timeline.head // FRAME_SAMPLES > first // FRAME_SAMPLES:
+            self._send(Audio(self.name, self.timeline.head))
 
     def _microphone_heard(self, first: int, samples: NDArray[np.int16]) -> None:
         if self._microphone_route is not None:

@@ -153,6 +153,19 @@ async def test_it_goes_on_from_the_motion_that_was_shown_last(bench: Bench) -> N
     worker.close()
 
 
+async def test_the_worker_is_told_of_sound_when_a_frame_ends_and_before_it_is_cleared(bench: Bench) -> None:
+    bench.session.open_session()
+    bench.said.clear()
+    begun_s = bench.session.clock.time_of(bench.session.timeline.head)
+    for step in range(1, 41):
+        bench.session.sounds.pump(begun_s + 0.01 * step)
+    told = [message.end // FRAME_SAMPLES for message in bench.said if isinstance(message, Audio)]
+    assert len(told) in (9, 10, 11) and told == list(range(told[0], told[0] + len(told)))
+    bench.session.clear()
+    *_, last, cleared = bench.said
+    assert last == Audio(bench.session.name, bench.session.timeline.head) and isinstance(cleared, Clear)
+
+
 async def test_sound_lies_in_the_memory_before_the_worker_is_told(bench: Bench) -> None:
     bench.session.open_session()
     silent = bench.session.timeline.head
