@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.avatar.attach import anchor, resample_line
+from engine.avatar.easing import smooth_step
 from engine.avatar.head_model import load_head_model
 from engine.avatar.parts import FittedHead, Float, Image, MeshPart
 from engine.avatar.photo_teeth import PhotoTeeth, find_photo_teeth
@@ -63,6 +64,18 @@ SHADE_LOSS: Final = np.array([0.0, 0.34, 0.42])
 INSIDE: Final = 0.33
 """Share of such light on the front teeth."""
 
+SHADED_WHITES: Final = 0.8
+LIT_WHITES: Final = 0.95
+"""Luma of the whites of the eyes over skin's where no light comes from the front, and where all does."""
+LIT_SHADOW: Final = 1.2
+"""Light from the front: how much thinner it makes the shadow on the teeth, a power of 1 more than this; full shadow stays."""
+LIT_LOWER: Final = 0.2
+"""Likewise: how much brighter the lower teeth are, which the lower lip shades."""
+LIT_RED: Final = 0.5
+"""Likewise: share of the reddening that it takes away."""
+
+LUMA: Final = np.array([0.299, 0.587, 0.114])
+
 ARC_OF_PHOTO: Final = 0.25
 
 MOLAR_SHADE: Final = 0.25
@@ -98,11 +111,12 @@ class MouthColours:
     def __init__(self, head: FittedHead) -> None:
         photo = head.photo.astype(np.float64)
         lips = np.concatenate([_region(photo, head.landmarks, line) for line in (UPPER_LIP, LOWER_LIP)])
-        luma = lips @ (0.299, 0.587, 0.114)
+        luma = lips @ LUMA
         typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
         self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
         white = tooth_white(head) * TOOTH_OF_WHITE
         self.tooth: Array = (1 - LIP_GLOW) * white + LIP_GLOW * self.lip * (white.max() / self.lip.max())
+        self.filled = light_in_openings(head)
         self.photo_teeth = find_photo_teeth(head)
         if self.photo_teeth is not None:
             # In a narrow gap they are dark and mixed with the lips.
@@ -117,34 +131,52 @@ class MouthColours:
 
 def tooth_white(head: FittedHead) -> Array:
     """The colour of a white thing on this face, RGB in [0, 255], from the whites of the eyes."""
+    skin, white = _skin(head), _eye_white(head)
+    light = float(skin.max(axis=1).mean())
+    if white is None:
+        return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
+    colour = white / white.max()
+    # Whites of eyes are reddish and in the lids' shadow: part of their red stays, the light is the skin's, or theirs where
+    # skin is dark. What they have less of blue than of green is the light's own, and no white thing is redder than skin.
+    tint = 1 - np.minimum(0.5 * (1 - colour), MAX_TINT)
+    tint[2] = tint[1] * min(1.0, colour[2] / colour[1])
+    of_skin = skin.mean(axis=0) / PALE_SKIN
+    of_skin /= of_skin[0]
+    tint = np.maximum(tint, of_skin)
+    if "glasses" in head.flags:  # what shows behind lenses is partly what they mirror
+        tint = np.minimum(tint, 0.5 * (tint + of_skin))
+    return np.asarray(tint / tint.max() * max(white.max(), 0.9 * light))
+
+
+def light_in_openings(head: FittedHead) -> float:
+    """How much of the light falls in between lids and lips, 0 (it comes from above or a side) to 1 (from the front)."""
+    white = _eye_white(head)
+    if white is None:
+        return 0.0
+    share = float(white @ LUMA / np.median(_skin(head) @ LUMA))
+    return float(smooth_step(np.array((share - SHADED_WHITES) / (LIT_WHITES - SHADED_WHITES))))
+
+
+def _skin(head: FittedHead) -> Array:
+    """Skin of both cheeks and the forehead, RGB [3, 3]."""
+    at = np.rint(head.landmarks[[50, 280, 151], 1::-1].T).astype(int)
+    return np.asarray(head.photo[tuple(np.clip(at, 0, head.side - 1))], np.float64)
+
+
+def _eye_white(head: FittedHead) -> Array | None:
+    """The mean of the whites of the eyes, RGB [3]; None where hardly any show."""
     photo = head.photo.astype(np.float64)
     found = []
     for side in ("left", "right"):
         lids = [head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower")]
         found.append(_pixels(photo, np.concatenate([lids[0], lids[1][::-1]])))
     eyes = np.concatenate(found)
-    skin = photo[
-        tuple(np.clip(np.rint(head.landmarks[[50, 280, 151], 1::-1].T).astype(int), 0, head.side - 1))
-    ]
-    light = float(skin.max(axis=1).mean())
-    if len(eyes):
-        saturation = (eyes.max(axis=1) - eyes.min(axis=1)) / np.maximum(eyes.max(axis=1), 1)
-        brightness = eyes.max(axis=1)
-        white = eyes[(brightness >= np.quantile(brightness, 0.8)) & (saturation < 0.45)]
-        if len(white) > 3:
-            colour = white.mean(axis=0) / white.mean(axis=0).max()
-            # Whites of eyes are reddish and in the lids' shadow: part of their red stays, the light is the skin's.
-            # What they have less of blue than of green is the light's own, and no white thing is redder than skin.
-            tint = 1 - np.minimum(0.5 * (1 - colour), MAX_TINT)
-            tint[2] = tint[1] * min(1.0, colour[2] / colour[1])
-            of_skin = skin.mean(axis=0) / PALE_SKIN
-            of_skin /= of_skin[0]
-            tint = np.maximum(tint, of_skin)
-            if "glasses" in head.flags:  # what shows behind lenses is partly what they mirror
-                tint = np.minimum(tint, 0.5 * (tint + of_skin))
-            tint /= tint.max()
-            return np.asarray(tint * np.clip(white.mean(axis=0).max(), 0.9 * light, 1.05 * light))
-    return np.asarray(0.95 * light * np.array([1.0, 0.97, 0.93]))
+    if not len(eyes):
+        return None
+    brightness = eyes.max(axis=1)
+    saturation = (brightness - eyes.min(axis=1)) / np.maximum(brightness, 1)
+    white = eyes[(brightness >= np.quantile(brightness, 0.8)) & (saturation < 0.45)]
+    return np.asarray(white.mean(axis=0)) if len(white) > 3 else None
 
 
 def _lip_line(head: FittedHead, lip: str) -> tuple[Array, Array]:
@@ -197,7 +229,8 @@ def _shadow(head: FittedHead, colours: MouthColours) -> MeshPart:
     rim = np.array([0.0, CAVITY_RIM * float(np.linalg.norm(upper[-1] - upper[0])), 0.0])
     rows = [upper - rim, *((1 - t) * upper + t * lower for t in SHADOW_STEPS), lower + rim]
     moves = [upper_move, *((1 - t) * upper_move + t * lower_move for t in SHADOW_STEPS), lower_move]
-    coverage = np.tile(np.linspace(0, 255, SHADOW_LEVELS).round().astype(np.uint8), (8, 1))
+    levels = 255 * np.linspace(0, 1, SHADOW_LEVELS) ** (1 + LIT_SHADOW * colours.filled)
+    coverage = np.tile(levels.round().astype(np.uint8), (8, 1))
     count = len(rows) * LIP_POINTS
     return _part(
         "mouth_shadow",
@@ -258,7 +291,10 @@ def _teeth(head: FittedHead, group: str, jaw: Jaw, show: float, colours: MouthCo
     positions = anchored.place(model)
     texture, coverage = teeth_texture(jaw, colours.tooth, colours.gum)
     reddened = np.minimum(1 - _arch_shade(np.linspace(-1, 1, texture.shape[1])) + INSIDE, 1)
-    texture = np.round(texture * (1 - SHADE_LOSS * reddened[:, None])).astype(np.uint8)
+    kept = 1 - (1 - LIT_RED * colours.filled) * SHADE_LOSS * reddened[:, None]
+    if group == "lower_teeth":
+        kept *= 1 + LIT_LOWER * colours.filled
+    texture = np.minimum(np.round(texture * kept), 255).astype(np.uint8)
     if colours.photo_teeth is not None and group == "upper_teeth":
         edge_row = positions[:COLUMNS]
         lower = colours.photo_teeth.edge(edge_row[:, 0]) - edge_row[:, 1]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -155,3 +156,33 @@ def test_teeth_in_a_narrow_gap_are_not_taken_for_pink(
     monkeypatch.setattr(mouth, "find_photo_teeth", lambda head: found)
     tooth, pink = MouthColours(head).tooth, found.colour
     assert tooth[1] / tooth[0] > 1.15 * pink[1] / pink[0] and tooth.max() >= 150
+
+
+def with_eyes(head: FittedHead, brightness: float, skin: float = 0.5) -> FittedHead:
+    """The photo darkened to ``skin``, the openings of its eyes white and so bright beside the skin of the cheeks."""
+    photo = np.rint(head.photo * skin)
+    cheeks = photo[tuple(np.rint(head.landmarks[[50, 280], 1::-1].T).astype(int))]
+    for side in ("left", "right"):
+        lids = [head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower")]
+        outline = np.rint(np.concatenate([lids[0], lids[1][::-1]])).astype(np.int32)
+        cv2.fillPoly(photo, [outline], np.full(3, brightness * (cheeks @ mouth.LUMA).mean()).tolist())
+    return replace(head, photo=np.clip(photo, 0, 255).astype(np.uint8))
+
+
+def test_light_that_reaches_the_whites_of_the_eyes_reaches_the_teeth(head: FittedHead) -> None:
+    dark, bright = (build_mouth(with_eyes(head, brightness)) for brightness in (0.6, 1.2))
+    shades = []
+    for parts in (dark, bright):
+        named = {part.name: part for part in parts}
+        lower, shadow = named["lower_teeth"], named["mouth_shadow"]
+        assert shadow.coverage is not None and lower.coverage is not None
+        assert shadow.coverage[0, 0] == 0 and shadow.coverage[0, -1] == 255
+        shades.append((lower.texture[lower.coverage > 0].mean(), shadow.coverage[0].mean()))
+    (dim, thick), (lit, thin) = shades
+    assert lit > 1.2 * dim and thin < 0.8 * thick
+
+
+def test_teeth_of_dark_skin_are_as_bright_as_the_whites_of_its_eyes(head: FittedHead) -> None:
+    dark = with_eyes(head, 2.0, skin=0.25)
+    white = 2.0 * np.median(mouth._skin(dark) @ mouth.LUMA)
+    assert tooth_white(dark).max() > 0.85 * white
