@@ -69,10 +69,10 @@ LIT_WHITES: Final = 0.95
 """Luma of the whites of the eyes over skin's where no light comes from the front, and where all does."""
 LIT_SHADOW: Final = 1.2
 """Light from the front: how much thinner it makes the shadow on the teeth, a power of 1 more than this; full shadow stays."""
-LIT_LOWER: Final = 0.2
+LIT_LOWER: Final = 0.3
 """Likewise: how much brighter the lower teeth are, which the lower lip shades."""
-LIT_RED: Final = 0.5
-"""Likewise: share of the reddening that it takes away."""
+LIT_RED: Final = 0.35
+"""Likewise: share of the reddening that it takes away; without any red, shaded teeth look grey."""
 
 LUMA: Final = np.array([0.299, 0.587, 0.114])
 
