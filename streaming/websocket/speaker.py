@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.conventions import SAMPLE_RATE
+from streaming import concealment
 from streaming.decimator import OUTPUT_PER_ANALYSIS
 from streaming.encoder import AUDIO_CLOCK
-from streaming.session import AvatarSession
+from streaming.session import AvatarSession, BusyError
 from streaming.timeline import to_int16
 from streaming.websocket.pcm import PcmDecoder
 from streaming.websocket.playback import Playback
@@ -147,6 +149,7 @@ class LiveSpeaker:
         self._owner = owner
         self._decoder = PcmDecoder(start.format)
         self._resampler = Resampler(start.sample_rate)
+        self._sender = concealment.PcmDecoder()  # its own: time stamps begin anew with each speaker
         self._timestamp = 0
         self._allowance_s = MOST_AHEAD_S
         self._next_s: float | None = None  # when the next message is expected at the latest
@@ -185,7 +188,9 @@ class LiveSpeaker:
         Raises:
             MessageError: the sound ends in the middle of a sample.
         """
-        self._hear(self._resampler.flush())
+        with suppress(BusyError):  # somebody else speaks by now, whose sound is not to be disturbed
+            self._session.claim_microphone(self._owner)
+            self._hear(self._resampler.flush())
         self._decoder.end()
 
     def cleared(self, by: str) -> None:
@@ -193,5 +198,6 @@ class LiveSpeaker:
 
     def _hear(self, samples: NDArray[np.float32]) -> None:
         if len(samples):
-            self._session.hear(self._timestamp, (samples * 32767.0).astype(np.int16))
+            payload = (samples * 32767.0).astype("<i2").tobytes()
+            self._session.hear_packet(self._timestamp, payload, self._sender)
             self._timestamp += len(samples)
