@@ -406,6 +406,8 @@ class AvatarSession:
 
     def _heard(self, first: int, samples: NDArray[np.float32]) -> None:
         """Let the worker hear what the timeline has gained, once that ends a frame: before, it could draw no other."""
+        if self._closed:  # somebody speaks on who has not heard of it yet
+            return
         self._memory.write_audio(first, samples)
         if self.timeline.head // FRAME_SAMPLES > first // FRAME_SAMPLES:
             self._send(Audio(self.name, self.timeline.head))

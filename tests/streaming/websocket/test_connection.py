@@ -1,9 +1,15 @@
 """What one client may do to the others' event loop."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
-from streaming.websocket.connection import Connection
+import numpy as np
+import pytest
+
+from streaming.server import Server
+from streaming.websocket.connection import GOING_AWAY, Connection
 
 MESSAGES = 100
 
@@ -41,3 +47,22 @@ async def test_others_have_their_turn_between_the_messages_that_wait() -> None:
         turns += 1
     assert session.cleared == MESSAGES
     assert turns >= MESSAGES
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_live_speaker_is_told_that_the_session_has_ended(
+    join: Callable[..., Any], server: Server
+) -> None:
+    """What the resampler still holds then has nowhere to go."""
+    client = await join()
+    ready = await client.event("ready")
+    await client.tell("subscribe", frames="jpeg")
+    await client.start(16_000, mode="live")
+    await client.say(np.full(320, 9_000, np.int16))
+    session = server.session(ready["session"])
+    await client.until(lambda: session._microphone_owner is not None and client.media)
+    await server.close_session(session.name)
+    await client.until(lambda: client.socket.close_code is not None)
+    assert client.socket.close_code == GOING_AWAY
+    await client.until(lambda: session.participants == 0)
+    await client.until(lambda: not any(each.name.startswith("jpeg") for each in threading.enumerate()))
