@@ -230,7 +230,9 @@ def _add_avatars(app: FastAPI, server: Server) -> None:
         if not data:
             raise InputError("expected a photo, got an empty file")
         await server.avatar_jobs.check_photo(data)
-        title = (name or Path(photo.filename or "").stem or "Uploaded")[:MAX_NAME]
+        # A file's name may be in any character set that the request names, and hold what JSON cannot.
+        stem = Path(photo.filename or "").stem.encode(errors="replace").decode()
+        title = (name or stem or "Uploaded")[:MAX_NAME]
         job = server.avatar_jobs.begin(data, declared, face, title)
         with suppress(TimeoutError):
             await asyncio.wait_for(job.judged(), JUDGE_S)

@@ -183,6 +183,20 @@ async def test_uploads_that_are_refused_at_once(client: httpx.AsyncClient) -> No
     refused(await upload(client, b"x" * 300_000), 413, "200000 bytes")
 
 
+async def test_a_file_name_of_half_characters_spoils_no_list(client: httpx.AsyncClient) -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="rights"\r\n\r\nself\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="photo"; filename="\\ud800 me.jpg"\r\n\r\nx\r\n--b--\r\n'
+    )
+    kind = {"content-type": "multipart/form-data; boundary=b; charset=unicode_escape"}
+    answer = await client.post("/api/avatars", content=body, headers=kind)
+    assert answer.status_code == 202, answer.text
+    avatar = (await events(client, answer.json()["job"]))[-1][1]["avatar"]
+    assert (await client.get("/api/avatars")).status_code == 200
+    assert avatar["name"] == "? me"
+    assert (await client.delete(f"/api/avatars/{avatar['id']}")).status_code == 204
+
+
 async def test_a_body_without_a_length_is_counted(client: httpx.AsyncClient) -> None:
     async def endless() -> Any:
         yield b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
