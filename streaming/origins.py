@@ -20,8 +20,8 @@ def parse_origin(given: Any) -> str:
     text = str(given).strip().rstrip("/").lower()
     if text == ANY:
         return text
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or _address(parts.scheme, parts.netloc) is None or parts.path:
+    scheme, _, netloc = text.partition("://")
+    if scheme not in ("http", "https") or _address(scheme, netloc) is None:
         raise SettingError(f"expected an origin such as https://example.com or *, got {str(given)[:80]!r}")
     return text
 
@@ -34,9 +34,9 @@ def is_allowed(origin: str, host: str, allowed: Collection[str]) -> bool:
     text = origin.lower()
     if ANY in allowed or text in allowed:
         return True
-    parts = urlsplit(text)
-    theirs = _address(parts.scheme, parts.netloc)
-    return theirs is not None and theirs == _address(parts.scheme, host.lower())
+    scheme, _, netloc = text.partition("://")
+    theirs = _address(scheme, netloc)
+    return theirs is not None and theirs == _address(scheme, host.lower())
 
 
 def is_own_name(host: str, given: str, allowed: Collection[str]) -> bool:

@@ -133,6 +133,7 @@ async def test_metrics_can_be_public() -> None:
 async def test_pages_from_elsewhere_change_nothing_and_read_nothing(locked: httpx.AsyncClient) -> None:
     evil = {"Origin": "https://evil.example", **bearer(OWNER)}
     assert (await locked.post("/api/calls", headers=evil)).status_code == 403
+    assert (await locked.get("/", headers={"Origin": "http://["})).status_code == 200
     read = await locked.get("/api/config", headers=evil)
     assert "access-control-allow-origin" not in read.headers
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}

@@ -22,6 +22,8 @@ ALLOWED = (parse_origin("https://Player.example.com/"), parse_origin("http://loc
         ("null", "127.0.0.1:8080", False),
         ("", "", False),
         ("file://", "", False),
+        ("http://[", "[", False),
+        ("http://a\u2100b", "a\u2100b", False),
     ],
 )
 def test_only_the_same_and_the_listed_origins_are_allowed(origin: str, host: str, allowed: bool) -> None:
@@ -52,7 +54,7 @@ def test_a_loopback_server_goes_by_loopback_names(host: str, own: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["example.com", "ftp://example.com", "https://", "https://a/b", "https://u@a"]
+    "given", ["example.com", "ftp://example.com", "https://", "https://a/b", "https://u@a", "http://["]
 )
 def test_what_is_no_origin_is_refused(given: str) -> None:
     with pytest.raises(SettingError, match="expected an origin such as"):
