@@ -147,7 +147,7 @@ class Recordings:
             del self._newest[session]
 
     def _existing(self, name: str) -> Path:
-        if not re.fullmatch(r"[\w-]{1,64}", name) or not self._path(name).is_file():
+        if not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) or not self._path(name).is_file():
             raise UnknownRecordingError(f"there is no recording {name[:40]!r}: it may have been deleted")
         return self._path(name)
 

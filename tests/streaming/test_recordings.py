@@ -138,7 +138,7 @@ async def test_one_recording_of_a_session_at_a_time_and_no_strange_names(
     second = recordings.start(session).recording
     assert recordings.of_session(session) == second != first
     await recordings.delete(second)
-    for name in ("../../etc/passwd", "", "a" * 65, "none"):
+    for name in ("../../etc/passwd", "", "a" * 65, "\U0001d49c" * 64, "none"):
         with pytest.raises(UnknownRecordingError):
             recordings.info(name)
 
