@@ -99,7 +99,7 @@ class ServeSettings(BaseModel):
     standby: bool = True
     badge: bool = True
     max_upload_bytes: Annotated[int, Field(ge=1)] = 20_000_000
-    upload_lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    upload_lifetime_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24 * 3600.0
     ice_servers: Annotated[tuple[dict[str, str], ...], _each(ice_server), Field(repr=False)] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None

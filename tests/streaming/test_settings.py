@@ -49,6 +49,11 @@ def test_unknown_settings_are_refused() -> None:
         ServeSettings(latency=100)  # type: ignore[call-arg]
 
 
+def test_a_lifetime_that_json_cannot_tell_is_refused() -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        ServeSettings(upload_lifetime_s=float("inf"))
+
+
 def test_sound_is_never_sent_before_it_can_have_arrived() -> None:
     assert most_av_offset_ms(160.0) == 80.0
     assert most_av_offset_ms(60.0) == 0.0
