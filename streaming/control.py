@@ -1,7 +1,6 @@
 """Messages from the page over the data channel, checked."""
 
 import json
-import math
 import sys
 from typing import Any, Final
 
@@ -9,9 +8,12 @@ from engine.errors import InputError
 
 MAX_MESSAGE: Final = 4_000
 
+MOST_MS: Final = 1e15
+"""No time of playout is beyond: NTP has come to 4e12 ms."""
+
 _NUMBERS: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "style": {"expressiveness": (0.0, 2.0), "head_motion": (0.0, 2.0), "mood": (-1.0, 1.0)},
-    "playout": {"audio_ms": (-math.inf, math.inf), "video_ms": (-math.inf, math.inf)},
+    "playout": {"audio_ms": (-MOST_MS, MOST_MS), "video_ms": (-MOST_MS, MOST_MS)},
     "avatar": {},
     "clear": {},
     "barge_in": {},

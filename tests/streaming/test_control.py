@@ -46,6 +46,7 @@ def test_every_message_of_the_protocol_is_understood(message: dict[str, object])
         ('{"type": "style", "head_motion": "much"}', "number as head_motion"),
         ('{"type": "playout", "audio_ms": -1%s, "video_ms": 0}' % ("0" * 400), "finite"),
         ('{"type": "playout", "audio_ms": 1e999, "video_ms": 0}', "finite"),
+        ('{"type": "playout", "audio_ms": -1%s, "video_ms": 0}' % ("0" * 308), "audio_ms between -1e.15"),
         ('{"type": "avatar", "id": 3}', "id"),
     ],
 )
