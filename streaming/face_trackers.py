@@ -33,9 +33,10 @@ class FaceTrackers:
         """Let the face whose pictures the returned process gets drive a session.
 
         Raises:
-            BusyError: somebody else's face drives it, or as many faces as this server follows are followed.
+            BusyError: somebody else's face drives it, or as many faces as this server follows are followed, or more
+                than so many processes are still ending.
         """
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._most or len(self._endings) > self._most:
             few = f"at most {self._most} faces at a time: try again later" if self._most else "no faces here"
             raise BusyError(f"expected {few}")
         session.claim_face(owner)

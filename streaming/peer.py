@@ -253,13 +253,15 @@ class Peer:
         self._camera.want_keyframe = True
 
     def _on_channel(self, channel: Any) -> None:
-        if channel.label != "control":
+        if channel.label != "control" or self._gone:
             return
         self._channel = channel
         channel.on("message", self._on_message)
         self._spawn(self._report(), "stats")
 
     def _on_message(self, text: Any) -> None:
+        if self._gone:  # what is begun now would never be ended
+            return
         session = self.session
         try:
             message = parse_control(text)

@@ -1,6 +1,7 @@
 """An avatar that is driven by the face of who calls: a camera over the call's own connection, a tracker made up."""
 
 import asyncio
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 
+from streaming.face_trackers import FaceTrackers
 from streaming.server import Server
 from streaming.session import BusyError
 from tests.streaming.loopback import Caller
@@ -127,3 +129,32 @@ async def test_viewers_send_no_camera(client: httpx.AsyncClient, server: Server)
     await caller.until(lambda: any("from a viewer" in m.get("error", "") for m in caller.messages))
     await client.delete(f"/api/calls/{answer['call']}")
     await caller.close()
+
+
+async def test_a_call_that_has_ended_begins_no_face(client: httpx.AsyncClient, server: Server) -> None:
+    """What the page said just before is read while the connection closes."""
+    caller = Caller(camera=Lamp())
+    name = (await call(client, caller))["call"]
+    peer = server.calls[name]
+    await client.delete(f"/api/calls/{name}")
+    peer._on_message(json.dumps({"type": "drive", "by": "face"}))
+    peer._on_channel(peer._channel)
+    assert server.faces.count == 0
+    assert not peer._tasks
+    await caller.close()
+
+
+async def test_switching_on_and_off_again_makes_no_crowd_of_processes(server: Server) -> None:
+    faces = FaceTrackers("tests.streaming.fake_face:fake_tracker", 1)
+    session = server.open_session(None)
+    begun = []
+    with pytest.raises(BusyError, match="at most 1 faces"):
+        for _ in range(10):
+            begun.append(faces.begin(session, session, lambda state: None, lambda: None))
+            session.release_face(session)
+            faces.end(begun[-1])
+    assert len(begun) == 2
+    await faces.stop()
+    faces.end(faces.begin(session, session, lambda state: None, lambda: None))
+    await faces.stop()
+    await server.close_session(session.name)
