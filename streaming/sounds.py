@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES
+from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from streaming.callbacks import Callbacks
 from streaming.clock import MediaClock, sleep_until
 from streaming.decimator import OUTPUT_PER_ANALYSIS
@@ -28,6 +28,8 @@ STOOD_STILL_S: Final = 1.0
 
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
+
+FRAME_S: Final = FRAME_SAMPLES / SAMPLE_RATE
 
 BLOCK: Final = PACKET_SAMPLES // OUTPUT_PER_ANALYSIS
 """Samples at 16 kHz in one audio packet."""
@@ -75,8 +77,9 @@ class SoundLine:
 
     def pump(self, now_s: float) -> None:
         """Extend the timeline to now."""
-        if now_s - self._pumped_s > STOOD_STILL_S:
-            self._clock.hold(now_s - self._pumped_s)
+        stood_still_s = now_s - self._pumped_s
+        if stood_still_s > STOOD_STILL_S:  # whole frames: sessions that are drawn together stay together
+            self._clock.hold(stood_still_s // FRAME_S * FRAME_S)
             self._on_stood_still()
         self._pumped_s = now_s
         timeline = self.timeline

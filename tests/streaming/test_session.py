@@ -222,6 +222,17 @@ async def test_a_process_that_stood_still_goes_on_where_it_was(bench: Bench) -> 
     assert bench.last(SetOrigin).origin_s == bench.session.clock.origin_s
 
 
+async def test_frames_begin_when_they_were_told_to_also_after_a_pause() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        bench = Bench(executor, 0.013)
+        bench.session.sounds._pumped_s -= STOOD_STILL_S + 0.123
+        bench.pass_time(STOOD_STILL_S + 0.12)  # three frames
+        bench.session.clear()
+        frames = (bench.session.clock.origin_s - 0.013) / 0.04
+        assert frames == pytest.approx(round(frames), abs=1e-6)
+        await bench.session.close()
+
+
 async def test_closing_tells_the_worker_once(bench: Bench) -> None:
     await bench.session.close()
     await bench.session.close()
