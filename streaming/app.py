@@ -67,7 +67,8 @@ JUDGE_S: Final = 30.0
 """How long an upload waits for the word on its photo; later words come as events."""
 
 MAX_SPEECH_S: Final = 600.0
-"""The longest recording that is played at once; a small file can hold hours of silence, which take memory."""
+"""The longest recording that is played at once, and what may wait; a small file can hold hours of silence, which take
+memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -298,8 +299,15 @@ def _add_calls(app: FastAPI, server: Server) -> None:
             raise InputError("expected a sound file, got an empty body")
         async with decoding:
             samples = await asyncio.to_thread(_decoded, data)
+        seconds = len(samples) / OUTPUT_RATE
+        waiting_s = session.queued_seconds + seconds
+        if waiting_s > MAX_SPEECH_S:
+            raise InputError(
+                f"expected at most {MAX_SPEECH_S / 60:.0f} minutes of sound to wait, got {waiting_s / 60:.1f}: "
+                "send it when some of it has been heard"
+            )
         session.play(samples)
-        return {"seconds": round(len(samples) / OUTPUT_RATE, 3)}
+        return {"seconds": round(seconds, 3)}
 
     @app.post("/api/calls/{call}/clear", status_code=204)
     async def clear(call: str) -> Response:

@@ -288,6 +288,9 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     refused(await client.post(f"/api/calls/{call}/speech", content=b"x" * 300_000), 413)
     eleven = silence(660.0)
     refused(await client.post(f"/api/calls/{call}/speech", content=eleven), 422, "at most 10 minutes")
+    long = silence(400.0)
+    assert (await client.post(f"/api/calls/{call}/speech", content=long)).status_code == 202
+    refused(await client.post(f"/api/calls/{call}/speech", content=long), 422, "10 minutes of sound to wait")
     await client.delete(f"/api/calls/{call}")
     await caller.close()
 
