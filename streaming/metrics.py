@@ -11,6 +11,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from streaming.ladder import Level
 from streaming.pacer import PacerCounts
 
 
@@ -82,7 +83,7 @@ class Metrics:
             self._of_sessions.append(gauge)
             return gauge
 
-        self.ladder = of_session("ladder_level", "0 full, 1 no supersampling, 2 half rate, 3 repeat")
+        self.ladder = of_session("ladder_level", ", ".join(f"{level:d} {level.label}" for level in Level))
         self.bitrate = of_session("video_bitrate", "Encoder target, bits a second")
         self.viewers = of_session("viewers", "Who sees and hears the session, WebSockets included")
         self.frames_waiting = of_session("frames_waiting", "Frames that are ready before they are due")

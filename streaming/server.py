@@ -26,9 +26,10 @@ from streaming.stall import watch_for_stalls
 from streaming.workers import EngineWorkers
 
 CONNECT_S: Final = 30.0
+"""A peer that has not connected after this is forgotten."""
+
 HURRIED_CONNECT_S: Final = 5.0
 """The same when others wait for the place: a page that was loaded again at once has told nobody that it is gone."""
-"""A peer that has not connected after this is forgotten."""
 
 HOUSEKEEPING_S: Final = 1.0
 EXPIRY_S: Final = 60.0

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from streaming.ladder import Level
 from streaming.metrics import Metrics
 from streaming.pacer import PacerCounts
 from streaming.session import AvatarSession
@@ -48,3 +49,9 @@ def test_frames_are_added_up_over_sessions() -> None:
     metrics.count_frames(PacerCounts(sent=25, repeated=2), PacerCounts(sent=50, repeated=3))
     assert value(metrics, "frames_sent_total") == 50
     assert value(metrics, "frames_repeated_total") == 3
+
+
+def test_the_meaning_of_each_ladder_level_is_told() -> None:
+    text = Metrics().text().decode()
+    for level in Level:
+        assert f"{int(level)} {level.label}" in text
