@@ -1,6 +1,7 @@
 """The recordings of a server: those that are being made, and those that are kept for a time."""
 
 import asyncio
+import logging
 import re
 import time
 import weakref
@@ -18,6 +19,8 @@ from streaming.session import AvatarSession, BusyError
 MOST_S: Final = 2 * 3600.0
 MOST_BYTES: Final = 2_000_000_000
 """A recording that reaches one of these ends."""
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownRecordingError(InputError):
@@ -132,8 +135,11 @@ class Recordings:
         oldest = self._clock() - self._lifetime_s
         for path in self.directory.glob("*.mp4"):
             recorder = self._recorders.get(path.stem)
-            if (recorder is None or recorder.ended is not None) and path.stat().st_mtime < oldest:
-                self._forget(path)
+            try:
+                if (recorder is None or recorder.ended is not None) and path.stat().st_mtime < oldest:
+                    self._forget(path)
+            except OSError as error:  # as on Windows while somebody fetches it
+                logger.error("a recording cannot be deleted: %s", error)
 
     async def stop(self) -> None:
         """Complete every file."""

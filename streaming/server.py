@@ -366,10 +366,17 @@ class Server:
                     await self.close_session(name)
             if now_s - expired_s > EXPIRY_S:
                 expired_s = now_s
-                self.recordings.sweep()
-                for avatar in self.store.expired():
-                    logger.info("an uploaded avatar has reached the end of its lifetime")
-                    self.delete_avatar(avatar)
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete what has reached the end of its lifetime."""
+        self.recordings.sweep()
+        for avatar in self.store.expired():
+            logger.info("an uploaded avatar has reached the end of its lifetime")
+            try:
+                self.delete_avatar(avatar)
+            except OSError as error:  # the rest of the housekeeping goes on
+                logger.error("an avatar cannot be deleted: %s", error)
 
     def _on_stall(self, milliseconds: float) -> None:
         self.metrics.stalls.inc()

@@ -1,6 +1,7 @@
 """How sessions come and go; the engine worker only listens."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,22 @@ async def test_a_session_that_makes_room_does_not_end_the_next_one_of_its_name(s
     await asyncio.gather(*server._tasks)
     assert list(server.sessions) == ["ann"]
     assert opened_and_closed(server)[-1] == (OpenSession, "ann")
+
+
+async def test_what_cannot_be_deleted_holds_up_nothing(server: Server) -> None:
+    server.store.set_default("ann")
+    for name in ("cat", "dog"):
+        made = server.store.made(name)
+        for file in ("avatar.avatar", "avatar.jpg"):
+            (made / file).touch()
+        server.store.add(AvatarEntry(name, name, False, "self", 0.0), made)
+        recording = server.recordings.directory / f"{name}.mp4"
+        recording.touch()
+        os.utime(recording, (0, 0))
+    for path in (server.store.directory / "cat.jpg", server.recordings.directory / "cat.mp4"):
+        path.unlink()
+        path.mkdir()
+        os.utime(path, (0, 0))
+    server._sweep()
+    assert not (server.store.directory / "dog.jpg").exists()
+    assert not (server.recordings.directory / "dog.mp4").exists()
