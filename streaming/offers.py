@@ -8,6 +8,9 @@ from engine.errors import InputError
 
 MAX_OFFER_BYTES: Final = 64_000
 
+MOST_PORT: Final = 65_535
+"""aioice loses its socket over a candidate whose port is beyond."""
+
 MEDIA: Final = ("audio", "video", "application")
 """Kinds of m-lines that can be answered, one of each."""
 
@@ -31,8 +34,8 @@ def checked_offer(text: str, *, view: bool = True) -> str:
 
     With ``view`` it must ask for sound, or for video in a codec that we encode; without, it must send sound.
 
-    Left out of what is returned are candidates that only the browser's own machine could resolve, and the word that
-    there are no more of them: others are learned from the browser's checks. m-lines that share another one's
+    Left out of what is returned are candidates that cannot be reached from here, and the word that there are no more of
+    them: others are learned from the browser's checks. m-lines that share another one's
     transport and say nothing of their own (bundle-only, RFC 9143 section 7.1.3) get its ICE and DTLS attributes.
 
     Raises:
@@ -53,7 +56,7 @@ def checked_offer(text: str, *, view: bool = True) -> str:
     lines = session
     for media, section in zip(offer.media, sections, strict=True):
         lines = lines + section + _left_out(media, shared)
-    kept = [line for line in lines if line and line != "a=end-of-candidates" and not _local_candidate(line)]
+    kept = [line for line in lines if line and line != "a=end-of-candidates" and not _unreachable(line)]
     return "\r\n".join(kept) + "\r\n"
 
 
@@ -134,6 +137,11 @@ def _left_out(media: sdp.MediaDescription, shared: sdp.MediaDescription) -> list
     return lines
 
 
-def _local_candidate(line: str) -> bool:
-    fields = line.split()
-    return line.startswith("a=candidate:") and len(fields) > 4 and fields[4].endswith(".local")
+def _unreachable(line: str) -> bool:
+    """Whether it is a candidate that only the browser's own machine could resolve, or whose port is none."""
+    name, _, value = line.partition(":")
+    fields = value.split()
+    if name != "a=candidate" or len(fields) < 6:
+        return False
+    host, port = fields[4:6]
+    return host.endswith(".local") or not (port.isdecimal() and len(port) <= 5 and 0 < int(port) <= MOST_PORT)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiortc import sdp
 
-from streaming.offers import WHAT_PARSING_RAISES, OfferError
+from streaming.offers import MOST_PORT, WHAT_PARSING_RAISES, OfferError
 
 MAX_FRAGMENT_BYTES: Final = 16_000
 
@@ -48,7 +48,8 @@ def parse_fragment(text: str) -> Fragment:
                 candidate = sdp.candidate_from_sdp(value)
             except WHAT_PARSING_RAISES as error:
                 raise OfferError(f"expected an ICE candidate in the fragment, got {value[:60]!r}") from error
-            if candidate.protocol.lower() == "udp" and _is_address(candidate.ip):
+            reachable = _is_address(candidate.ip) and 0 < candidate.port <= MOST_PORT
+            if candidate.protocol.lower() == "udp" and reachable:
                 candidates.setdefault((candidate.ip, candidate.port), candidate)
     if len(users) > 1:
         raise OfferError("expected one a=ice-ufrag in the fragment, got several")

@@ -27,6 +27,7 @@ a=sendrecv
 a=rtpmap:111 opus/48000/2
 a=candidate:1 1 udp 2113937151 1b2c3d4e.local 50000 typ host
 a=candidate:2 1 udp 2113937151 192.0.2.7 50000 typ host
+a=candidate:3 1 udp 2113937151 192.0.2.8 70000 typ host
 a=end-of-candidates
 m=video 9 UDP/TLS/RTP/SAVPF 102
 c=IN IP4 0.0.0.0
@@ -45,7 +46,7 @@ VIDEO = OFFER[OFFER.index("m=video") : OFFER.index("m=application")]
 def test_a_good_offer_passes_without_names_that_only_the_browser_knows() -> None:
     checked = checked_offer(OFFER)
     assert ".local" not in checked and "end-of-candidates" not in checked
-    assert "192.0.2.7" in checked
+    assert "192.0.2.7" in checked and "192.0.2.8" not in checked  # its port is none
     assert checked_offer(checked) == checked
 
 

@@ -15,6 +15,7 @@ a=candidate:3471623853 1 udp 2122194687 198.51.100.1 61765 typ host generation 0
 a=candidate:473322822 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0 ufrag EsAw network-id 1
 a=candidate:5 1 udp 2122194687 1b2c3d4e.local 61765 typ host
 a=candidate:6 1 udp 2122194687 null 61765 typ host
+a=candidate:7 1 udp 2122194687 198.51.100.1 70000 typ host
 a=end-of-candidates
 m=video 9 UDP/TLS/RTP/SAVPF 0
 a=mid:1
