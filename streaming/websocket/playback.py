@@ -14,6 +14,9 @@ from streaming.websocket.utterances import Position, Utterances
 REPORT_BLOCKS: Final = 12
 """Blocks of 20 ms between two reports of the position."""
 
+MOST_FIRSTS: Final = 256
+"""Utterances whose latency is measured at a time: more than a minute of speech has."""
+
 FRAME: Final = FRAME_SAMPLES * OUTPUT_PER_ANALYSIS
 """Output samples of one frame."""
 
@@ -38,7 +41,7 @@ class Playback:
     def __init__(self, outbox: Outbox) -> None:
         self.utterances = Utterances()
         self._outbox = outbox
-        self._firsts: deque[_First] = deque(maxlen=16)
+        self._firsts: deque[_First] = deque(maxlen=MOST_FIRSTS)
         self._blocks = 0
         self._reported = 0
 
