@@ -18,9 +18,9 @@ class Scope(StrEnum):
     VIEW = "view"
     """See and hear: the page's picture, WHEP, frames over the WebSocket."""
     PUBLISH = "publish"
-    """Make an avatar speak: microphone, WHIP, speech over the WebSocket, sound files."""
+    """Make an avatar speak, and record it: microphone, WHIP, speech over the WebSocket, sound files."""
     ADMIN = "admin"
-    """Make and delete avatars, read the metrics, record."""
+    """Make and delete avatars, read the metrics, list the recordings."""
 
 
 ALL_SCOPES: Final = frozenset(Scope)
