@@ -129,17 +129,21 @@ class Server:
             raise FullError("the engine is starting: try again in a few seconds", "starting")
         self._make_room()
         name = name if name is not None else new_id()
-        session = AvatarSession(
-            name,
-            self.settings,
-            self.metrics,
-            self._executor,
-            self.workers.send,
-            (entry.id, str(self.store.bundle(entry.id))),
-            seed,
-            self.latency_ms,
-            self.workers.phase_s(name),
-        )
+        try:
+            session = AvatarSession(
+                name,
+                self.settings,
+                self.metrics,
+                self._executor,
+                self.workers.send,
+                (entry.id, str(self.store.bundle(entry.id))),
+                seed,
+                self.latency_ms,
+                self.workers.phase_s(name),
+            )
+        except OSError as error:
+            logger.error("expected shared memory for another session, got: %s", error.strerror)
+            raise FullError("the server has no memory for another avatar: try again later") from error
         self.sessions[name] = session
         session.start()
         logger.info("opened with avatar %s", label(entry.id), extra={"session": session.label})

@@ -1,5 +1,6 @@
 """One session's shared memory: sound to the engine worker, pictures back."""
 
+import os
 from multiprocessing.shared_memory import SharedMemory
 from typing import Final
 
@@ -26,12 +27,18 @@ class SessionMemory:
     """
 
     def __init__(self, size: int, name: str | None = None) -> None:
-        """Create the memory, or attach to that called ``name``."""
+        """Create the memory, or attach to that called ``name``.
+
+        Raises:
+            OSError: the system has no such memory, or not enough.
+        """
         picture = size * 3 // 2 * size
         self._memory = SharedMemory(
             name, create=name is None, size=RING_SAMPLES * 4 + SLOTS + SLOTS * picture
         )
         self._owner = name is None
+        if self._owner:
+            _take(self._memory)
         buffer = self._memory.buf
         assert buffer is not None
         self._ring = np.frombuffer(buffer, np.float32, RING_SAMPLES)
@@ -88,3 +95,19 @@ class SessionMemory:
         self._memory.close()
         if self._owner:
             self._memory.unlink()
+
+
+def _take(memory: SharedMemory) -> None:
+    """Take all pages now: to write to one that the system does not have would kill the process.
+
+    Raises:
+        OSError: there are not enough; the memory is removed.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS and Windows: theirs is no file system of a size of its own
+        return
+    try:
+        os.posix_fallocate(memory._fd, 0, memory.size)  # type: ignore[attr-defined]
+    except OSError:
+        memory.close()
+        memory.unlink()
+        raise

@@ -1,6 +1,7 @@
 """How sessions come and go; the engine worker only listens."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from streaming import session
 from streaming.avatars import AvatarEntry
+from streaming.errors import FullError
 from streaming.messages import CloseSession, OpenSession, ToWorker
 from streaming.server import Server
 from streaming.settings import ServeSettings
@@ -96,3 +99,15 @@ async def test_what_cannot_be_deleted_holds_up_nothing(server: Server) -> None:
     server._sweep()
     assert not (server.store.directory / "dog.jpg").exists()
     assert not (server.recordings.directory / "dog.mp4").exists()
+
+
+async def test_a_session_without_memory_is_refused_and_leaves_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(session, "SessionMemory", full)
+    with pytest.raises(FullError, match="no memory for another avatar"):
+        server.open_session("ann")
+    assert not server.sessions and not opened_and_closed(server)

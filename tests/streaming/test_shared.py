@@ -1,4 +1,8 @@
+import errno
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,3 +52,19 @@ def test_pictures_come_back_and_slots_are_used_once(pair: tuple[SessionMemory, S
     assert theirs.free_slot() is None
     ours.free(3)
     assert theirs.free_slot() == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it has no file system of a size of its own")
+def test_memory_that_is_not_there_is_refused_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+
+    def full(descriptor: int, first: int, size: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        assert size >= SIZE * SIZE * 3 // 2 * SLOTS
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        SessionMemory(SIZE)
+    with pytest.raises(FileNotFoundError):
+        SessionMemory(SIZE, names[0])
