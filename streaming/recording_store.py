@@ -6,6 +6,7 @@ import re
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -103,7 +104,10 @@ class Recordings:
 
     def all(self) -> list[RecordingInfo]:
         """All recordings, the newest first."""
-        infos = [self.info(path.stem) for path in self.directory.glob("*.mp4")]
+        infos = []
+        for path in self.directory.glob("*.mp4"):
+            with suppress(UnknownRecordingError):  # a file of somebody else's
+                infos.append(self.info(path.stem))
         return sorted(infos, key=lambda info: -info.created_s)
 
     async def file(self, name: str) -> Path:

@@ -120,6 +120,7 @@ async def test_a_recording_that_runs_is_not_swept(session: Any, tmp_path: Path) 
 
 async def test_another_server_finds_them_again(session: Any, tmp_path: Path) -> None:
     name = await made(Recordings(tmp_path, 3600.0), session)
+    (tmp_path / "what somebody put there.mp4").touch()
     later = Recordings(tmp_path, 3600.0)
     assert [(info.recording, info.ended) for info in later.all()] == [(name, "kept")]
     assert (await later.file(name)).stat().st_mode & 0o777 == 0o600
