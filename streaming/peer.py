@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -60,7 +61,7 @@ class Peer:
         self.session = session
         self.publishes = publish
         self.views = view
-        self.opened_s = time.monotonic()
+        self.answered_s = math.inf  # monotonic time from which the other end can connect
         self._set_avatar = set_avatar
         self._on_gone = on_gone
         self._faces = faces
@@ -109,6 +110,7 @@ class Peer:
             await connection.setLocalDescription(await connection.createAnswer())
         except (ValueError, OperationError, InvalidStateError, InvalidAccessError) as error:
             raise OfferError(f"expected an offer that can be answered: {error}") from error
+        self.answered_s = time.monotonic()
         answer: str = connection.localDescription.sdp
         return answer
 

@@ -26,7 +26,7 @@ from streaming.stall import watch_for_stalls
 from streaming.workers import EngineWorkers
 
 CONNECT_S: Final = 30.0
-"""A peer that has not connected after this is forgotten."""
+"""A peer that has not connected so long after its answer is forgotten."""
 
 HURRIED_CONNECT_S: Final = 5.0
 """The same when others wait for the place: a page that was loaded again at once has told nobody that it is gone."""
@@ -238,7 +238,7 @@ class Server:
         latest_s = time.monotonic() - HURRIED_CONNECT_S
         calls = [peer for peer in self.calls.values() if peer.session is session]
         return len(calls) == session.participants and all(
-            not peer.connected and peer.opened_s < latest_s for peer in calls
+            not peer.connected and peer.answered_s < latest_s for peer in calls
         )
 
     # Calls: one WebRTC peer each.
@@ -359,7 +359,7 @@ class Server:
             self.metrics.worker_restarts.inc(self.workers.restarts - self._restarts)
             self._restarts = self.workers.restarts
             for name, peer in list(self.calls.items()):
-                if not peer.connected and now_s - peer.opened_s > CONNECT_S:
+                if not peer.connected and now_s - peer.answered_s > CONNECT_S:
                     logger.info("a peer never connected", extra={"session": peer.session.label})
                     await self.close_call(name)
             self.metrics.sessions.set(len(self.sessions))

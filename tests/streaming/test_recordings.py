@@ -42,7 +42,7 @@ async def test_a_call_is_recorded_downloaded_and_deleted(client: httpx.AsyncClie
 
     class Peer:  # what of a call the routes use
         connected = True
-        opened_s = float("inf")
+        answered_s = float("inf")
 
     peer: Any = Peer()
     peer.session = session

@@ -10,6 +10,8 @@ import pytest
 
 from streaming import aiortc_private
 from streaming.app import build_app
+from streaming.errors import FullError
+from streaming.peer import Peer
 from streaming.server import HURRIED_CONNECT_S, Server
 from tests.streaming.fake_engine import read_number
 from tests.streaming.loopback import Caller
@@ -95,12 +97,39 @@ async def test_calls_that_never_connect_make_room(client: httpx.AsyncClient, ser
     last = Caller()
     refused = await client.post("/api/calls", json={"sdp": await last.offer()})
     assert refused.status_code == 503
-    server.call(waiting[0]["call"]).opened_s -= HURRIED_CONNECT_S
+    server.call(waiting[0]["call"]).answered_s -= HURRIED_CONNECT_S
     placed = await place(client, last)
     assert waiting[0]["session"] not in server.sessions and waiting[1]["session"] in server.sessions
     await client.delete(f"/api/calls/{waiting[1]['call']}")
     await leave(client, server, *callers, last)
     assert placed["call"] not in server.calls and waiting[0]["call"] not in server.calls
+
+
+async def test_who_waits_for_an_answer_keeps_their_place(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer takes 5 s where the STUN server says nothing: as long as a call may take to connect."""
+    answer = Peer.answer
+    going_on = asyncio.Event()
+
+    async def slowly(peer: Peer, offer: str) -> str:
+        await going_on.wait()
+        return await answer(peer, offer)
+
+    monkeypatch.setattr(Peer, "answer", slowly)
+    monkeypatch.setattr("streaming.server.HURRIED_CONNECT_S", 0.0)
+    callers = [Caller(), Caller()]
+    placing = [asyncio.create_task(place(client, caller)) for caller in callers]
+    while len(server.calls) < 2:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.01)
+    try:
+        with pytest.raises(FullError):
+            server.open_session(None)
+    finally:
+        going_on.set()
+        placed = await asyncio.gather(*placing)
+    assert all(one["session"] in server.sessions for one in placed)
+    await leave(client, server, *callers)
 
 
 async def test_a_page_that_was_left_before_its_answer_came_is_in_no_call(server: Server) -> None:
