@@ -63,7 +63,7 @@ def load_audio(source: str | Path | bytes, most_s: float = MAX_SECONDS) -> Sound
             f"expected a sound file that FFmpeg can read, got {name}: {_reason(error)}"
         ) from error
     if len(output) == 0:
-        raise AudioError(f"expected a sound file with at least one sample, got {name} with none")
+        raise AudioError(f"expected a sound file with at least 3 ms of sound, got {name} with less")
     analysis = _resample(output, OUTPUT_RATE, SAMPLE_RATE)
     length = -(-len(output) // 3)
     analysis = np.pad(analysis[:length], (0, max(0, length - len(analysis))))
@@ -99,7 +99,8 @@ def _decode(container: InputContainer, name: str, most_s: float) -> NDArray[np.f
 def _resample(samples: NDArray[np.float32], from_rate: int, to_rate: int) -> NDArray[np.float32]:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=to_rate)
     chunks = [*_push(resampler, samples, from_rate), *_rest(resampler)]
-    return np.clip(np.concatenate(chunks), -1.0, 1.0).astype(np.float32)
+    # The filter gives nothing for less than it is long.
+    return np.clip(np.concatenate(chunks or [samples[:0]]), -1.0, 1.0).astype(np.float32)
 
 
 def _push(

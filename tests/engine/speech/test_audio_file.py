@@ -170,13 +170,19 @@ def test_ffmpeg_gets_a_second_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None
     [
         (b"", "FFmpeg can read"),
         (b"this is a text file, not a sound", "FFmpeg can read"),
-        (wav(np.zeros(0), 16000, 2), "at least one sample"),
+        (wav(np.zeros(0), 16000, 2), "at least 3 ms"),
+        (wav(np.zeros(20), 16000, 2), "at least 3 ms"),
     ],
 )
 def test_what_holds_no_sound_is_refused(data: bytes, says: str) -> None:
     with pytest.raises(AudioError, match=says) as caught:
         load_audio(data)
     assert "\n" not in str(caught.value)
+
+
+def test_less_sound_than_the_filter_is_long_is_read() -> None:
+    sound = load_audio(wav(tone(48000)[:32], 48000, 2))
+    assert (len(sound.output), len(sound.analysis)) == (33, 11)
 
 
 def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
