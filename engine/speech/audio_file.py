@@ -21,6 +21,9 @@ OUTPUT_RATE: Final = 48_000
 MAX_SECONDS: Final = 4 * 3600.0
 """What ``load_audio`` takes unless it is told another limit."""
 
+MAX_RATE: Final = 768_000
+"""No recorder has more; for what a broken header can claim, the resampling filter alone takes a gigabyte."""
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -45,8 +48,8 @@ def load_audio(source: str | Path | bytes, most_s: float = MAX_SECONDS) -> Sound
     Convention: channels are averaged; values that are not finite become silence; values beyond [-1, 1] are clipped.
 
     Raises:
-        AudioError: the source is missing, unreadable, holds no sound, or is longer than ``most_s`` seconds, which is found
-            while it is decoded: a small file can hold hours of silence.
+        AudioError: the source is missing, unreadable, holds no sound, has a rate beyond ``MAX_RATE``, or is longer than
+            ``most_s`` seconds, which is found while it is decoded: a small file can hold hours of silence.
     """
     name = "the uploaded sound" if isinstance(source, bytes) else str(source)
     if not isinstance(source, bytes) and not Path(source).is_file():
@@ -81,6 +84,8 @@ def _decode(container: InputContainer, name: str, most_s: float) -> NDArray[np.f
         if resampler is None or came != form:
             chunks += _rest(resampler)
             form = came
+            if frame.sample_rate > MAX_RATE:
+                raise AudioError(f"expected a sound of at most {MAX_RATE} Hz, {name} has {frame.sample_rate}")
             to_float = av.AudioResampler(format="flt", rate=frame.sample_rate)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=OUTPUT_RATE)
         for plain in to_float.resample(frame):

@@ -172,6 +172,7 @@ def test_ffmpeg_gets_a_second_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None
         (b"this is a text file, not a sound", "FFmpeg can read"),
         (wav(np.zeros(0), 16000, 2), "at least 3 ms"),
         (wav(np.zeros(20), 16000, 2), "at least 3 ms"),
+        (wav(np.zeros(400), 2**30, 2), "at most 768000 Hz, the uploaded sound has 1073741824"),
     ],
 )
 def test_what_holds_no_sound_is_refused(data: bytes, says: str) -> None:
