@@ -82,12 +82,12 @@ class Agent:
             await self._avatar.tell(
                 "start", sample_rate=sentence.rate, format="s16", listen=True, barge_in=True
             )
-        await self._avatar.wait_for_room(sentence.samples / sentence.rate)
         self._left.popleft()
         self._numbers += 1
         self._pushed[self._numbers] = sentence
         step = 2 * int(PIECE_S * sentence.rate)
         for first in range(0, len(sentence.sound), step):
+            await self._avatar.wait_for_room(PIECE_S)  # a recording may be longer than the server's buffer
             await self._avatar.say(sentence.sound[first : first + step])
         await self._avatar.tell("end_of_utterance")
 

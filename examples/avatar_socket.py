@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import struct
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 MOTION, JPEG, I420, SOUND, USER_SOUND = range(1, 6)
 """Kinds of binary messages."""
@@ -52,10 +53,10 @@ class AvatarSocket:
             self._socket: ClientConnection = await connect(
                 self._address, additional_headers=self._headers, max_size=1 << 24, compression=None
             )
-        except OSError as error:
-            raise SystemExit(f"expected a Vividlive server at {self._address}: {error}") from error
         except InvalidStatus as refusal:
             raise SystemExit((refusal.response.body or b"refused").decode()) from refusal
+        except (OSError, InvalidURI, InvalidHandshake) as error:
+            raise SystemExit(f"expected a Vividlive server at {self._address}: {error}") from error
         self.ready = json.loads(await self._socket.recv())
         return self
 
@@ -81,7 +82,12 @@ class AvatarSocket:
 
     async def events(self) -> AsyncIterator[dict[str, Any] | Media]:
         """All that the server says, until it hangs up."""
-        async for message in self._socket:
+        while True:
+            try:
+                message = await self._socket.recv()
+            except ConnectionClosed as closed:
+                print(f"the server hung up: {closed}", file=sys.stderr)
+                return
             if isinstance(message, bytes):
                 yield Media(*HEADER.unpack_from(message), body=message[HEADER.size :])
                 continue

@@ -35,10 +35,13 @@ async def write_motion(avatar: AvatarSocket, file: TextIO, frames: int | None = 
 
 
 async def main(options: argparse.Namespace) -> None:
-    frames = None if options.seconds is None else round(options.seconds * 25)
-    out = nullcontext(sys.stdout) if options.out == "-" else open(options.out, "w", newline="")  # noqa: ASYNC230 - once
-    with out as file:
-        async with open_socket(options) as avatar:
+    frames = None if options.seconds is None else max(1, round(options.seconds * 25))
+    async with open_socket(options) as avatar:
+        try:
+            out = nullcontext(sys.stdout) if options.out == "-" else open(options.out, "w", newline="")  # noqa: ASYNC230 - once
+        except OSError as error:
+            raise SystemExit(f"expected a place that can be written for the table: {error}") from error
+        with out as file:
             print(f"{await write_motion(avatar, file, frames)} frames", file=sys.stderr)
 
 

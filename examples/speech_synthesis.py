@@ -9,6 +9,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""What the server takes, in samples a second."""
+
 
 @dataclass
 class Sentence:
@@ -90,7 +93,15 @@ def recording(path: Path) -> Sentence:
             raise SystemExit(
                 f"expected 16-bit mono in {path}: convert it with ffmpeg -i IN -ac 1 -c:a pcm_s16le OUT.wav"
             )
-        return Sentence(path.stem, file.getframerate(), file.readframes(file.getnframes()))
+        if file.getframerate() not in RATES:
+            raise SystemExit(
+                f"expected {', '.join(map(str, RATES))} Hz in {path}, got {file.getframerate()}: convert it with "
+                "ffmpeg -i IN -ar 24000 OUT.wav"
+            )
+        sound = file.readframes(file.getnframes())
+        if not sound:
+            raise SystemExit(f"expected sound in {path}, got a file with none")
+        return Sentence(path.stem, file.getframerate(), sound)
 
 
 async def synthesise(espeak: ESpeak, text: str) -> Sentence:
