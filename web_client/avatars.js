@@ -131,7 +131,7 @@ export class Gallery extends EventTarget {
     this.#changes++;
     this.avatars = this.avatars.filter(({ id }) => id !== avatar.id);
     this.dispatchEvent(new CustomEvent("deleted", { detail: avatar }));
-    if (avatar.id === this.chosen?.id) this.choose(this.#find(this.#default) ?? this.avatars[0]);
+    if (avatar.id === this.chosen?.id && this.#allowed.choose) this.choose(this.#find(this.#default) ?? this.avatars[0]);
     else this.#render();
     this.#list.querySelector("button")?.focus();
   }

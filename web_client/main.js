@@ -82,7 +82,7 @@ function makeUpload() {
   dialog.addEventListener("made", (event) => {
     const { avatar, isWanted } = event.detail;
     gallery.add(avatar);
-    if (isWanted) gallery.choose(avatar);
+    if (isWanted && mayPublish) gallery.choose(avatar);
     tell(`“${avatar.name}” is ready.`);
   });
   return dialog;
@@ -379,7 +379,7 @@ async function reloadGallery() {
     const { chosen } = gallery;
     if (!chosen || chosen.id === before) return;
     stage.showPoster(chosen.picture);
-    if (before !== undefined) connection.setAvatar(chosen.id); // The one before is gone.
+    if (before !== undefined && mayPublish) connection.setAvatar(chosen.id); // The one before is gone.
   } catch {
     // The connection says what is wrong.
   }

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks.live_page import opened, wait_until_live
 from tests.e2e.servers import FakeServer, fake_server
@@ -93,6 +93,34 @@ def test_guests_join_and_watch_a_session(browser: Browser, playground: FakeServe
     with opened(browser, f"{playground.url}/?watch=nobody-here") as viewer:
         words(viewer, "overlay-title", "^There is no such call$")
         words(viewer, "overlay-countdown", "Trying again")
+
+
+def upload(page: Page, name: str) -> Locator:
+    """Make an avatar; its card in this page."""
+    page.get_by_test_id("add-avatar").click()
+    photo = {"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": b"a face"}
+    page.get_by_test_id("photo-file").set_input_files(photo)
+    page.get_by_test_id("rights-self").check()
+    page.get_by_test_id("consent").check()
+    page.get_by_test_id("upload-submit").click()
+    words(page, "notice-words", f"“{name}” is ready")
+    return page.locator(".avatar", has_text=name)
+
+
+def test_who_watches_chooses_nobody(browser: Browser, playground: FakeServer) -> None:
+    with opened(browser, playground.url) as host:
+        wait_until_live(host)
+        with opened(browser, f"{playground.url}/?watch={kept(host, 'session')}") as viewer:
+            wait_until_live(viewer)
+            expect(upload(viewer, "mine")).to_have_attribute("aria-pressed", "false")
+            upload(host, "theirs")
+            shown = viewer.locator(".avatar", has_text="theirs")
+            expect(shown).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+            viewer.get_by_label("Delete theirs").click()
+            viewer.get_by_test_id("delete-confirm").click()
+            default = viewer.get_by_test_id("avatar-grace_hopper")
+            expect(default).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+            assert {message["type"] for message in viewer.evaluate("probe.sent")} <= {"playout"}
 
 
 def test_a_full_server_says_so_and_takes_the_next_when_there_is_room(
