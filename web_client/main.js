@@ -155,6 +155,7 @@ async function unlock() {
     button: "Enter the token",
   });
   if (!(await askForToken())) return;
+  config = null; // It says what the token before allowed.
   connection.connect();
   reloadGallery();
 }

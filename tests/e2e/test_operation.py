@@ -174,6 +174,19 @@ def test_a_link_with_a_token_does_what_the_token_allows(browser: Browser, locked
         assert kept(page, "session") == "grace_hopper"  # the one that is spoken to, not one of its own
 
 
+def test_another_token_allows_something_else(browser: Browser, locked: FakeServer) -> None:
+    with opened(browser, f"{locked.url}/?token={VIEWER}") as page:
+        wait_until_live(page)
+        page.get_by_test_id("hang-up").click()
+        page.route("**/api/calls", lambda route: route.fulfill(status=401, json={"error": "no"}), times=1)
+        page.get_by_test_id("retry").press("Enter")
+        page.get_by_test_id("token").fill(SPEAKER)
+        page.get_by_test_id("token-submit").click()
+        wait_until_live(page)
+        words(page, "status-words", "^Live$")
+        expect(page.get_by_test_id("start")).to_be_enabled()
+
+
 def test_a_restart_is_announced_and_survived(browser: Browser, url: str) -> None:
     with fake_server() as server, opened(browser, server.url) as page:
         wait_until_live(page)
