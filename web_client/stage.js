@@ -47,8 +47,9 @@ export class Stage {
     part("overlay").hidden = false;
   }
 
-  /** Take the explanation away. */
+  /** Take the explanation away; a keyboard that was on its button goes on with the controls below. */
   clear() {
+    if (part("overlay").contains(document.activeElement)) part("controls").focus();
     part("overlay").hidden = true;
   }
 

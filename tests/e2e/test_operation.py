@@ -187,6 +187,17 @@ def test_another_token_allows_something_else(browser: Browser, locked: FakeServe
         expect(page.get_by_test_id("start")).to_be_enabled()
 
 
+def test_the_keyboard_goes_on_with_the_controls_when_the_call_comes_back(
+    browser: Browser, playground: FakeServer
+) -> None:
+    with opened(browser, playground.url) as page:
+        wait_until_live(page)
+        page.get_by_test_id("hang-up").click()
+        page.get_by_test_id("retry").press("Enter")
+        wait_until_live(page)
+        expect(page.get_by_test_id("controls")).to_be_focused()
+
+
 def test_a_restart_is_announced_and_survived(browser: Browser, url: str) -> None:
     with fake_server() as server, opened(browser, server.url) as page:
         wait_until_live(page)
