@@ -9,7 +9,7 @@ import typer
 from engine.conventions import FRAME_SIZES
 from engine.errors import InputError, SettingError, UnavailableError
 from engine.files import replaced
-from vividlive.options import JsonOption, WeightsOption
+from vividlive.options import JsonOption, WeightsOption, refuse_given
 from vividlive.outputs import writes
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, warn, write_json
 
@@ -111,14 +111,14 @@ def stages(
         given = _of_networks(runtime, precision, weights if quality == "geometric" else None)
         # Batches on a GPU are drawn from made-up motions, and torch runs their networks.
         given |= {"--look-ahead-ms": look_ahead_ms != 80, "--clock": clock != "wall"}
-        _refuse_given("--backend cuda", given)
+        refuse_given("--backend cuda", given)
         from benchmarks import gpu
 
         result = _stages_on_gpu(size, avatar, quality, weights, quick)
         _finish(result, json_path, gpu.missed_bars(result) if check else [])
         return
     if quality == "geometric":
-        _refuse_given("--quality geometric", _of_networks(runtime, precision, weights))
+        refuse_given("--quality geometric", _of_networks(runtime, precision, weights))
     from benchmarks import stages as benchmark
 
     subject = _subject(avatar)
@@ -145,13 +145,6 @@ def _of_networks(runtime: str, precision: str, weights: Path | None) -> dict[str
         "--precision": precision != "auto",
         "--weights": weights is not None,
     }
-
-
-def _refuse_given(choice: str, given: dict[str, bool]) -> None:
-    """Refuse options that a choice does not heed."""
-    if any(given.values()):
-        named = ", ".join(name for name, differs in given.items() if differs)
-        raise SettingError(f"expected {choice} without {named}, which it does not heed: leave that out")
 
 
 def _stages_on_gpu(

@@ -22,6 +22,7 @@ from vividlive.options import (
     MoodOption,
     SeedOption,
     WeightsOption,
+    refuse_given,
 )
 from vividlive.outputs import writes
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
@@ -119,8 +120,14 @@ def render(
         raise SettingError("expected --face with --photo, got it with --avatar")
     if weights is not None and quality != "neural":
         raise SettingError(f"expected --weights with --quality neural, got it with {quality}")
+    if quality != "neural":
+        refuse_given(f"--quality {quality}", {"--runtime": runtime != "auto"})
+    if avatar is not None:
+        refuse_given("--avatar", {"--rights": rights is not RightsChoice.unstated})
     if (audio is None) == (motion is None):
         raise SettingError("expected one of --audio and --motion")
+    if motion is not None:
+        refuse_given("--motion", {"--seed": seed != 0, "--look-ahead-ms": look_ahead_ms != 80})
     from engine.avatar.avatar import Avatar
     from engine.motion.motion_file import read_motion
     from engine.motion.stage import MotionStyle

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from engine.errors import SettingError
-from vividlive.options import JsonOption, LookAheadOption
+from vividlive.options import JsonOption, LookAheadOption, refuse_given
 from vividlive.outputs import writes
 from vividlive.terminal import EXIT_BAR_MISSED, progress_bar, stderr, stdout, write_json
 
@@ -83,6 +83,10 @@ def evaluate(
         raise SettingError(f"expected --weights with motion, or with video --quality neural, got {what}")
     if plots is not None and what not in ("motion", "lips", "pose"):
         raise SettingError(f"expected --plots with motion, lips or pose, got it with {what}")
+    if reference_curves is not None:
+        refuse_given("--reference-curves", {"--plots": plots is not None})
+    if what in ("pose", "head", "video"):
+        refuse_given(what, {"--look-ahead-ms": look_ahead_ms != 80})
     if (speech is None) == (what == "contact"):
         raise SettingError(f"expected --speech with contact and with nothing else, got {what}")
     with progress_bar(f"evaluating {what}") as advance:
