@@ -1,6 +1,5 @@
 """What the members of an avatar must be, checked once when one is loaded: kernels trust them without a look."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -62,6 +61,8 @@ def fault_of(values: Mapping[str, Any], extras: Mapping[str, Any]) -> str | None
             return fault
         if array.dtype.kind == "f" and not (np.abs(array).max(initial=0.0) <= LARGEST):
             return f"expected finite numbers up to {LARGEST:g} in {name}"
+    if min(arrays["atlas"].shape) < side:  # the skin's texture lies in its corner
+        return f"expected an atlas of at least {side} x {side}, got {list(arrays['atlas'].shape)}"
     for first, *others in TOGETHER:
         if first in extras or first in values["part_names"]:
             if missing := [name for name in others if name not in extras]:
@@ -86,8 +87,8 @@ def _form_fault(name: str, array: Any, sizes: dict[str, int]) -> str | None:
 def _value_fault(values: Mapping[str, Any]) -> str | None:
     for name in ("head_width", "inter_ocular"):
         value = values[name]
-        if not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
-            return f"expected a number above 0 as {name}, got {value!r}"
+        if not isinstance(value, (int, float)) or not 0 < value <= LARGEST:
+            return f"expected a number above 0, up to {LARGEST:g}, as {name}, got {value!r}"
     if not all(isinstance(name, str) for name in values["part_names"]):
         return "expected words as part_names"
     return None if isinstance(values["report"], dict) else "expected a table as report"
@@ -110,4 +111,11 @@ def _index_fault(arrays: Mapping[str, Any], sizes: Mapping[str, int], parts: int
         array = arrays.get(name)
         if array is not None and array.size and not (low <= array.min() and array.max() < end):
             return f"expected numbers from {low} to {end - 1} in {name}, got {array.min()} to {array.max()}"
+    if "lip_follow" in arrays:
+        following = arrays["lip_vertex"]
+        if (np.diff(following) <= 0).any():
+            return "expected rising numbers in lip_vertex"
+        for name in ("lip_upper", "lip_lower"):
+            if len(arrays[name]) < 2 or not np.isin(arrays[name], following).all():
+                return f"expected two and more of lip_vertex in {name}"
     return None

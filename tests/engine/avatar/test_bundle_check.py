@@ -87,6 +87,16 @@ def one_off(name: str, value: object) -> Callable[[Avatar], dict[str, Any]]:
     return change
 
 
+def lips(
+    vertex: tuple[int, ...] = (2, 3, 4, 5), upper: tuple[int, ...] = (2, 3), lower: tuple[int, ...] = (4, 5)
+) -> Callable[[Avatar], dict[str, Any]]:
+    """Lips whose lines are these vertices."""
+    numbers = {"lip_vertex": vertex, "lip_upper": upper, "lip_lower": lower}
+    more = {name: np.array(value, np.int32) for name, value in numbers.items()}
+    more["lip_follow"] = np.zeros((len(vertex), 3), np.float32)
+    return lambda avatar: {"extras": {**avatar.extras, **more}}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -108,8 +118,13 @@ def one_off(name: str, value: object) -> Callable[[Avatar], dict[str, Any]]:
         (one_off("delta_start", 1), "delta_start to rise from 0"),
         (lambda a: {"side": 96.5}, "whole number as side, got 96.5"),
         (lambda a: {"side": 0}, "whole number as side"),
-        (lambda a: {"head_width": float("nan")}, "above 0 as head_width"),
-        (lambda a: {"inter_ocular": "wide"}, "above 0 as inter_ocular"),
+        (lambda a: {"head_width": float("nan")}, "above 0, up to 1e+06, as head_width"),
+        (lambda a: {"inter_ocular": "wide"}, "as inter_ocular, got 'wide'"),
+        (lambda a: {"head_width": 1e300}, "up to 1e+06, as head_width"),
+        (lambda a: {"atlas": a.atlas[:95]}, "an atlas of at least 96 x 96, got [95, "),
+        (lips(vertex=(5, 4, 3, 2)), "rising numbers in lip_vertex"),
+        (lips(upper=()), "two and more of lip_vertex in lip_upper"),
+        (lips(lower=(2, 9)), "two and more of lip_vertex in lip_lower"),
         (lambda a: {"rights": "stolen"}, "rights of self, permission"),
         (lambda a: {"rights": None}, "rights of self, permission"),
         (lambda a: {"report": []}, "a table as report"),
