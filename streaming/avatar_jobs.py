@@ -52,7 +52,7 @@ class AvatarJobs:
         if given is not None:
             if not given.is_file():
                 raise InputError(f"expected an avatar bundle, but there is no file {given}")
-            request = self._request("command-line", given)
+            request = self._request("command-line", given, None)
             await self._make(request, "command-line", given.stem, bundled=True, default=True)
 
     async def make_bundled(self) -> None:
@@ -130,7 +130,7 @@ class AvatarJobs:
             job.tell("refused", {"error": "making the avatar failed, see the server's log"})
 
     def _request(
-        self, avatar: str, photo: Path, rights: Rights = "unstated", face: int | None = None
+        self, avatar: str, photo: Path, rights: Rights | None, face: int | None = None
     ) -> CreationRequest:
         return CreationRequest(photo, self._store.made(avatar), rights, face, self._settings.size)
 
@@ -148,7 +148,8 @@ class AvatarJobs:
         try:
             async with self._one_at_a_time:
                 report = await create(self._settings.creator, request, progress)
-                entry = AvatarEntry(avatar, name, bundled, request.rights, time.time(), report, key)
+                rights = report.pop("rights", request.rights)
+                entry = AvatarEntry(avatar, name, bundled, rights, time.time(), report, key)
                 self._store.add(entry, request.directory, default=default)
         finally:
             shutil.rmtree(request.directory, ignore_errors=True)

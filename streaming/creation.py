@@ -46,17 +46,20 @@ class RefusedError(InputError):
 
 @dataclass(frozen=True)
 class CreationRequest:
-    """A photo and where its avatar goes: ``avatar.avatar`` and ``avatar.jpg`` in ``directory``."""
+    """A photo and where its avatar goes: ``avatar.avatar`` and ``avatar.jpg`` in ``directory``.
+
+    rights: None where ``photo`` is a bundle, which states them itself.
+    """
 
     photo: Path
     directory: Path
-    rights: Rights
+    rights: Rights | None
     face: int | None = None
     size: int = 512
 
 
 def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]:
-    """Make an avatar with the engine; returns its report.
+    """Make an avatar with the engine; returns its report, with its rights.
 
     Raises:
         RefusedError: the photo cannot be used.
@@ -65,7 +68,7 @@ def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
     from engine.avatar.avatar import Avatar
 
     try:
-        if request.photo.suffix == ".avatar":
+        if request.rights is None:
             avatar = Avatar.load(request.photo)
         else:
             avatar = Avatar.from_photo(request.photo, request.rights, request.face, progress)
@@ -74,7 +77,7 @@ def real_creator(request: CreationRequest, progress: Progress) -> dict[str, Any]
         raise RefusedError(str(error), faces) from error
     avatar.save(request.directory / "avatar.avatar")
     write_jpeg(neutral_face(avatar, request.size), request.directory / "avatar.jpg")
-    return dict(avatar.report)
+    return {**avatar.report, "rights": avatar.rights}
 
 
 def neutral_face(avatar: Any, size: int) -> NDArray[np.uint8]:
