@@ -25,12 +25,14 @@ export class Microphone extends EventTarget {
 
   /** Ask for the microphone. Rejects with a MicrophoneError. */
   static async open() {
+    let stream;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({
+      stream = await navigator.mediaDevices.getUserMedia({
         audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
       });
       return new Microphone(stream);
     } catch (error) {
+      for (const track of stream?.getTracks() ?? []) track.stop(); // It was given, but cannot be heard here.
       throw new MicrophoneError(REFUSALS[error.name] ?? `The microphone cannot be opened (${error.name}).`);
     }
   }

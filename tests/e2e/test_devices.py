@@ -89,6 +89,20 @@ def test_a_permission_that_comes_after_hanging_up_opens_nothing(page: Page) -> N
     assert page.evaluate("devices.open()") == 1
 
 
+def test_a_microphone_that_cannot_be_heard_is_given_back(page: Page) -> None:
+    start_talking(page)
+    page.get_by_test_id("start").click()
+    page.evaluate(
+        """() => { window.AudioContext = class {
+            constructor() { throw new DOMException("rates differ", "NotSupportedError"); }
+        }; }"""
+    )
+    page.get_by_test_id("start").click()
+    words = page.get_by_test_id("notice-words")
+    expect(words).to_contain_text("cannot be opened (NotSupportedError)", timeout=WAIT_MS)
+    assert page.evaluate("devices.count() === 2 && devices.open() === 0")
+
+
 def test_buttons_keep_the_keyboards_focus(page: Page) -> None:
     start_talking(page)
     start = page.get_by_test_id("start")
