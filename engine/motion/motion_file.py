@@ -17,6 +17,9 @@ COLUMNS = ("time_s", *ARKIT_NAMES, *POSE_NAMES, *LIP_COLUMNS)
 
 MAX_SPAN_S: Final = 4 * 3600.0
 
+LARGEST: Final = 1e6
+"""No value is beyond this; a picture of such a pose holds no face, and soon no finite number."""
+
 
 def write_motion(path: str | Path, motions: Iterable[Motion]) -> int:
     """Write one row a frame: its start time in seconds, the 52 ARKit values, the six pose values, the five lip offsets.
@@ -45,8 +48,8 @@ def read_motion(path: str | Path) -> list[Motion]:
     ones are zero. Blendshapes and lip offsets are clipped to their ranges.
 
     Raises:
-        InputError: the file is missing, is no such table, holds values that are not finite numbers, or spans more than
-            ``MAX_SPAN_S``.
+        InputError: the file is missing, is no such table, holds values that are not finite numbers up to ``LARGEST``, or
+            spans more than ``MAX_SPAN_S``.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
@@ -65,6 +68,8 @@ def read_motion(path: str | Path) -> list[Motion]:
         ) from error
     if len(table) == 0 or not np.isfinite(table).all() or (np.diff(table[:, 0]) <= 0).any():
         raise InputError(f"expected finite rows with rising time_s in {path}, and at least one row")
+    if (np.abs(table[:, 1:]) > LARGEST).any():
+        raise InputError(f"expected values up to {LARGEST:g} in {path}, got {np.abs(table[:, 1:]).max():g}")
     times = table[:, 0] - table[0, 0]
     if times[-1] > MAX_SPAN_S:
         raise InputError(

@@ -91,7 +91,7 @@ def test_values_are_clamped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "hello", "time_s,jawOpen\n", "time_s\n0\n", "time_s,jawOpen\n0,x\n", "time_s,jawOpen\n0,nan\n",
-     "time_s,jawOpen\n0,0\n0,1\n", "time_s,jawOpen\n0\n"],
+     "time_s,jawOpen\n0,0\n0,1\n", "time_s,jawOpen\n0\n", "time_s,jawOpen\n0,1e300\n", "time_s,tx\n0,-1e30\n"],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.csv"
