@@ -104,5 +104,6 @@ def _in_words(error: ValidationError, origin: Mapping[str, str]) -> str:
         )
         return f"expected a known setting, got {where}: {known}"
     message = first["msg"].removeprefix("Value error, ")
-    shown = "" if field in SECRET else f", got {str(first['input'])[:80]!r}"
+    told = field in SECRET or ", got " in message
+    shown = "" if told else f", got {str(first['input'])[:80]!r}"
     return f"{where}: {message}{shown}"
