@@ -6,6 +6,7 @@ SAMPLE_RATE: Final = 16_000
 """Analysis audio: mono float32 in [-1, 1] at this rate."""
 
 FRAME_RATE: Final = 25
+FRAME_S: Final = 1 / FRAME_RATE
 """Video frames a second."""
 
 FRAME_SAMPLES: Final = SAMPLE_RATE // FRAME_RATE

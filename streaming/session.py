@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.conventions import FRAME_S, FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import InputError
 from streaming.barge_in import BargeIn, level_dbfs
 from streaming.callbacks import Callbacks, Handle
@@ -82,7 +82,7 @@ class AvatarSession:
         # Media time begins as long ago as a frame takes, in silence: the first frame is due at once.
         origin_s = self.opened_s - latency_ms / 1e3
         if phase_s is not None:
-            origin_s -= (origin_s - phase_s) % (FRAME_SAMPLES / SAMPLE_RATE)
+            origin_s -= (origin_s - phase_s) % FRAME_S
         self.clock = MediaClock(origin_s)
         self.av_offset = AvOffset(settings.av_offset_ms, most_av_offset_ms(latency_ms))
         self._budget_s = latency_ms / 1e3

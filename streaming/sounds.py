@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.conventions import FRAME_S, FRAME_SAMPLES
 from streaming.callbacks import Callbacks
 from streaming.clock import MediaClock, sleep_until
 from streaming.decimator import OUTPUT_PER_ANALYSIS
@@ -28,8 +28,6 @@ STOOD_STILL_S: Final = 1.0
 
 LATE_SOUND_S: Final = 0.015
 """A frame whose sound came later than this says nothing about the speed of drawing."""
-
-FRAME_S: Final = FRAME_SAMPLES / SAMPLE_RATE
 
 BLOCK: Final = PACKET_SAMPLES // OUTPUT_PER_ANALYSIS
 """Samples at 16 kHz in one audio packet."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
+from engine.conventions import FRAME_S
 from streaming.engine_port import EngineOptions
 from streaming.messages import CloseSession, ForgetAvatar, FromWorker, Preload, Stop, ToWorker
 from streaming.supervisor import EngineWorker
@@ -75,7 +75,7 @@ class EngineWorkers:
         """
         if not self._together:
             return None
-        return self._number(session) / len(self._workers) * FRAME_SAMPLES / SAMPLE_RATE
+        return self._number(session) / len(self._workers) * FRAME_S
 
     def send(self, message: ToWorker) -> None:
         """Tell the session's worker, or all of them what concerns no session."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.conventions import FRAME_RATE
+from engine.conventions import FRAME_RATE, FRAME_S
 from engine.motion.conversation import Conversation
 
 PAUSE_S: Final = 4.3
@@ -42,8 +42,6 @@ LONG_SHUT_S: Final = 0.14
 
 LAG_S: Final = 0.006
 """At most so much one eye is behind the other; which, and by how much, is the session's own."""
-
-FRAME_S: Final = 1 / FRAME_RATE
 
 
 @dataclass

@@ -6,10 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conventions import ARKIT_INDEX, FRAME_RATE
+from engine.conventions import ARKIT_INDEX, FRAME_RATE, FRAME_S
 from engine.motion.conversation import Conversation
-
-FRAME_S: Final = 1 / FRAME_RATE
 
 SIDE_DEG: Final = 28.0
 DOWN_DEG: Final = 20.0
