@@ -287,7 +287,8 @@ class Server:
             return name, await peer.answer(offer)
         except BaseException:
             await self.close_call(name)
-            if not session.participants and session.pictures.pacer.counts.sent == 0:
+            unseen = not session.participants and session.pictures.pacer.counts.sent == 0
+            if unseen and self.sessions.get(session.name) is session:
                 await self.close_session(session.name)
             raise
 

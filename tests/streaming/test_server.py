@@ -13,6 +13,8 @@ from streaming import session
 from streaming.avatars import AvatarEntry
 from streaming.errors import FullError
 from streaming.messages import CloseSession, OpenSession, ToWorker
+from streaming.offers import OfferError
+from streaming.peer import Peer
 from streaming.server import Server
 from streaming.settings import ServeSettings
 
@@ -80,6 +82,22 @@ async def test_a_session_that_makes_room_does_not_end_the_next_one_of_its_name(s
     await asyncio.gather(*server._tasks)
     assert list(server.sessions) == ["ann"]
     assert opened_and_closed(server)[-1] == (OpenSession, "ann")
+
+
+async def test_an_offer_that_fails_late_does_not_end_the_next_session_of_the_name(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = server.shared_session("ann")
+
+    async def fail_late(peer: Peer, offer: str) -> str:
+        await server.close_session("ann")
+        server.shared_session("ann")
+        raise OfferError("late")
+
+    monkeypatch.setattr(Peer, "answer", fail_late)
+    with pytest.raises(OfferError):
+        await server.open_call("", first)
+    assert list(server.sessions) == ["ann"] and server.sessions["ann"] is not first
 
 
 async def test_what_cannot_be_deleted_holds_up_nothing(server: Server) -> None:
