@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.avatar.attach import resample_line
 from engine.avatar.easing import smooth_step
 from engine.avatar.layers import to_levels
-from engine.avatar.parts import FittedHead, Image
+from engine.avatar.parts import LUMA, FittedHead, Image
 from engine.avatar.shut_eye import ShutEye, filled
 
 Array = NDArray[np.float64]
@@ -49,8 +49,6 @@ DARK: Final = 0.6
 """Rims, brows and fringes are darker than this share of the skin."""
 BRIGHTEST: Final = 1.3
 """What lies over the lid is at most so many times as bright as it: a reflection would shine along the lashes of a blink."""
-
-LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, eq=False)

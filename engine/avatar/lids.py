@@ -110,9 +110,8 @@ def _photo_lashes(name: str, side: str, margins: _Margins, band: LidBand) -> Mes
     past = BESIDE_COLUMNS
     number = np.arange(-past, LID_POINTS + past)
     inside = np.clip(number, 0, LID_POINTS - 1)
-    beside = (
-        number - inside
-    ) / past  # from -1 to 0 to 1: the margin is led on past its ends, where it moves less and less
+    # The margin is led on past its ends, where it moves less and less: -1 to 0 before the first, 0 to 1 after the last.
+    beside = (number - inside) / past
     right = np.array([margins.down[1], -margins.down[0], 0.0])
     off = 1.2 * BESIDE * margins.width * beside[:, None] * right
     upper, in_photo = margins.upper[inside] + off, margins.in_photo[inside] + off[:, :2]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.avatar.easing import smooth_step
 from engine.avatar.folds import soften_folds
 from engine.avatar.layers import spread
-from engine.avatar.parts import FittedHead, Image
+from engine.avatar.parts import LUMA, FittedHead, Image
 
 Array = NDArray[Any]
 
@@ -33,8 +33,6 @@ CORNER_SHADE: Final = np.array([0.9, 0.82, 0.82], np.float32)
 SEAM_SHADE: Final = np.array([0.78, 0.62, 0.62], np.float32)
 SEAM_REACH: Final = 0.022
 """Colour that is left where shut lips meet, and how far beside that it has faded."""
-
-LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
@@ -59,7 +57,8 @@ def shut_lips_picture(head: FittedHead, picture: Image) -> Image:
     colours = soften_folds(head, picture).astype(np.float32)
     known = (outside > 2 * OPENING_EDGE) & (from_corner > CORNER_CORE)
     around: Array = cv2.GaussianBlur(spread(colours, known), (0, 0), 0.02 * unit)
-    brightness = cv2.GaussianBlur(colours @ LUMA, (0, 0), 0.006 * unit) / np.maximum(around @ LUMA, 1.0)
+    luma = LUMA.astype(np.float32)
+    brightness = cv2.GaussianBlur(colours @ luma, (0, 0), 0.006 * unit) / np.maximum(around @ luma, 1.0)
     gap = smooth_step((SHADOW_FROM - brightness) / (SHADOW_FROM - SHADOW_TO))
     gap *= smooth_step((CORNER_REACH - from_corner) / (CORNER_REACH - 0.5 * CORNER_CORE))
     hidden = np.maximum(gap, smooth_step((2 * OPENING_EDGE - outside) / (2 * OPENING_EDGE)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.avatar.attach import anchor, resample_line
 from engine.avatar.easing import smooth_step
 from engine.avatar.head_model import load_head_model
-from engine.avatar.parts import FittedHead, Float, Image, MeshPart
+from engine.avatar.parts import LUMA, FittedHead, Float, Image, MeshPart
 from engine.avatar.photo_teeth import PhotoTeeth, find_photo_teeth
 from engine.avatar.teeth import (
     ARCH,
@@ -74,8 +74,6 @@ LIT_LOWER: Final = 0.3
 LIT_RED: Final = 0.35
 """Likewise: share of the reddening that it takes away; without any red, shaded teeth look grey."""
 
-LUMA: Final = np.array([0.299, 0.587, 0.114])
-
 ARC_OF_PHOTO: Final = 0.25
 
 MOLAR_SHADE: Final = 0.25
@@ -109,8 +107,9 @@ class MouthColours:
     """Colours of what the photo does not show, from what it shows: RGB in [0, 255]."""
 
     def __init__(self, head: FittedHead) -> None:
-        photo = head.photo.astype(np.float64)
-        lips = np.concatenate([_region(photo, head.landmarks, line) for line in (UPPER_LIP, LOWER_LIP)])
+        lips = np.concatenate(
+            [_pixels(head.photo, head.landmarks[line, :2]) for line in (UPPER_LIP, LOWER_LIP)]
+        )
         luma = lips @ LUMA
         typical = lips[(luma > np.quantile(luma, 0.3)) & (luma < np.quantile(luma, 0.8))]
         self.lip: Array = typical.mean(axis=0) if len(typical) else np.array([150.0, 90.0, 85.0])
@@ -165,11 +164,10 @@ def _skin(head: FittedHead) -> Array:
 
 def _eye_white(head: FittedHead) -> Array | None:
     """The mean of the whites of the eyes, RGB [3]; None where hardly any show."""
-    photo = head.photo.astype(np.float64)
     found = []
     for side in ("left", "right"):
         lids = [head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower")]
-        found.append(_pixels(photo, np.concatenate([lids[0], lids[1][::-1]])))
+        found.append(_pixels(head.photo, np.concatenate([lids[0], lids[1][::-1]])))
     eyes = np.concatenate(found)
     if not len(eyes):
         return None
@@ -364,12 +362,8 @@ def _float32(values: NDArray[np.floating]) -> Float:
     return np.ascontiguousarray(values, np.float32)
 
 
-def _region(photo: Array, landmarks: Float, line: NDArray[np.integer]) -> Array:
-    return _pixels(photo, landmarks[line, :2])
-
-
-def _pixels(photo: Array, outline: NDArray[np.floating]) -> Array:
+def _pixels(photo: Image, outline: NDArray[np.floating]) -> Array:
     """Pixels inside an outline [N, 2], [P, 3]."""
     mask = np.zeros(photo.shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.rint(outline - 0.5).astype(np.int32)], 1)
-    return np.asarray(photo[mask > 0])
+    return np.asarray(photo[mask > 0], np.float64)

@@ -13,6 +13,7 @@ Convention for every array here, unless it says otherwise:
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 Int = NDArray[np.int32]
 Image = NDArray[np.uint8]
+
+LUMA: Final = np.array([0.299, 0.587, 0.114])
+"""Red, green and blue of brightness (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.avatar.parts import FittedHead, Image
+from engine.avatar.parts import LUMA, FittedHead, Image
 
 Array = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def find_photo_teeth(head: FittedHead) -> PhotoTeeth | None:
     if tooth.sum() < ENOUGH_PIXELS:
         return None
     pixels = photo[tooth]
-    luma = pixels @ (0.299, 0.587, 0.114)
+    luma = pixels @ LUMA
     colour = pixels[luma >= np.quantile(luma, 0.6)].mean(axis=0)
     whole = cv2.morphologyEx(tooth.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     share = cv2.GaussianBlur(whole.astype(np.float64), (0, 0), 0.8 * head.side / 512)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.avatar.avatar import Avatar
 from engine.avatar.matte import FACE_OVAL
+from engine.avatar.parts import LUMA
 from engine.render.drive_numbers import HEAD_LIGHT_MOST
 from engine.render.layers import part_vertices
 
@@ -67,7 +68,7 @@ def _read(avatar: Avatar, normals: Float) -> tuple[float, Float]:
         return 1.0, np.zeros(3, np.float32)
     photo = np.ascontiguousarray(avatar.atlas[: avatar.side, : avatar.side]).view(np.uint8)
     photo = photo.reshape(avatar.side, avatar.side, 4)[..., :3]
-    small = cv2.resize(photo, (SMALL, SMALL), interpolation=cv2.INTER_AREA) @ np.array([0.299, 0.587, 0.114])
+    small = cv2.resize(photo, (SMALL, SMALL), interpolation=cv2.INTER_AREA) @ LUMA
     place = (avatar.uv[skin] * (SMALL / avatar.side) - 0.5).astype(np.float32)
     luma = cv2.remap(small.astype(np.float32), place[:, 0], place[:, 1], cv2.INTER_LINEAR).ravel()
     # Vertices crowd around eyes and mouth: each cell of the picture counts once.
