@@ -53,6 +53,13 @@ def evaluate(
             help="video: Inception's weights (TorchScript) for a real FID instead of VGG16's features."
         ),
     ] = None,
+    headroom: Annotated[
+        bool,
+        typer.Option(
+            "--headroom",
+            help="video: also measure geometric frames that are told the true motion or colours: what is left to win.",
+        ),
+    ] = False,
     reference_curves: Annotated[
         Path | None,
         typer.Option(help="motion: captured curves of the sound PATH (CSV with time_s and ARKit names)."),
@@ -77,8 +84,8 @@ def evaluate(
         raise SettingError(f"expected --reference-curves with motion alone, got it with {what}")
     if quality not in ("geometric", "neural"):
         raise SettingError(f"expected a quality of geometric or neural, got {quality!r}")
-    if what != "video" and (quality != "geometric" or inception):
-        raise SettingError(f"expected --quality and --inception with video alone, got {what}")
+    if what != "video" and (quality != "geometric" or inception or headroom):
+        raise SettingError(f"expected --quality, --inception and --headroom with video alone, got {what}")
     if weights and what != "motion" and quality != "neural":
         raise SettingError(f"expected --weights with motion, or with video --quality neural, got {what}")
     if plots is not None and what not in ("motion", "lips", "pose"):
@@ -102,7 +109,9 @@ def evaluate(
             result = metrics.evaluate_pose(path, plots=plots, progress=advance)
         elif what == "video":
             runtime = open_runtime(weights=weights or WEIGHTS) if quality == "neural" else None
-            result = metrics.evaluate_video(path, runtime=runtime, inception=inception, progress=advance)
+            result = metrics.evaluate_video(
+                path, runtime=runtime, inception=inception, headroom=headroom, progress=advance
+            )
         elif what == "head":
             result = metrics.evaluate_head(path, progress=advance)
         elif speech is not None:

@@ -12,6 +12,7 @@ from engine.avatar.video import probe_video
 from engine.errors import InputError
 from engine.render.neural.runtime import NeuralRuntime
 from engine.training.evaluate.frechet import FeatureDistance, Inception, VggFeatures
+from engine.training.evaluate.headroom import told_pictures
 from engine.training.evaluate.media import find_videos
 from engine.training.evaluate.perceptual import FaceEmbedding, Lpips, psnr, ssim
 from engine.training.evaluate.reenact import SIZE, Reenacted, reenact
@@ -36,6 +37,11 @@ MOUTH_CORNERS: Final = (61, 291)
 
 _COUNTED: Final = ("mouth", "face", "csim")
 _EVERY: Final = ("psnr", "ssim", "cpbd", "flicker")
+_TOLD: Final = {
+    "_moved": "where everything truly is",
+    "_told": "the true colours, blurred",
+    "_both": "both",
+}
 
 Image = NDArray[np.uint8]
 
@@ -45,18 +51,21 @@ def evaluate_video(
     *,
     runtime: NeuralRuntime | None = None,
     inception: Path | None = None,
+    headroom: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Let the avatar of each clip's first picture play the clip back at 256 px; compare with the true pictures.
 
     runtime: networks that refine the frames; what geometry alone draws is then measured beside them.
     inception: Inception's weights for a real FID, see ``frechet.Inception``.
+    headroom: whether what ``told_pictures`` makes of the geometric frames is measured as well.
 
     Columns: "open": frames whose lip gap differs from the first one's by MIN_OPENING. On these: "mouth", "face": LPIPS
     (AlexNet) of squares around mouth and face; "gain": how far the mouth's lies below the still's; "csim": cosine of the
     face embeddings of drawn and true picture. On all frames: "psnr", "ssim", "cpbd" (sharpness, in [0, 1]) of the face
     square; "flicker": mean absolute difference between the drawn and the true change from frame to frame, levels.
-    "..._still": of the still; "..._geometric": of geometry alone; "cpbd_true": of the true pictures.
+    "..._still": of the still; "..._geometric": of geometry alone; "cpbd_true": of the true pictures; "..._moved",
+    "..._told", "..._both": of geometric frames that are told something of the true ones.
 
     Raises:
         InputError: no clips, or none whose first picture can become an avatar.
@@ -71,7 +80,9 @@ def evaluate_video(
     for number, clip in enumerate(clips):
         try:
             frames = reenact(clip, landmarker, runtime)
-            rows.append({"clip": clip.stem, **measure(frames, lpips, embed, fid, runtime is not None)})
+            rows.append(
+                {"clip": clip.stem, **measure(frames, lpips, embed, fid, runtime is not None, headroom)}
+            )
         except InputError as error:
             refused.append(f"{clip.name} was refused: {error}")
         if progress is not None:
@@ -88,8 +99,12 @@ def measure(
     embed: FaceEmbedding,
     fid: FeatureDistance | None = None,
     neural: bool = False,
+    headroom: bool = False,
 ) -> dict[str, Value]:
-    """One row of the report; neural: whether what geometry alone draws counts, too."""
+    """One row of the report.
+
+    neural: whether what geometry alone draws counts, too. headroom: see ``evaluate_video``.
+    """
     kinds = ("", "_still", *(("_geometric",) if neural else ()))
     values: dict[str, list[float]] = {}
     sides = (0, 0)
@@ -126,10 +141,15 @@ def measure(
                 values.setdefault(name + kind, []).append(value)
             if fid is not None and described:
                 fid.add(kind, picture[face])
+        if opened and headroom:
+            for kind, picture in told_pictures(frame.geometric, frame.truth).items():
+                values.setdefault("mouth" + kind, []).append(lpips(picture[mouth], frame.truth[mouth]))
+                values.setdefault("face" + kind, []).append(lpips(picture[face], truth))
         before = frame
         count += 1
     columns = [*_COUNTED, *_EVERY]
     wanted = [name + kind for kind in kinds for name in columns if (name, kind) != ("csim", "_still")]
+    wanted += [area + kind for kind in _TOLD for area in ("mouth", "face") if headroom]
     means = {
         name: float(np.mean(values[name])) if name in values else None for name in (*wanted, "cpbd_true")
     }
@@ -160,26 +180,24 @@ def square(centre: NDArray[np.floating], side: int) -> tuple[slice, slice]:
 def _bars(rows: list[dict[str, Value]], neural: bool) -> tuple[Bar, ...]:
     used = [row for row in rows if row["open"]]
 
-    def mean(column: str) -> float:
-        return float(np.mean([row[column] for row in used])) if used else float("nan")
-
-    def below(column: str, other: str) -> float:
-        return 1.0 - mean(column) / mean(other)
-
     bars = [
-        Bar("mouth LPIPS below the still's, share", below("mouth", "mouth_still"), least=MIN_MOUTH_GAIN),
-        Bar("face LPIPS over the still's", mean("face") / mean("face_still"), most=1.0),
-        Bar("CSIM", mean("csim"), least=MIN_CSIM),
+        Bar(
+            "mouth LPIPS below the still's, share", _below(used, "mouth", "mouth_still"), least=MIN_MOUTH_GAIN
+        ),
+        Bar("face LPIPS over the still's", _mean(used, "face") / _mean(used, "face_still"), most=1.0),
+        Bar("CSIM", _mean(used, "csim"), least=MIN_CSIM),
     ]
     if neural:
         gains = (("mouth", MIN_NEURAL_MOUTH), ("face", MIN_NEURAL_FACE))
         bars += [
-            Bar(f"{name} LPIPS below geometry's, share", below(name, f"{name}_geometric"), least=least)
+            Bar(f"{name} LPIPS below geometry's, share", _below(used, name, f"{name}_geometric"), least=least)
             for name, least in gains
         ]
         bars += [
-            Bar("CSIM over geometry's", mean("csim") / mean("csim_geometric"), least=1.0),
-            Bar("flicker over geometry's", mean("flicker") / mean("flicker_geometric"), most=1.0),
+            Bar("CSIM over geometry's", _mean(used, "csim") / _mean(used, "csim_geometric"), least=1.0),
+            Bar(
+                "flicker over geometry's", _mean(used, "flicker") / _mean(used, "flicker_geometric"), most=1.0
+            ),
         ]
     return tuple(bars)
 
@@ -193,4 +211,21 @@ def _notes(rows: list[dict[str, Value]]) -> list[str]:
         np.array([row[name] for row in used], np.float64) for name in ("open", "mouth", "mouth_still")
     )
     gain = 1.0 - float(frames @ ours) / float(frames @ still)
-    return [f"over all frames that count, mouth LPIPS lies {gain:.3f} below the still's"]
+    notes = [f"over all frames that count, mouth LPIPS lies {gain:.3f} below the still's"]
+    geometric = "_geometric" if "mouth_geometric" in used[0] else ""
+    for kind, what in _TOLD.items():
+        if "mouth" + kind in used[0]:
+            mouth, face = (_below(used, area + kind, area + geometric) for area in ("mouth", "face"))
+            notes.append(
+                f"told {what}, geometry's mouth LPIPS would be {mouth:.3f} lower, the face's {face:.3f}"
+            )
+    return notes
+
+
+def _mean(rows: list[dict[str, Value]], column: str) -> float:
+    return float(np.mean([row[column] for row in rows])) if rows else float("nan")
+
+
+def _below(rows: list[dict[str, Value]], column: str, other: str) -> float:
+    """How far the mean of one column lies below another's, as a share; every row counts alike."""
+    return 1.0 - _mean(rows, column) / _mean(rows, other)

@@ -10,6 +10,7 @@ import pytest
 from engine.avatar.landmarks import FaceLandmarker
 from engine.errors import InputError, UnavailableError
 from engine.motion.values import rest
+from engine.training.evaluate.headroom import told_pictures
 from engine.training.evaluate.perceptual import LPIPS_PACKAGE, Lpips, read_arrays, ssim, weights_file
 from engine.training.evaluate.reenact import SIZE, Reenacted, reenact, seen_through, similarity
 from engine.training.evaluate.video import evaluate_video, measure, square
@@ -101,6 +102,31 @@ def test_measure_counts_the_frames_whose_lips_moved() -> None:
     assert row["psnr"] > 80 > 30 > row["psnr_still"]
     assert row["flicker"] == row["flicker_still"] == 0.0
     assert measure([frame(truth, truth, other, 0.0)], off, off)["gain"] is None  # type: ignore[arg-type]
+
+
+def test_frames_that_are_told_of_the_truth_come_nearer_to_it() -> None:
+    """What is drawn lies off by two pixels and is too dark: its place, its colours and both are told apart."""
+    truth = texture(6)
+    drawn = (np.roll(truth, 2, axis=1) * 0.9).astype(np.uint8)
+    inner = (slice(20, -20), slice(20, -20))
+
+    def off(picture: Image, from_what: Image = truth) -> float:
+        return float(np.abs(picture[inner].astype(float) - from_what[inner]).mean())
+
+    told = told_pictures(drawn, truth)
+    assert off(told["_moved"], (truth * 0.9).astype(np.uint8)) < 0.1 * off(drawn)
+    assert off(told["_both"]) < 0.5 * off(told["_told"]) < 0.25 * off(drawn)
+
+
+def test_measure_tells_what_is_left_to_win() -> None:
+    truth = texture(6)
+    frames = [frame(truth, np.roll(truth, 2, axis=1), texture(7), opening) for opening in (0.1, 0.2)]
+
+    def off(a: Image, b: Image) -> float:
+        return float(np.abs(a.astype(float) - b).mean())
+
+    row = measure(frames, off, lambda picture, points: np.ones(1), headroom=True)  # type: ignore[arg-type]
+    assert row["mouth_both"] < 0.5 * row["mouth"] and row["face_moved"] < 0.5 * row["face"]  # type: ignore[operator]
 
 
 def test_squares_stay_in_the_picture() -> None:
