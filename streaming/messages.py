@@ -39,7 +39,8 @@ class OpenSession:
     ``origin_s`` is the monotonic time of sample 0 and ``budget_s`` the time from a frame's first sample to its
     deadline: frames whose deadline has passed are not drawn. ``shown`` is the motion that the viewer saw last, as in
     ``FrameDone``, when another worker drew the session before: the head goes on from there. ``listening`` is as in
-    ``SetListening``, ``mood`` as in ``SetStyle``.
+    ``SetListening``, ``mood`` as in ``SetStyle``. ``opening`` is a number that no other opening has: what is said of a
+    session that has ended may come when its name is another one's.
     """
 
     session: str
@@ -56,6 +57,7 @@ class OpenSession:
     shown: bytes = b""
     listening: bool = False
     mood: float = 0.0
+    opening: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,10 @@ class Alive:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """Frame ``number`` lies in ``slot``; ``motion`` is what it shows, see ``unpack_motion``."""
+    """Frame ``number`` lies in ``slot``; ``motion`` is what it shows, see ``unpack_motion``.
+
+    ``opening`` is the one of ``OpenSession`` that it was drawn for.
+    """
 
     session: str
     number: int
@@ -200,15 +205,17 @@ class FrameDone:
     stage_ms: dict[str, float]
     speaking: bool
     motion: bytes
+    opening: int = 0
 
 
 @dataclass(frozen=True)
 class SessionFailed:
-    """A session cannot go on, or a change of it was refused; ``fatal`` says which."""
+    """A session cannot go on, or a change of it was refused; ``fatal`` says which. ``opening`` as in ``FrameDone``."""
 
     session: str
     error: str
     fatal: bool
+    opening: int = 0
 
 
 FromWorker = Ready | NotReady | Alive | FrameDone | SessionFailed

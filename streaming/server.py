@@ -181,9 +181,14 @@ class Server:
 
     async def close_session(self, name: str) -> None:
         """End a session and the calls that are in it; one that is gone already is no error."""
-        session = self.sessions.pop(name, None)
-        if session is None:
+        if name in self.sessions:
+            await self._close(self.sessions[name])
+
+    async def _close(self, session: AvatarSession) -> None:
+        """End a session, unless that was done already: its name may be another one's by now."""
+        if self.sessions.get(session.name) is not session:
             return
+        del self.sessions[session.name]
         session.leave_engine()  # in this step: another session may take the name in the next
         await self._end(session)
 
@@ -288,8 +293,8 @@ class Server:
         except BaseException:
             await self.close_call(name)
             unseen = not session.participants and session.pictures.pacer.counts.sent == 0
-            if unseen and self.sessions.get(session.name) is session:
-                await self.close_session(session.name)
+            if unseen:
+                await self._close(session)
             raise
 
     async def close_call(self, name: str) -> None:
@@ -364,11 +369,11 @@ class Server:
                     logger.info("a peer never connected", extra={"session": peer.session.label})
                     await self.close_call(name)
             self.metrics.sessions.set(len(self.sessions))
-            for name, session in list(self.sessions.items()):
+            for session in list(self.sessions.values()):
                 session.measure()
                 empty_s = session.empty_since_s
                 if empty_s is not None and now_s - empty_s > self.settings.idle_timeout_s:
-                    await self.close_session(name)
+                    await self._close(session)
             if now_s - expired_s > EXPIRY_S:
                 expired_s = now_s
                 self._sweep()
@@ -396,6 +401,8 @@ class Server:
         if not isinstance(message, FrameDone | SessionFailed):
             return
         session = self.sessions.get(message.session)
+        if session is not None and not session.concerns(message):
+            session = None
         if isinstance(message, FrameDone):
             if session is not None:
                 session.frame_done(message)
@@ -404,7 +411,7 @@ class Server:
         if session is not None:
             session.tell({"type": "error", "error": message.error})
             if message.fatal:
-                self._spawn(self.close_session(message.session), "close")
+                self._spawn(self._close(session), "close")
 
 
 def _warm_up_encoders(size: int) -> float:

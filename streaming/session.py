@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from itertools import count
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from streaming.messages import (
     Face,
     FrameDone,
     OpenSession,
+    SessionFailed,
     SetAvatar,
     SetLevel,
     SetListening,
@@ -46,6 +48,9 @@ HEARD_AGAIN_FRAMES: Final = 24
 
 MICROPHONE_KEPT_S: Final = 2.0
 """A microphone that has sent nothing for so long can be taken over by another."""
+
+_OPENINGS: Final = count(1)
+"""For every opening of an engine session a number of its own."""
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +132,7 @@ class AvatarSession:
         self._microphone_route: Callable[[int, NDArray[np.int16]], None] | None = None
         self._barge_in: BargeIn | None = None
         self._playout_reporter: object | None = None
+        self._opening = 0
         self._silent_frame = 0  # what the shared memory holds before this one was cleared
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -294,6 +300,7 @@ class AvatarSession:
         first_frame = max(self._silent_frame, due_next - HEARD_AGAIN_FRAMES)
         generation = self.pictures.pacer.clear()
         self._memory.free_all()
+        self._opening = next(_OPENINGS)
         self._send(
             OpenSession(
                 session=self.name,
@@ -310,6 +317,7 @@ class AvatarSession:
                 level=int(self.pictures.ladder.level),
                 shown=self.pictures.motion,
                 listening=self._listening,
+                opening=self._opening,
             )
         )
         if self.timeline.head > first_frame * FRAME_SAMPLES:
@@ -383,10 +391,13 @@ class AvatarSession:
             self._metrics.av_lead.labels(self.label).set(self.av_offset.report(audio_ms, video_ms))
             self._metrics.av_error.labels(self.label).set(video_ms - audio_ms)
 
+    def concerns(self, message: FrameDone | SessionFailed) -> bool:
+        """Whether a worker speaks of this session as it was opened last, not of one that had its name before."""
+        return not self._closed and message.opening == self._opening
+
     def frame_done(self, done: FrameDone) -> None:
         """The worker has made a frame."""
-        if not self._closed:
-            self.pictures.frame_done(done)
+        self.pictures.frame_done(done)
 
     def measure(self) -> None:
         """Set the gauges of this session; called once a second."""

@@ -116,7 +116,7 @@ class Worker:
             try:
                 self._handle(message)
             except VividliveError as error:
-                self._send(SessionFailed(message.session, str(error), fatal=False))
+                self._tell_failure(message.session, str(error), fatal=False)
             except Exception:
                 self._fail(message.session, type(message).__name__)
 
@@ -194,22 +194,23 @@ class Worker:
     def _take_avatars(self) -> None:
         """Open the sessions, and change the faces, whose avatars are ready."""
         for name in [name for name, opening in self._openings.items() if opening.prepared.done()]:
-            opening = self._openings.pop(name)
+            opening = self._openings[name]
             try:
                 self._open(opening.message, opening.prepared.result())
             except VividliveError as error:
-                self._send(SessionFailed(name, str(error), fatal=True))
+                self._tell_failure(name, str(error), fatal=True)
             except FileNotFoundError:
                 logger.info("session %s: ended before it was opened", name)
             except Exception:
                 self._fail(name, "opening")
+            self._openings.pop(name, None)
             for message in opening.later:
                 self.handle(message)
         for name in [name for name, prepared in self._swaps.items() if prepared.done()]:
             try:
                 self._sessions[name].set_avatar(self._swaps.pop(name).result())
             except VividliveError as error:
-                self._send(SessionFailed(name, str(error), fatal=False))
+                self._tell_failure(name, str(error), fatal=False)
             except Exception:
                 self._fail(name, "changing the avatar")
 
@@ -225,8 +226,14 @@ class Worker:
     def _fail(self, name: str, doing: str) -> None:
         """Tell of the exception at hand and end the session."""
         logger.exception("session %s: %s failed", name, doing)
-        self._send(SessionFailed(name, "the engine failed, see the server's log", fatal=True))
+        self._tell_failure(name, "the engine failed, see the server's log", fatal=True)
         self._close(name)
+
+    def _tell_failure(self, name: str, error: str, *, fatal: bool) -> None:
+        """Tell of a failure of the session that has the name now."""
+        coming = self._openings.get(name)
+        opening = coming.message.opening if coming is not None else self._sessions[name].opening
+        self._send(SessionFailed(name, error, fatal, opening))
 
     def _close(self, name: str) -> None:
         self._openings.pop(name, None)

@@ -44,6 +44,7 @@ class WorkerSession:
         now_s: float,
     ) -> None:
         self.name = opening.session
+        self.opening = opening.opening
         self.level = Level(opening.level)
         self.generation = opening.generation
         self.memory = memory
@@ -136,6 +137,7 @@ class WorkerSession:
             frame.stage_ms,
             due.motion.speaking,
             pack_motion(due.motion),
+            self.opening,
         )
 
     def close(self) -> None:

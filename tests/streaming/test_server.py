@@ -2,27 +2,45 @@
 
 import asyncio
 import errno
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from streaming import session
 from streaming.avatars import AvatarEntry
+from streaming.engine_port import EngineOptions
 from streaming.errors import FullError
-from streaming.messages import CloseSession, OpenSession, ToWorker
+from streaming.loader import AvatarLoader
+from streaming.messages import (
+    Audio,
+    CloseSession,
+    FrameDone,
+    FromWorker,
+    OpenSession,
+    SessionFailed,
+    ToWorker,
+)
 from streaming.offers import OfferError
 from streaming.peer import Peer
+from streaming.pictures import Picture
 from streaming.server import Server
 from streaming.settings import ServeSettings
+from streaming.shared import SLOTS, SessionMemory
+from streaming.worker import Worker
+from tests.streaming.fake_engine import FakeEngine, InlineExecutor
 
 
 class Workers:
     """Those of a server, which keep what they are told."""
 
     running = 1
+    restarts = 0
 
     def __init__(self) -> None:
         self.told: list[ToWorker] = []
@@ -31,6 +49,9 @@ class Workers:
         self.told.append(message)
 
     def phase_s(self, session: str) -> None:
+        pass
+
+    def check_alive(self, now_s: float) -> None:
         pass
 
     async def stop(self) -> None:
@@ -82,6 +103,89 @@ async def test_a_session_that_makes_room_does_not_end_the_next_one_of_its_name(s
     await asyncio.gather(*server._tasks)
     assert list(server.sessions) == ["ann"]
     assert opened_and_closed(server)[-1] == (OpenSession, "ann")
+
+
+def said_of(server: Server, *more: ToWorker) -> list[FromWorker]:
+    """What a worker says that is told all that the server has told, and more; it is never late."""
+    told: Any = server.workers
+    said: list[FromWorker] = []
+    engine = FakeEngine(EngineOptions(size=server.settings.size))
+    worker = Worker(
+        engine, AvatarLoader(engine, InlineExecutor()), server.settings.size, said.append, lambda: 0.0
+    )
+    for message in (*told.told, *more):
+        worker.handle(message)
+        worker.step()
+    worker.close()
+    return said
+
+
+async def test_a_late_frame_is_not_shown_by_the_next_session_of_the_name(server: Server) -> None:
+    server.store.bundle("ann").write_text(json.dumps({"chroma": 100}))
+    server.shared_session("ann")
+    late = said_of(server, Audio("ann", FRAME_SAMPLES + LOOK_AHEAD_SAMPLES))
+    assert {type(message) for message in late} == {FrameDone}
+    await server.close_session("ann")
+
+    second = server.shared_session("ann")
+    shown: list[Picture] = []
+    second.watch(shown.append)
+    told: Any = server.workers
+    opened = [message for message in told.told if isinstance(message, OpenSession)]
+    memory = SessionMemory(server.settings.size, opened[-1].memory)
+    for slot in range(SLOTS):  # its own worker draws there
+        memory.fill(slot, np.zeros((server.settings.size * 3 // 2, server.settings.size), np.uint8))
+    server._on_message(late[0])
+    await asyncio.sleep(0.2)
+    assert shown == []
+    second.clear()  # a frame of before would be dropped, and its slot given back
+    server._on_message(late[0])
+    assert memory.free_slot() is None
+    memory.close()
+
+
+async def test_a_late_failure_does_not_end_the_next_session_of_the_name(server: Server) -> None:
+    server.shared_session("ann")  # its bundle is an empty file
+    late = said_of(server)
+    assert [type(message) for message in late] == [SessionFailed]
+    await server.close_session("ann")
+    second = server.shared_session("ann")
+    told: list[dict[str, Any]] = []
+    second.on_event(told.append)
+    server._on_message(late[0])
+    await asyncio.gather(*server._tasks)
+    assert server.sessions == {"ann": second} and told == []
+    server._on_message(said_of(server)[-1])  # its own
+    await asyncio.gather(*server._tasks)
+    assert not server.sessions and [event["type"] for event in told] == ["error", "ended"]
+
+
+async def test_housekeeping_ends_idle_sessions_and_none_that_took_their_names(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.server.HOUSEKEEPING_S", 0.01)
+    server.settings = server.settings.model_copy(update={"max_sessions": 3, "idle_timeout_s": 0.0})
+    server.shared_session("ann")
+    first = server.shared_session("bob")
+    closing, going_on = asyncio.Event(), asyncio.Event()
+    close = session.AvatarSession.close
+
+    async def slowly(closed: session.AvatarSession) -> None:
+        closing.set()
+        await going_on.wait()
+        await close(closed)
+
+    monkeypatch.setattr(session.AvatarSession, "close", slowly)
+    server._spawn(server._keep_house(), "housekeeping")
+    await closing.wait()  # of ann
+    ending = asyncio.create_task(server.close_session("bob"))
+    await asyncio.sleep(0)
+    second = server.shared_session("bob")
+    second.enter(server)
+    going_on.set()
+    await ending
+    await asyncio.sleep(0.1)
+    assert first is not second and server.sessions == {"bob": second}
 
 
 async def test_an_offer_that_fails_late_does_not_end_the_next_session_of_the_name(
