@@ -77,6 +77,7 @@ class Peer:
         self._events = session.on_event(self.tell)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._refused_told = False
+        self._negotiating = False
         self._gone = False
 
     @property
@@ -105,11 +106,16 @@ class Peer:
                 connection.addTransceiver("video", "inactive")  # nobody looks at the speaker's own picture
         connection.on("datachannel", self._on_channel)
         connection.on("connectionstatechange", self._on_connection_state)
+        self._negotiating = True
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             await connection.setLocalDescription(await connection.createAnswer())
         except (ValueError, OperationError, InvalidStateError, InvalidAccessError) as error:
             raise OfferError(f"expected an offer that can be answered: {error}") from error
+        finally:
+            self._negotiating = False
+            if self._gone:
+                await connection.close()
         self.answered_s = time.monotonic()
         answer: str = connection.localDescription.sdp
         return answer
@@ -143,7 +149,8 @@ class Peer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._connection.close()
+        if not self._negotiating:  # ``answer`` does it then: what it opens afterwards would stay open
+            await self._connection.close()
 
     def tell(self, message: dict[str, Any]) -> bool:
         """Send a control message; False when the page does not listen (yet)."""

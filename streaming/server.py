@@ -270,6 +270,7 @@ class Server:
 
         Raises:
             OfferError, FullError
+            UnknownSessionError: the session has ended meanwhile.
             BusyError: somebody else is speaking, and the call was to speak only.
         """
         self.check_place()
@@ -289,7 +290,13 @@ class Server:
         try:
             if publish and not view:
                 session.claim_microphone(peer)
-            return name, await peer.answer(offer)
+            answer = await peer.answer(offer)
+            if name not in self.calls:
+                self._check_open()
+                raise UnknownSessionError(
+                    f"the session {session.name[:40]!r} ended before the call was answered"
+                )
+            return name, answer
         except BaseException:
             await self.close_call(name)
             unseen = not session.participants and session.pictures.pacer.counts.sent == 0

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiortc import RTCIceGatherer
 
 from engine.conventions import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from streaming import session
 from streaming.avatars import AvatarEntry
 from streaming.engine_port import EngineOptions
-from streaming.errors import FullError
+from streaming.errors import FullError, UnknownSessionError
 from streaming.loader import AvatarLoader
 from streaming.messages import (
     Audio,
@@ -34,6 +35,7 @@ from streaming.settings import ServeSettings
 from streaming.shared import SLOTS, SessionMemory
 from streaming.worker import Worker
 from tests.streaming.fake_engine import FakeEngine, InlineExecutor
+from tests.streaming.offers import recorded
 
 
 class Workers:
@@ -202,6 +204,52 @@ async def test_an_offer_that_fails_late_does_not_end_the_next_session_of_the_nam
     with pytest.raises(OfferError):
         await server.open_call("", first)
     assert list(server.sessions) == ["ann"] and server.sessions["ann"] is not first
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+@pytest.mark.parametrize("gathered", [False, True], ids=["before", "after"])
+async def test_who_waits_for_the_answer_of_a_session_that_ends_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, gathered: bool
+) -> None:
+    """An answer waits 5 s for a STUN server that says nothing, before or after it has sockets."""
+    gathering, going_on = asyncio.Event(), asyncio.Event()
+    gather = RTCIceGatherer.gather
+
+    async def slowly(gatherer: RTCIceGatherer) -> None:
+        if gathered:
+            await gather(gatherer)
+        gathering.set()
+        await going_on.wait()
+        if not gathered:
+            await gather(gatherer)
+
+    monkeypatch.setattr(RTCIceGatherer, "gather", slowly)
+    before, tasks = len(os.listdir("/proc/self/fd")), asyncio.all_tasks()
+    calling = asyncio.create_task(server.open_call(recorded("chromium_page"), server.shared_session("ann")))
+    await gathering.wait()
+    async with asyncio.timeout(1.0):  # it is not waited for
+        await server.close_session("ann")
+    second = server.shared_session("ann")
+    going_on.set()
+    with pytest.raises(UnknownSessionError, match="'ann' ended before the call"):
+        await calling
+    assert not server.calls and server.sessions == {"ann": second} and not second.participants
+    await server.close_session("ann")
+    async with asyncio.timeout(5.0):
+        while (left := asyncio.all_tasks() - tasks) or len(os.listdir("/proc/self/fd")) > before:
+            await asyncio.wait(left or [asyncio.create_task(asyncio.sleep(0.05))], timeout=0.05)
+
+
+async def test_who_waits_for_an_answer_of_a_server_that_stops_is_told_to_come_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop_meanwhile(gatherer: RTCIceGatherer) -> None:
+        await server.say_goodbye(1.0)
+        await server.close_session("ann")
+
+    monkeypatch.setattr(RTCIceGatherer, "gather", stop_meanwhile)
+    with pytest.raises(FullError, match="is stopping"):
+        await server.open_call(recorded("chromium_page"), server.shared_session("ann"))
 
 
 async def test_what_cannot_be_deleted_holds_up_nothing(server: Server) -> None:

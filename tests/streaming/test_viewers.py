@@ -132,6 +132,31 @@ async def test_who_waits_for_an_answer_keeps_their_place(
     await leave(client, server, *callers)
 
 
+async def test_a_call_whose_session_ends_before_its_answer_came_is_refused(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Peer.answer
+
+    async def too_late(peer: Peer, offer: str) -> str:
+        answered = await answer(peer, offer)
+        await server.close_session(peer.session.name)
+        return answered
+
+    monkeypatch.setattr(Peer, "answer", too_late)
+    caller = Caller()
+    offer = await caller.offer()
+    sdp = {"Content-Type": "application/sdp"}
+    for refused in (
+        await client.post("/api/calls", json={"sdp": offer}),
+        await client.post("/api/calls", json={"sdp": offer, "session": "grace_hopper"}),
+        await client.post("/whep/grace_hopper", content=offer, headers=sdp),
+        await client.post("/whip", content=offer, headers=sdp),
+    ):
+        assert refused.status_code == 404 and "ended before the call" in refused.json()["error"]
+    assert not server.calls and not server.sessions
+    await caller.close()
+
+
 async def test_a_page_that_was_left_before_its_answer_came_is_in_no_call(server: Server) -> None:
     caller = Caller()
     body = json.dumps({"sdp": await caller.offer()}).encode()
