@@ -37,13 +37,17 @@ FORMS: Final[Mapping[str, tuple[type, tuple[int | str, ...]]]] = {
 }
 """Type and shape of the arrays of ``Avatar`` and of its extras; a letter is the same number wherever it stands."""
 
+NOT_EMPTY: Final = ("triangles", "photo_mouth", "photo_mouth_triangles")
+"""Where there are such arrays, something is in them."""
+
 TOGETHER: Final = (
     ("landmark_vertex", "landmark_weight"),
     ("lip_follow", "lip_vertex", "lip_upper", "lip_lower", "landmark_vertex"),
     ("photo_mouth", "photo_mouth_corner", "photo_mouth_triangles", "photo_blendshapes", "photo_offset"),
     ("clothing", "before_clothing", "inside_collar"),
+    ("mouth_shadow", "mouth_cavity"),
 )
-"""Where the first is, an extra or a part, so are the others, extras."""
+"""Where the first is, an extra or a part, so are the others."""
 
 LARGEST: Final = 1e6
 """No coordinate in pixels is beyond this; the kernels count in whole numbers."""
@@ -63,11 +67,18 @@ def fault_of(values: Mapping[str, Any], extras: Mapping[str, Any]) -> str | None
             return f"expected finite numbers up to {LARGEST:g} in {name}"
     if min(arrays["atlas"].shape) < side:  # the skin's texture lies in its corner
         return f"expected an atlas of at least {side} x {side}, got {list(arrays['atlas'].shape)}"
+    for name in NOT_EMPTY:
+        if name in arrays and not arrays[name].size:
+            return f"expected something in {name}, got {list(arrays[name].shape)}"
+    there = [*extras, *values["part_names"]]
     for first, *others in TOGETHER:
-        if first in extras or first in values["part_names"]:
-            if missing := [name for name in others if name not in extras]:
-                return f"expected {missing[0]} beside {first}"
-    return _value_fault(values) or _index_fault(arrays, sizes, len(values["part_names"]))
+        if first in there and (missing := [name for name in others if name not in there]):
+            return f"expected {missing[0]} beside {first}"
+    return (
+        _value_fault(values)
+        or _index_fault(arrays, sizes, len(values["part_names"]))
+        or _outline_fault(values)
+    )
 
 
 def _form_fault(name: str, array: Any, sizes: dict[str, int]) -> str | None:
@@ -92,6 +103,21 @@ def _value_fault(values: Mapping[str, Any]) -> str | None:
     if not all(isinstance(name, str) for name in values["part_names"]):
         return "expected words as part_names"
     return None if isinstance(values["report"], dict) else "expected a table as report"
+
+
+def _outline_fault(values: Mapping[str, Any]) -> str | None:
+    """Parts whose vertices bound a box or an opening, and that have too few for it; all others may be empty."""
+    from engine.render.layers import CLOTHING, EYE_SIDES, LID_POINTS, LIP_POINTS  # it imports avatars
+
+    names = values["part_names"]
+    least = {CLOTHING: 3, "mouth_cavity": 2 * LIP_POINTS}
+    least |= {f"{side}_lashes": 2 * LID_POINTS for side in EYE_SIDES}
+    for name, count in least.items():
+        if name in names:
+            mine = values["triangle_part"] == names.index(name)
+            if (found := len(np.unique(values["triangles"][mine]))) < count:
+                return f"expected at least {count} vertices in the part {name}, got {found}"
+    return None
 
 
 def _index_fault(arrays: Mapping[str, Any], sizes: Mapping[str, int], parts: int) -> str | None:

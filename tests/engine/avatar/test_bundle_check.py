@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 
 from engine.avatar.avatar import Avatar
 from engine.errors import BundleError
+from engine.motion.values import rest
+from engine.render.geometric import GeometricRenderer
+from engine.timing import StageTimer
 from tests.engine.render.made_up import landmarked_avatar, sheet_avatar
 
 
@@ -97,9 +101,78 @@ def lips(
     return lambda avatar: {"extras": {**avatar.extras, **more}}
 
 
+def fewer(part: str, count: int) -> Callable[[Avatar], dict[str, Any]]:
+    """So many triangles of a part and no more."""
+
+    def change(avatar: Avatar) -> dict[str, Any]:
+        mine = avatar.triangle_part == avatar.part_names.index(part)
+        kept = ~mine | (np.cumsum(mine) <= count)
+        return {"triangles": avatar.triangles[kept], "triangle_part": avatar.triangle_part[kept]}
+
+    return change
+
+
+def with_photo_mouth(avatar: Avatar, **changes: np.ndarray) -> dict[str, Any]:
+    """The extras of an avatar whose photo has a mouth of its own, some of them changed."""
+    extras = {
+        "photo_mouth": np.zeros((4, 6), np.uint32),
+        "photo_mouth_corner": np.zeros(2, np.float32),
+        "photo_mouth_triangles": avatar.triangles[:2],
+        "photo_blendshapes": np.zeros(52, np.float32),
+        "photo_offset": np.zeros_like(avatar.positions),
+    }
+    return {"extras": {**avatar.extras, **extras, **changes}}
+
+
+def test_what_may_be_empty_comes_through_and_is_drawn(tmp_path: Path) -> None:
+    """Nothing that a shape moves, no identity, and parts that no light and no box go by."""
+    whole = landmarked_avatar(6.0)
+    empty = replace(
+        whole,
+        part_names=(*whole.part_names, "tongue", "upper_teeth", "mouth_shadow", "left_sclera"),
+        delta_start=np.zeros(53, np.int32),
+        delta_vertex=np.zeros(0, np.int32),
+        delta_value=np.zeros((0, 3), np.float32),
+        style=np.zeros(0, np.float32),
+        **with_photo_mouth(whole),
+    )
+    empty.save(tmp_path / "a.avatar")
+    GeometricRenderer(Avatar.load(tmp_path / "a.avatar"), 64).render(rest(0), StageTimer())
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (fewer("mouth_cavity", 0), "at least 66 vertices in the part mouth_cavity, got 0"),
+        (fewer("mouth_cavity", 20), "at least 66 vertices in the part mouth_cavity, got 22"),
+        (
+            lambda a: {"part_names": (*a.part_names, "left_lashes")},
+            "at least 50 vertices in the part left_lashes, got 0",
+        ),
+        (
+            lambda a: {
+                "part_names": (*a.part_names, "clothing"),
+                "extras": {
+                    **a.extras,
+                    "before_clothing": np.zeros((96, 96), np.uint8),
+                    "inside_collar": np.zeros((96, 96), np.uint8),
+                },
+            },
+            "at least 3 vertices in the part clothing, got 0",
+        ),
+        (
+            lambda a: {"triangles": a.triangles[:0], "triangle_part": a.triangle_part[:0], "part_names": ()},
+            "something in triangles, got [0, 3]",
+        ),
+        (lambda a: {"part_names": ("skin", "mouth_shadow")}, "mouth_cavity beside mouth_shadow"),
+        (
+            lambda a: with_photo_mouth(a, photo_mouth=np.zeros((0, 6), np.uint32)),
+            "something in photo_mouth, got [0, 6]",
+        ),
+        (
+            lambda a: with_photo_mouth(a, photo_mouth_triangles=np.zeros((0, 3), np.int32)),
+            "something in photo_mouth_triangles, got [0, 3]",
+        ),
         (lambda a: {"positions": a.positions.astype(np.float64)}, "float32 [V, 3] as positions, got float64"),
         (lambda a: {"shade": a.shade[:-1]}, "[V] as shade with V = "),
         (lambda a: {"uv": a.uv[:, :1]}, "[V, 2] as uv"),
@@ -129,6 +202,7 @@ def lips(
         (lambda a: {"rights": None}, "rights of self, permission"),
         (lambda a: {"report": []}, "a table as report"),
         (lambda a: {"part_names": (1, 2)}, "words as part_names"),
+        (lambda a: {"part_names": ("skin", ["mouth_cavity"])}, "words as part_names"),
         (lambda a: {"part_names": ("skin", "clothing")}, "before_clothing beside clothing"),
         (lambda a: {"extras": {"landmark_vertex": a.extras["landmark_vertex"]}}, "landmark_weight beside"),
         (
