@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from engine.conventions import SAMPLE_RATE
-from engine.errors import InputError, UnavailableError
+from engine.errors import InputError, UnavailableError, VividliveError
 from engine.speech.audio_file import load_audio
 from engine.training.evaluate.spoken import SetInfo, split_evenly, without_gaps, write_info, write_phones
 from engine.training.phones import ARPABET, PAUSE, split_ipa
@@ -128,12 +128,24 @@ def spell(text: str) -> list[str]:
 
 
 def align_asterisk(sounds: Path, texts: Path, out: Path) -> int:
-    """Align the prompts of a folder; returns how many were kept."""
+    """Align the prompts of a folder, whose texts may name others as well; returns how many were kept.
+
+    Raises:
+        InputError: there is a recording of none.
+        UnavailableError: pocketsphinx is not installed.
+    """
     aligner = Aligner()
+    prompts = [(name, text, _recording(sounds, name)) for name, text in _read_texts(texts)]
+    missing = sum(path is None for _, _, path in prompts)
+    if missing == len(prompts):
+        raise InputError(f"expected recordings of the {missing} texts of {texts} in {sounds}, found none")
+    if missing:
+        log.warning("%d texts are left out: there is no recording of them in %s", missing, sounds)
     done: list[tuple[float, str, NDArray[np.float32], tuple[Phone, ...]]] = []
-    for name, text in _read_texts(texts):
-        path = sounds / f"{name}.g722"
-        samples = load_audio(path if path.is_file() else path.with_suffix(".wav")).analysis
+    for name, text, path in prompts:
+        if path is None:
+            continue
+        samples = load_audio(path).analysis
         if len(samples) < SHORTEST_S * SAMPLE_RATE:
             continue
         try:
@@ -189,6 +201,11 @@ def _festvox_phones(text: str) -> Iterator[Phone]:
             start = end
 
 
+def _recording(sounds: Path, name: str) -> Path | None:
+    """Where a prompt lies, if it does."""
+    return next((path for kind in ("g722", "wav") if (path := sounds / f"{name}.{kind}").is_file()), None)
+
+
 def _read_texts(path: Path) -> Iterator[tuple[str, str]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         name, colon, text = line.partition(":")
@@ -232,12 +249,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--texts", type=Path, help="lines of name, colon and text (asterisk)")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if chosen.kind == "festvox":
-        count = read_festvox(chosen.source, chosen.out)
-    elif chosen.texts is None:
-        parser.error("asterisk needs --texts")
-    else:
-        count = align_asterisk(chosen.source, chosen.texts, chosen.out)
+    try:
+        if chosen.kind == "festvox":
+            count = read_festvox(chosen.source, chosen.out)
+        elif chosen.texts is None:
+            parser.error("asterisk needs --texts")
+        else:
+            count = align_asterisk(chosen.source, chosen.texts, chosen.out)
+    except VividliveError as error:
+        parser.exit(2, f"error: {error}\n")
     sys.stdout.write(f"{count} recordings in {chosen.out}\n")
 
 

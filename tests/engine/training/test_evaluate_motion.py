@@ -14,7 +14,7 @@ from engine.motion.motion_file import write_motion
 from engine.motion.values import Motion
 from engine.training.evaluate import agreement, motion
 from engine.training.evaluate.agreement import Reference, compare_mouths
-from engine.training.evaluate.align import Aligner, read_festvox, spell
+from engine.training.evaluate.align import Aligner, main, read_festvox, spell
 from engine.training.evaluate.closures import find_bilabials, find_closures, find_speech, score_closures
 from engine.training.evaluate.motion import close_lips, evaluate_captured, evaluate_motion, frame_means
 from engine.training.evaluate.spoken import find_sets, read_phones, read_spoken, without_gaps, write_phones
@@ -251,6 +251,29 @@ def test_the_aligner_takes_its_padding_off() -> None:
     assert score == pytest.approx(-200 / 30)
     with pytest.raises(InputError, match="qwrt"):
         aligner.align(np.zeros(8000, np.float32), "hi qwrt")
+
+
+def test_texts_without_a_recording_are_left_out_and_counted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    phones = (Phone(PAUSE, 0.0, 1.0), Phone("a", 1.0, 2.0))
+    monkeypatch.setattr(Aligner, "__init__", lambda aligner: None)
+    monkeypatch.setattr(Aligner, "align", lambda aligner, samples, text: (phones, -1.0))
+    texts, out = tmp_path / "texts", tmp_path / "out"
+    texts.write_text("; of a release that has more\nhello: Hello!\ndigits/one: One.\nnew: New.\n")
+    arguments = ["asterisk", str(tmp_path), "--texts", str(texts), str(out)]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2 and not out.exists()
+    assert "error: expected recordings of the 3 texts" in capsys.readouterr().err
+    wavfile.write(tmp_path / "hello.wav", SAMPLE_RATE, np.zeros(2 * SAMPLE_RATE, np.int16))
+    main(arguments)
+    assert capsys.readouterr().out == f"1 recordings in {out}\n"
+    assert "2 texts are left out" in caplog.text
+    assert [clip.phones for clip in read_spoken(out).clips] == [phones]
 
 
 @pytest.mark.usefixtures("plain_table")
