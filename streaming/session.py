@@ -189,6 +189,11 @@ class AvatarSession:
             self._empty_s = time.monotonic()
 
     @property
+    def closed(self) -> bool:
+        """Whether it has ended: nothing happens in it any more."""
+        return self._closed
+
+    @property
     def participants(self) -> int:
         """How many take part."""
         return len(self._participants)

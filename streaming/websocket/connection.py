@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 class Connection:
-    """A participant of one session."""
+    """A participant of one session, which whoever makes it lets it enter and leave."""
 
     def __init__(
         self,
@@ -78,7 +78,8 @@ class Connection:
     async def serve(self) -> None:
         """Talk to the client, which has been accepted, until it or the session goes."""
         session = self._session
-        session.enter(self)
+        if session.closed:
+            self._ended.set()
         handles = [
             session.on_event(self._on_event),
             session.listen(self._on_sound),
@@ -115,7 +116,6 @@ class Connection:
                 self._session.set_listening(False)
             if self._frames is not None:
                 await self._frames.close()
-            session.leave(self)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
                 logger.error("a WebSocket failed", exc_info=result, extra={"session": session.label})

@@ -48,10 +48,12 @@ def add_websocket(app: FastAPI, server: Server) -> None:
             websocket, joined, partial(server.set_avatar, joined), partial(authorise, websocket)
         )
         connections.add(connection)
+        joined.enter(connection)
         try:
             await websocket.accept()
             await connection.serve()
         finally:
+            joined.leave(connection)
             connections.discard(connection)
 
 

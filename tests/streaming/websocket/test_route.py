@@ -1,11 +1,13 @@
 """Who is let in, where to, and how a connection ends."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -54,6 +56,26 @@ async def test_a_private_session_is_joined_by_its_name(join: Join, server: Serve
     await client.until(lambda: session.participants == 0)
     assert len(session.pictures.watchers) == len(session.sounds.listeners) == len(session._events) == 0
     assert not session.timeline.microphone_aside
+
+
+async def test_who_is_let_in_has_a_place_and_hears_that_the_session_ended_meanwhile(
+    address: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = WebSocket.accept
+    participants = []
+
+    async def slowly(websocket: WebSocket) -> None:
+        participants.append(server.session("grace_hopper").participants)
+        await server.close_session("grace_hopper")
+        await accept(websocket)
+
+    monkeypatch.setattr(WebSocket, "accept", slowly)
+    async with connect(address + "?avatar=grace_hopper") as socket, asyncio.timeout(10):
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await socket.recv()
+        assert (socket.close_code, socket.close_reason) == (1001, "the session has ended")
+    assert participants == [1] and not server.sessions
 
 
 async def test_refusals_are_answers_with_one_line(address: str, server: Server) -> None:
