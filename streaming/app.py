@@ -293,12 +293,13 @@ def _add_calls(app: FastAPI, server: Server) -> None:
     @app.post("/api/calls/{call}/speech", status_code=202)
     async def speech(call: str, request: Request) -> dict[str, float]:
         """Speak a recording; the body is the sound file."""
-        session = _speaker(server, call)
+        _speaker(server, call)
         data = await request.body()
         if not data:
             raise InputError("expected a sound file, got an empty body")
         async with decoding:
             samples = await asyncio.to_thread(_decoded, data)
+        session = _speaker(server, call)  # it may have ended meanwhile
         seconds = len(samples) / OUTPUT_RATE
         waiting_s = session.queued_seconds + seconds
         if waiting_s > MAX_SPEECH_S:

@@ -295,6 +295,30 @@ async def test_speech_is_queued_or_refused(client: httpx.AsyncClient, server: Se
     await caller.close()
 
 
+async def test_speech_of_a_call_that_ends_while_it_is_decoded_is_refused(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = Caller()
+    placed = (await client.post("/api/calls", json={"sdp": await caller.offer()})).json()
+    decoding, going_on = asyncio.Event(), threading.Event()
+    loop, decoded = asyncio.get_running_loop(), app._decoded
+
+    def slowly(data: bytes) -> Any:
+        loop.call_soon_threadsafe(decoding.set)
+        going_on.wait(30)
+        return decoded(data)
+
+    monkeypatch.setattr(app, "_decoded", slowly)
+    sending = asyncio.create_task(client.post(f"/api/calls/{placed['call']}/speech", content=wav(1.0)))
+    await decoding.wait()
+    await client.delete(f"/api/calls/{placed['call']}")
+    going_on.set()
+    refused(await sending, 404, "it may have ended")
+    assert server.session(placed["session"]).queued_seconds == 0.0
+    await server.close_session(placed["session"])
+    await caller.close()
+
+
 async def test_sound_files_are_decoded_one_at_a_time_beside_the_event_loop(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
