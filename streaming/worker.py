@@ -198,6 +198,11 @@ class Worker:
             try:
                 self._open(opening.message, opening.prepared.result())
             except VividliveError as error:
+                wanted = [message for message in opening.later if isinstance(message, SetAvatar)]
+                if wanted:  # the one before may have been deleted meanwhile
+                    opening.prepared = self._loader.prepare(wanted[-1].avatar_path)
+                    opening.later = [each for each in opening.later if each not in wanted]
+                    continue
                 self._tell_failure(name, str(error), fatal=True)
             except FileNotFoundError:
                 logger.info("session %s: ended before it was opened", name)

@@ -296,6 +296,22 @@ def test_a_session_that_stood_still_goes_on(bench: Bench) -> None:
     assert [done.number for done in bench.work()] == [0]
 
 
+def test_an_avatar_that_is_given_up_while_it_loads_may_be_deleted(bench: Bench, tmp_path: Path) -> None:
+    other = tmp_path / "b.avatar"
+    other.write_text(json.dumps({"chroma": 200}))
+    bench.executor.held = True
+    bench.open()
+    bench.hear(FRAME_SAMPLES + LOOK_AHEAD_SAMPLES)
+    bench.worker.handle(SetAvatar("s", str(other)))
+    bench.avatar.unlink()
+    bench.worker.handle(ForgetAvatar(str(bench.avatar)))
+    bench.executor.held = False
+    bench.executor.work()
+    (done,) = bench.work() + bench.work()
+    assert (bench.memory.picture(done.slot)[SIZE:] == 200).all()
+    assert bench.said == [done]
+
+
 def test_the_old_face_is_drawn_until_the_new_one_is_ready(bench: Bench, tmp_path: Path) -> None:
     other = tmp_path / "b.avatar"
     other.write_text(json.dumps({"chroma": 200}))
