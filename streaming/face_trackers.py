@@ -41,11 +41,20 @@ class FaceTrackers:
             raise BusyError(f"expected {few}")
         session.claim_face(owner)
 
+        # What one that has been ended still says is not to be taken for the next one's.
         def seen(face: FaceSeen) -> None:
             if face.seen and process in self._open:
                 session.face(face.time_s, face.values)
 
-        process = FaceProcess(seen, on_state, on_undecodable, tracker=self._tracker)
+        def told(state: FaceState) -> None:
+            if process in self._open:
+                on_state(state)
+
+        def undecodable() -> None:
+            if process in self._open:
+                on_undecodable()
+
+        process = FaceProcess(seen, told, undecodable, tracker=self._tracker)
         self._open.add(process)
         process.begin()
         return process

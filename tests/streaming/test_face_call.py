@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 
+from streaming.face_process import FaceProcess
 from streaming.face_trackers import FaceTrackers
+from streaming.face_tracking import FaceState, Undecodable
 from streaming.server import Server
 from streaming.session import BusyError
 from tests.streaming.loopback import Caller
@@ -142,6 +144,28 @@ async def test_a_call_that_has_ended_begins_no_face(client: httpx.AsyncClient, s
     assert server.faces.count == 0
     assert not peer._tasks
     await caller.close()
+
+
+async def test_what_a_face_that_was_switched_off_still_says_is_not_taken_for_the_next_ones(
+    server: Server,
+) -> None:
+    faces = FaceTrackers("tests.streaming.fake_face:fake_tracker", 2)
+    session = server.open_session(None)
+    told: list[FaceState] = []
+    keyframes: list[bool] = []
+
+    def begin() -> FaceProcess:
+        return faces.begin(session, session, told.append, lambda: keyframes.append(True))
+
+    first = begin()
+    faces.end(first)
+    second = begin()
+    for process in (first, second):
+        process._receive(FaceState(process is first, "seen"))
+        process._receive(Undecodable())
+    assert told == [FaceState(False, "seen")] and len(keyframes) == 1
+    await faces.stop()
+    await server.close_session(session.name)
 
 
 async def test_switching_on_and_off_again_makes_no_crowd_of_processes(server: Server) -> None:
