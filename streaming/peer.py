@@ -149,8 +149,11 @@ class Peer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self._negotiating:  # ``answer`` does it then: what it opens afterwards would stay open
-            await self._connection.close()
+        if self._negotiating:  # ``answer`` does the rest then: what it opens afterwards would stay open
+            return
+        await self._connection.close()
+        for transceiver in self._connection.getTransceivers():
+            await transceiver.stop()  # again: one that connected meanwhile was started after it had been stopped
 
     def tell(self, message: dict[str, Any]) -> bool:
         """Send a control message; False when the page does not listen (yet)."""

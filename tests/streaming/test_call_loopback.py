@@ -9,7 +9,7 @@ import av
 import httpx
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCDtlsTransport, RTCIceTransport
 
 from streaming import aiortc_private
 from streaming.aiortc_private import PLAYOUT_DELAY_URI
@@ -55,6 +55,42 @@ async def call(client: httpx.AsyncClient, caller: Caller) -> tuple[str, str]:
 
 def mouth_open(luma: np.ndarray) -> bool:
     return bool(luma[SIZE * 3 // 4 - 8, SIZE // 2] < 70)
+
+
+async def test_a_call_that_ends_just_as_it_connects_leaves_nothing_running(
+    client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiortc has stopped senders and receivers already, and goes on to start them."""
+    handshake, stop = RTCDtlsTransport._do_handshake, RTCIceTransport.stop
+    shaken, stopping, running = asyncio.Event(), asyncio.Event(), asyncio.all_tasks()
+
+    async def late_handshake(transport: RTCDtlsTransport) -> None:
+        await handshake(transport)
+        if transport in ours:
+            shaken.set()
+            await stopping.wait()
+
+    async def slow_stop(transport: RTCIceTransport) -> None:
+        if transport in {dtls.transport for dtls in ours}:
+            stopping.set()
+            await asyncio.sleep(0.05)
+        await stop(transport)
+
+    monkeypatch.setattr(RTCDtlsTransport, "_do_handshake", late_handshake)
+    monkeypatch.setattr(RTCIceTransport, "stop", slow_stop)
+    ours: set[RTCDtlsTransport] = set()
+    caller = Caller()
+    answer = (await client.post("/api/calls", json={"sdp": await caller.offer()})).json()
+    connection = server.calls[answer["call"]]._connection
+    ours |= {transceiver.receiver.transport for transceiver in connection.getTransceivers()}
+    await caller.accept(answer["sdp"])
+    await shaken.wait()
+    await client.delete(f"/api/calls/{answer['call']}")
+    await caller.close()
+    await server.close_session(answer["session"])
+    async with asyncio.timeout(10):
+        while left := asyncio.all_tasks() - running:
+            await asyncio.wait(left, timeout=0.1)
 
 
 async def test_a_call_with_a_microphone(client: httpx.AsyncClient, server: Server) -> None:
