@@ -153,7 +153,9 @@ class Peer:
             return
         await self._connection.close()
         for transceiver in self._connection.getTransceivers():
-            await transceiver.stop()  # again: one that connected meanwhile was started after it had been stopped
+            await (
+                transceiver.stop()
+            )  # again: one that connected meanwhile was started after it had been stopped
 
     def tell(self, message: dict[str, Any]) -> bool:
         """Send a control message; False when the page does not listen (yet)."""
