@@ -5,11 +5,13 @@ Verified with aiortc 1.16.0, which pyproject.toml pins. What is changed, and why
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from aiortc import rtp
 from aiortc.clock import current_ntp_time
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
+from aiortc.exceptions import InvalidStateError
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 
@@ -18,7 +20,7 @@ _PLAYOUT_DELAY_ID: Final = 7
 """Offered by us only when we make the offer; as answerer we take the browser's number."""
 
 _Private = Any
-"""An ``RTCRtpSender``, ``RTCRtpReceiver`` or ``RtpPacket`` whose private attributes are used."""
+"""An ``RTCPeerConnection``, ``RTCRtpSender``, ``RTCRtpReceiver`` or ``RtpPacket`` whose private attributes are used."""
 
 _TIMESTAMPS: Final = 1 << 32
 
@@ -41,6 +43,17 @@ def ask_for_copies() -> None:
     for codec in CODECS["audio"]:
         if codec.mimeType == "audio/opus":
             codec.parameters.update(minptime=10, useinbandfec=1)
+
+
+def connect_quietly(connection: _Private) -> None:
+    """Let a connection that is closed while it connects say nothing of that: nobody takes the exception of its task."""
+    connect = connection._RTCPeerConnection__connect
+
+    async def quietly() -> None:
+        with suppress(InvalidStateError):
+            await connect()
+
+    connection._RTCPeerConnection__connect = quietly
 
 
 class _PlayoutDelayMap(rtp.HeaderExtensionsMap):

@@ -70,6 +70,7 @@ class Peer:
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[RTCIceServer(**server) for server in ice_servers])
         )
+        aiortc_private.connect_quietly(self._connection)
         self._offer = ""
         self._tracks: list[PacketTrack] = []
         self._decoder = open_decoder()

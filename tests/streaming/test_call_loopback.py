@@ -1,6 +1,7 @@
 """A whole call from aiortc to the server and back: negotiation, numbers, sound with its picture, worker's death."""
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Any
@@ -9,7 +10,8 @@ import av
 import httpx
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack, RTCDtlsTransport, RTCIceTransport
+from aioice.ice import Connection as IceConnection
+from aiortc import MediaStreamTrack, RTCDtlsTransport
 
 from streaming import aiortc_private
 from streaming.aiortc_private import PLAYOUT_DELAY_URI
@@ -61,7 +63,7 @@ async def test_a_call_that_ends_just_as_it_connects_leaves_nothing_running(
     client: httpx.AsyncClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiortc has stopped senders and receivers already, and goes on to start them."""
-    handshake, stop = RTCDtlsTransport._do_handshake, RTCIceTransport.stop
+    handshake, close = RTCDtlsTransport._do_handshake, IceConnection.close
     shaken, stopping, running = asyncio.Event(), asyncio.Event(), asyncio.all_tasks()
 
     async def late_handshake(transport: RTCDtlsTransport) -> None:
@@ -70,14 +72,16 @@ async def test_a_call_that_ends_just_as_it_connects_leaves_nothing_running(
             shaken.set()
             await stopping.wait()
 
-    async def slow_stop(transport: RTCIceTransport) -> None:
-        if transport in {dtls.transport for dtls in ours}:
+    async def slow_close(ice: IceConnection) -> None:
+        if ice in {dtls.transport._connection for dtls in ours}:
             stopping.set()
             await asyncio.sleep(0.05)
-        await stop(transport)
+        await close(ice)
 
     monkeypatch.setattr(RTCDtlsTransport, "_do_handshake", late_handshake)
-    monkeypatch.setattr(RTCIceTransport, "stop", slow_stop)
+    monkeypatch.setattr(IceConnection, "close", slow_close)
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     ours: set[RTCDtlsTransport] = set()
     caller = Caller()
     answer = (await client.post("/api/calls", json={"sdp": await caller.offer()})).json()
@@ -91,6 +95,9 @@ async def test_a_call_that_ends_just_as_it_connects_leaves_nothing_running(
     async with asyncio.timeout(10):
         while left := asyncio.all_tasks() - running:
             await asyncio.wait(left, timeout=0.1)
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert complaints == []
 
 
 async def test_a_call_with_a_microphone(client: httpx.AsyncClient, server: Server) -> None:
