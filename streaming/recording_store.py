@@ -117,12 +117,12 @@ class Recordings:
             UnknownRecordingError: there is none with this name.
             BusyError: it still runs.
         """
-        path = self._existing(name)
+        self._existing(name)
         if name in self._recorders:
             if self._recorders[name].ended is None:
                 raise BusyError("expected a recording that has ended: stop it first")
             await self._recorders[name].stop()  # its last fragment may be on its way to the disk
-        return path
+        return self._existing(name)
 
     async def delete(self, name: str) -> None:
         """Stop a recording, if it still runs, and delete its file.

@@ -157,6 +157,18 @@ async def test_a_later_session_of_the_same_name_gets_nothing_of_the_former_one(
     assert (recordings.of_session(session), recordings.of_session(later)) == (name, own)
 
 
+async def test_who_waits_for_the_end_of_a_recording_that_is_being_deleted_gets_none(
+    session: Any, tmp_path: Path
+) -> None:
+    recordings = Recordings(tmp_path, 3600.0)
+    name = recordings.start(session).recording
+    recordings._recorders[name]._end("session ended")
+    deleting = asyncio.create_task(recordings.delete(name))
+    with pytest.raises(UnknownRecordingError):
+        await asyncio.gather(deleting, recordings.file(name))
+    assert recordings.all() == []
+
+
 async def test_when_it_began_is_told_however_long_it_is_written(session: Any, tmp_path: Path) -> None:
     wall_s = 1000.0
     recordings = Recordings(tmp_path, 1e9, clock=lambda: wall_s)
