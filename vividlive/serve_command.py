@@ -65,6 +65,7 @@ def serve(
 
     Every setting of docs/operation.md can also come from --config, or as VIVIDLIVE_NAME from the environment.
     """
+    from kernels import backend
     from streaming.log import configure
     from streaming.serve import serve as run
     from streaming.settings_sources import gather_settings
@@ -95,4 +96,5 @@ def serve(
         os.environ,
     )
     configure(settings.log_format)
+    backend()  # raises what VIVIDLIVE_KERNELS asks for in vain, before other processes fail on it
     run(settings)

@@ -276,12 +276,23 @@ def test_bad_words_are_answered_in_one_line(
     assert not list(tmp_path.iterdir()), "a file was left behind"
 
 
+@pytest.mark.parametrize("command", ["render", "serve"])
 def test_kernels_that_do_not_exist_are_answered_in_one_line(
-    vividlive: Command, bundle: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vividlive: Command,
+    bundle: Path,
+    speech: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
 ) -> None:
+    words = {
+        "render": ["--avatar", bundle, "--audio", speech, "--out", tmp_path / "v.mp4"],
+        "serve": ["--avatar", bundle, "--port", "0"],
+    }
     monkeypatch.setenv("VIVIDLIVE_KERNELS", "foo")
+    monkeypatch.setenv("VIVIDLIVE_DATA_DIR", str(tmp_path))
     backend.cache_clear()
-    done = vividlive("render", "--avatar", bundle, "--audio", speech, "--out", tmp_path / "v.mp4")
+    done = vividlive(command, *words[command])
     backend.cache_clear()
     assert done.code == 2
     assert done.err == "error: expected VIVIDLIVE_KERNELS to be auto, cpu or portable, got 'foo'\n"
