@@ -71,4 +71,4 @@ def _openfacefx() -> Any:
     try:
         return importlib.import_module("openfacefx")
     except ImportError as error:
-        raise UnavailableError("expected openfacefx: pip install vividlive[train]") from error
+        raise UnavailableError("expected openfacefx: pip install 'vividlive[train]'") from error

@@ -273,7 +273,7 @@ def _dictionary() -> tuple[str, ...]:
     try:
         folder = Path(importlib.import_module("pocketsphinx").get_model_path())
     except ImportError as error:
-        raise UnavailableError("expected the package pocketsphinx: pip install vividlive[train]") from error
+        raise UnavailableError("expected the package pocketsphinx: pip install 'vividlive[train]'") from error
     lines = (folder / "en-us" / "cmudict-en-us.dict").read_text(encoding="utf-8").splitlines()
     words = (line.split(" ", 1)[0] for line in lines)
     return tuple(word for word in words if word.isascii() and word.isalpha() and 2 <= len(word) <= 12)

@@ -106,7 +106,7 @@ class ESpeak:
             loader = importlib.import_module("espeakng_loader")
         except ImportError as error:
             raise UnavailableError(
-                "expected the package espeakng-loader: pip install vividlive[train]"
+                "expected the package espeakng-loader: pip install 'vividlive[train]'"
             ) from error
         self._library = ctypes.CDLL(loader.get_library_path())
         self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p

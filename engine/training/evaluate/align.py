@@ -217,7 +217,7 @@ def _pocketsphinx() -> Any:
     try:
         return importlib.import_module("pocketsphinx")
     except ImportError as error:
-        raise UnavailableError("expected pocketsphinx: pip install vividlive[eval]") from error
+        raise UnavailableError("expected pocketsphinx: pip install 'vividlive[eval]'") from error
 
 
 def _phones(units: Sequence[Any], seconds: float) -> tuple[Phone, ...]:

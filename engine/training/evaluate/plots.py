@@ -76,7 +76,7 @@ def _figure(rows: int, seconds: float) -> tuple[Any, Any]:
     try:
         figure_class: Any = importlib.import_module("matplotlib.figure").Figure
     except ImportError as error:
-        raise UnavailableError("expected matplotlib: pip install vividlive[eval]") from error
+        raise UnavailableError("expected matplotlib: pip install 'vividlive[eval]'") from error
     figure = figure_class(figsize=(3 + 1.6 * seconds, 1 + 2.4 * rows), layout="constrained")
     axes = figure.subplots(rows, 1, sharex=True)
     axes[-1].set_xlabel("s")

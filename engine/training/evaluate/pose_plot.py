@@ -22,7 +22,7 @@ def plot_poses(path: Path, title: str, poses: Float, level_db: Float) -> None:
     try:
         figure_class: Any = importlib.import_module("matplotlib.figure").Figure
     except ImportError as error:
-        raise UnavailableError("expected matplotlib: pip install vividlive[eval]") from error
+        raise UnavailableError("expected matplotlib: pip install 'vividlive[eval]'") from error
     time = np.arange(poses.shape[1]) / FRAME_RATE
     figure = figure_class(figsize=(14, 3 * len(poses)), layout="constrained")
     for seed, (axes, angles) in enumerate(zip(np.ravel(figure.subplots(len(poses))), poses, strict=True)):
