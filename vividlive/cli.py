@@ -218,7 +218,7 @@ def main() -> NoReturn:
     except typer.Abort:
         code = EXIT_INTERNAL
     except typer.TyperException as error:
-        complain(error.format_message())
+        complain(error.format_message().replace("Value error, ", ""))  # pydantic's word, says nothing
         code = EXIT_BAD_INPUT
     sys.exit(code or 0)
 
