@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import SettingError, UnavailableError
-from vividlive.options import ExpressivenessOption, HeadMotionOption, MoodOption, SeedOption
+from vividlive.options import (
+    ExpressivenessOption,
+    HeadMotionOption,
+    MoodOption,
+    SeedOption,
+    refuse_given,
+)
 from vividlive.outputs import ended_by_sigterm
 from vividlive.photos import FaceOption, RightsChoice, RightsOption, make_avatar
 from vividlive.terminal import end_line, stdout, write_over
@@ -72,6 +78,11 @@ def webcam(
         raise SettingError("expected one of --photo and --avatar, or neither")
     if face is not None and photo is None:
         raise SettingError("expected --face with --photo, got it without")
+    if photo is None:
+        whose = "the bundled portrait" if avatar is None else "--avatar"
+        refuse_given(whose, {"--rights": rights is not RightsChoice.unstated})
+    if audio is not None:
+        refuse_given("--audio", {"--microphone": microphone not in ("default", "none")})
     if backend not in ("auto", "pyvirtualcam", "pipewire"):
         raise SettingError(f"expected a backend of auto, pyvirtualcam or pipewire, got {backend!r}")
     from pydantic import ValidationError

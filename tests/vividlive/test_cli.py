@@ -222,6 +222,7 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["track", "v.mp4", "--seconds", "3", "--out", "m.csv"], "--seconds with --camera"),
         (["track", "--camera", "none.mp4", "--out", "m.csv"], "none.mp4"),
         (["avatar", "none.jpg", "--out", "a.avatar"], "none.jpg"),
+        (["avatar", "p", "--out", "a", "--rights", "mine"], "'--rights': 'mine' is not one of"),
         (["serve", "--latency-ms", "60"], "expected a latency of at least"),
         (["serve", "--size", "500"], "256, 512 or 768"),
         (["serve", "--port", "99999"], "65535"),
@@ -260,6 +261,9 @@ def test_no_words_show_the_help(vividlive: Command) -> None:
         (["webcam", "--width", "1279"], "got 1279 x 720"),
         (["webcam", "--backend", "film"], "auto, pyvirtualcam or pipewire"),
         (["webcam", "--size", "500"], "size"),
+        (["webcam", "--avatar", "a", "--rights", "self"], "--avatar without --rights"),
+        (["webcam", "--rights", "self"], "bundled portrait without --rights"),
+        (["webcam", "--audio", "a.wav", "--microphone", "desk"], "--audio without --microphone"),
         (["webcam", "--microphone", "none", "--face-camera", "/dev/video99"], "/dev/video99"),
     ],
 )
