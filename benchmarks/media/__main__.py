@@ -79,8 +79,18 @@ MEASURES: Final[dict[str, Callable[[], Any]]] = {
 
 def main() -> int:
     """Measure what is asked for; results are added to those that the file holds already."""
-    parser = argparse.ArgumentParser(description="Measure the media path in a real browser.")
-    parser.add_argument("measures", nargs="+", choices=MEASURES)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.media", description="Measure the media path in a real browser."
+    )
+    parser.add_argument(
+        "measures",
+        nargs="+",
+        choices=MEASURES,
+        metavar="MEASURE",
+        help="latency, latency-120 (with --latency-ms 120): three runs of 30 s; events: barge-in, another face, an "
+        "agent's first word, a dead worker; viewers: 1, 4 and 16 of one avatar; connects: 200 calls one after the "
+        "other; long-call: half an hour; ten-minutes: the same for twelve",
+    )
     parser.add_argument("--json", type=result_path, default="-", help="where the results go; - is stdout")
     given = parser.parse_args()
     if find_chromium() is None:
