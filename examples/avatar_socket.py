@@ -103,7 +103,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--url", default="ws://127.0.0.1:8080/ws")
     parser.add_argument("--avatar", help="id of an avatar; the default one without it")
-    parser.add_argument("--session", help="name of a session that is there, as a page shows it")
+    parser.add_argument("--session", help="name of a session that is there, as POST /api/calls answered it")
     parser.add_argument("--token", help="when the server asks for one")
     return parser
 

@@ -1,6 +1,6 @@
 """Writes the avatar's blendshapes and head pose, frame by frame, as a table: for a renderer of your own.
 
-The columns are those of ``vividlive motion``: the time, the 52 ARKit names, the head's pose.
+The columns are those of ``vividlive motion`` without the lip offsets: the time, the 52 ARKit names, the head's pose.
 """
 
 import argparse
