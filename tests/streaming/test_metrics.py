@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,13 @@ from streaming.settings import ServeSettings
 
 def value(metrics: Metrics, name: str, session: str | None = None) -> float | None:
     return metrics.registry.get_sample_value(f"vividlive_{name}", {"session": session} if session else {})
+
+
+def test_the_manual_names_every_metric() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "operation.md").read_text(encoding="utf-8")
+    for family in Metrics().registry.collect():
+        name = family.name.removeprefix("vividlive_") + ("_total" if family.type == "counter" else "")
+        assert f"`{name}`" in manual or f"`{name}{{" in manual, name
 
 
 async def test_a_session_is_measured_under_its_label_until_it_ends() -> None:
