@@ -5,6 +5,7 @@ from vividlive import Avatar, Engine
 avatar = Avatar.from_photo("portrait.jpg", rights="self")
 session = Engine().session(avatar, seed=0)
 session.push_audio(samples)  # float32 [T], mono, 16 kHz
+session.end()
 for frame in session:
     show(frame.number, frame.rgb)
 """
