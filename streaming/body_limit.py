@@ -61,10 +61,10 @@ def _promised(scope: Scope) -> int:
 
 async def _answer(send: Send, message: str) -> None:
     body = json.dumps({"error": message}).encode()
+    # Not "connection: close": closed while the body still comes, the connection is reset and the answer lost.
     headers: list[Any] = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body})

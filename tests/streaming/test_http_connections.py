@@ -46,6 +46,24 @@ async def test_who_does_not_finish_a_request_is_hung_up_on(
         writer.close()
 
 
+@pytest.mark.parametrize("promised", [True, False])
+async def test_who_sends_too_much_reads_why(server: Server, promised: bool) -> None:
+    """It sends all before it reads, as many do."""
+    most = server.settings.max_upload_bytes
+    length = b"Content-Length: %d\r\n" % (20 * most) if promised else b"Transfer-Encoding: chunked\r\n"
+    async with served(server) as address, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(address))
+        kind = b"Content-Type: multipart/form-data; boundary=b\r\n"
+        writer.write(b"POST /api/avatars HTTP/1.1\r\n" + HOST + kind + length + b"\r\n")
+        part = b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+        for piece in (part, *[b"x" * most] * 19):
+            writer.write(piece if promised else b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+        writer.close()
+
+
 async def test_who_has_asked_is_not_hung_up_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_connections, "HEAD_S", 0.1)
     async with served(server) as address, asyncio.timeout(60):
