@@ -153,10 +153,9 @@ class Peer:
         if self._negotiating:  # ``answer`` does the rest then: what it opens afterwards would stay open
             return
         await self._connection.close()
+        # Again: one that connected meanwhile was started after it had been stopped.
         for transceiver in self._connection.getTransceivers():
-            await (
-                transceiver.stop()
-            )  # again: one that connected meanwhile was started after it had been stopped
+            await transceiver.stop()
 
     def tell(self, message: dict[str, Any]) -> bool:
         """Send a control message; False when the page does not listen (yet)."""
