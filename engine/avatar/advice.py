@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from engine.avatar.photo import MAX_TURN_DEG
+from engine.avatar.photo import FAR_TURN_DEG
 
 TURNED_DEG: Final = 12.0
 TILTED_DEG: Final = 12.0
@@ -49,11 +49,11 @@ def advice(report: Mapping[str, Any]) -> list[str]:
             "glasses stay stiff, so the brows behind them do too: without glasses the face is livelier"
         )
     yaw, pitch, roll = report["angles_deg"]
-    if TURNED_DEG < abs(yaw) <= MAX_TURN_DEG:  # beyond that, opening the photo warns already
+    if TURNED_DEG < abs(yaw) <= FAR_TURN_DEG:  # beyond that, opening the photo warns already
         lines.append(
             f"the head is turned by about {abs(yaw):.0f} degrees: one that looks into the camera can turn farther"
         )
-    if TURNED_DEG < abs(pitch) <= MAX_TURN_DEG:
+    if TURNED_DEG < abs(pitch) <= FAR_TURN_DEG:
         how = "lowered" if pitch > 0 else "raised"
         lines.append(f"the head is {how}: hold the camera at the height of the eyes")
     if abs(roll) > TILTED_DEG:

@@ -10,6 +10,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from engine.avatar.matte import FACE_OVAL
 from engine.avatar.parts import FittedHead
+from engine.errors import PhotoError
 
 Array = NDArray[Any]
 
@@ -18,6 +19,12 @@ OVAL_SHARE: Final = 0.95
 RIM_SHARE: Final = 0.75
 """Beyond this share only surface that faces the viewer is taken."""
 FACING: Final = 0.25
+OPENINGS: Final = (
+    "upper_lip_contact", "lower_lip_contact", "left_upper_lid", "left_lower_lid", "right_upper_lid", "right_lower_lid",
+)  # fmt: skip
+OPENING_RINGS: Final = 8
+"""So far around mouth and eyes, in edges, all surface that can be seen is taken: on a turned head they lie near the
+outline or past it."""
 GRID_PX: Final = 12.0
 """Spacing of the photo grid on a 512 px canvas."""
 ROUNDS: Final = 12
@@ -84,7 +91,11 @@ class Surface:
 
 
 def build_surface(head: FittedHead, canvas: Canvas) -> Surface:
-    """Choose the face's triangles and glue the grid to their edge."""
+    """Choose the face's triangles and glue the grid to their edge.
+
+    Raises:
+        PhotoError: mouth or eyes run past the edge of what the photo shows.
+    """
     face = _face_triangles(head, canvas)
     for _ in range(ROUNDS):
         loop = _outer_loop(face, head)
@@ -93,6 +104,12 @@ def build_surface(head: FittedHead, canvas: Canvas) -> Surface:
             break
         # Where the edge folds back over itself in the picture, nothing can be glued to it: take it away.
         face = _whole(face, np.asarray(~np.isin(face, torn).any(axis=1)))
+    edges = _opening_edges(head)
+    if not np.isin(edges, face).all() or np.isin(edges, loop).any():
+        raise PhotoError(
+            "expected a photo that shows mouth and both eyes whole, got a head turned so far that their far corners are "
+            "hidden: use one that looks into the camera"
+        )
     return Surface(face, loop, grid, glued)
 
 
@@ -108,12 +125,26 @@ def _face_triangles(head: FittedHead, canvas: Canvas) -> Array:
     a, b, c = (head.in_photo[skin[:, k]].astype(float) for k in range(3))
     normal = np.cross(b - a, c - a)
     toward = -normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
-    chosen = inside[0] & (inside[1] | (toward > FACING))
+    chosen = inside[0] & (inside[1] | (toward > FACING)) | (_near_openings(head, skin) & (toward > 0.0))
     pieces = _pieces(skin, chosen)
     chosen &= pieces == np.bincount(pieces[chosen]).argmax()
     pieces = _pieces(skin, ~chosen)
     outer = pieces == np.bincount(pieces[~chosen]).argmax()
     return _whole(skin, ~outer)
+
+
+def _near_openings(head: FittedHead, skin: Array) -> Array:
+    """Whether each triangle lies within OPENING_RINGS of mouth or eyes."""
+    near = np.zeros(len(head.neutral), bool)
+    near[_opening_edges(head)] = True
+    for _ in range(OPENING_RINGS):
+        near[skin[near[skin].any(axis=1)]] = True
+    return np.asarray(near[skin].all(axis=1))
+
+
+def _opening_edges(head: FittedHead) -> Array:
+    """Vertices along the lips' and lids' edges."""
+    return np.concatenate([head.groups[name] for name in OPENINGS])
 
 
 def _whole(triangles: Array, chosen: Array) -> Array:

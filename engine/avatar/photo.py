@@ -24,8 +24,12 @@ __all__ = ["Portrait", "SeveralFacesError", "open_photo", "open_portrait"]
 
 MIN_FACE_PX: Final = 64
 GOOD_FACE_PX: Final = 200
-MAX_TURN_DEG: Final = 20.0
-TURN_ERROR_DEG: Final = 5.0  # of the estimate: nobody within MAX_TURN_DEG is to be refused
+MAX_TURN_DEG: Final = (35.0, 20.0, 35.0)
+"""Yaw, pitch and roll up to which a head makes an avatar."""
+TURN_ERROR_DEG: Final = (10.0, 5.0, 5.0)
+"""Of their estimates: nobody within MAX_TURN_DEG is to be refused."""
+FAR_TURN_DEG: Final = 20.0
+"""Yaw or pitch from which the user is told that a frontal photo looks better."""
 BACKGROUND_FACE: Final = 0.25  # faces narrower than this share of the widest one are bystanders
 
 TURNED: Final = {3: "by 90 degrees clockwise", 1: "by 90 degrees counter-clockwise", 2: "by 180 degrees"}
@@ -132,7 +136,7 @@ def open_portrait(
         warnings.append(
             f"the face is only {face_px:.0f} px wide: the picture will be soft, {GOOD_FACE_PX} px or more look better"
         )
-    if max(abs(angles[0]), abs(angles[1])) > MAX_TURN_DEG:
+    if max(abs(angles[0]), abs(angles[1])) > FAR_TURN_DEG:
         warnings.append("the head is turned far from the camera: a frontal photo looks better")
     return Portrait(
         photo=canvas,
@@ -205,17 +209,23 @@ def _turned_back(box: tuple[float, float, float, float], shape: tuple[int, ...],
 
 
 def _check_turn(angles: tuple[float, float, float]) -> None:
-    limit = MAX_TURN_DEG + TURN_ERROR_DEG
-    yaw, pitch, roll = angles
-    if abs(roll) > limit:
+    turned = [
+        abs(angle) > most + error
+        for angle, most, error in zip(angles, MAX_TURN_DEG, TURN_ERROR_DEG, strict=True)
+    ]
+    yaw, pitch, roll = (abs(angle) for angle in angles)
+    if turned[2]:
         raise PhotoError(
-            f"expected an upright face, got one tilted by about {abs(roll):.0f} degrees: turn the photo by as much"
+            f"expected an upright face, got one tilted by about {roll:.0f} degrees: turn the photo by as much"
         )
-    for angle, how in ((yaw, "turned sideways"), (pitch, "turned up or down")):
-        if abs(angle) > limit:
+    for angle, most, far, how in (
+        (yaw, MAX_TURN_DEG[0], turned[0], "sideways"),
+        (pitch, MAX_TURN_DEG[1], turned[1], "up or down"),
+    ):
+        if far:
             raise PhotoError(
-                f"expected a face within {MAX_TURN_DEG:.0f} degrees of frontal and upright, got one {how} by about "
-                f"{abs(angle):.0f}: use a photo that looks into the camera"
+                f"expected a face turned {how} by at most {most:.0f} degrees, got one turned by about {angle:.0f}: "
+                "use a photo that looks into the camera"
             )
 
 

@@ -9,7 +9,9 @@ from engine.avatar.landmarks import FaceLandmarker, Image
 from engine.avatar.mesh import skin_part
 from engine.avatar.parts import FittedHead, MeshPart
 from engine.avatar.photo import open_portrait
-from engine.conventions import ARKIT_INDEX
+from engine.conventions import ARKIT_INDEX, ARKIT_NAMES
+from engine.errors import PhotoError
+from engine.training.synthetic_heads import SyntheticHead
 
 CHIN = 152
 
@@ -58,6 +60,27 @@ def areas(part: MeshPart, positions: np.ndarray) -> np.ndarray:
 def test_one_surface_open_at_its_border_mouth_and_eyes(whole: MeshPart) -> None:
     assert len(rims(whole)) == 4
     assert np.unique(whole.triangles).size == len(whole.positions)
+
+
+def turned(yaw: float) -> Image:
+    """A photo of a made person, turned by so many degrees."""
+    pose = np.array([yaw, 0, 0, 0, 0, 0], np.float32)
+    return SyntheticHead.make(9001).render(np.zeros(len(ARKIT_NAMES), np.float32), pose)
+
+
+@pytest.mark.parametrize("yaw", [-30.0, 33.0])
+def test_a_face_turned_sideways_is_open_at_mouth_and_eyes(landmarker: FaceLandmarker, yaw: float) -> None:
+    head = fit_head(open_portrait(turned(yaw), landmarker))
+    assert len(rims(skin_part(head, head.photo, None, Following(head.landmarks)))) == 4
+
+
+def test_a_mouth_that_is_partly_hidden_is_refused(
+    landmarker: FaceLandmarker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.avatar.photo.TURN_ERROR_DEG", (90.0, 90.0, 90.0))
+    head = fit_head(open_portrait(turned(45.0), landmarker))
+    with pytest.raises(PhotoError, match="mouth and both eyes whole"):
+        skin_part(head, head.photo, None, Following(head.landmarks))
 
 
 def test_every_vertex_shows_the_photo_where_it_lies(head: FittedHead, whole: MeshPart) -> None:

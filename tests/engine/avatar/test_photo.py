@@ -8,8 +8,10 @@ import PIL.Image
 import pytest
 
 from engine.avatar.landmarks import FaceLandmarker, Image
-from engine.avatar.photo import SeveralFacesError, open_portrait
+from engine.avatar.photo import TURN_ERROR_DEG, SeveralFacesError, open_portrait
+from engine.conventions import ARKIT_NAMES
 from engine.errors import PhotoError
+from engine.training.synthetic_heads import SyntheticHead
 
 
 def scaled(image: Image, factor: float) -> Image:
@@ -182,10 +184,25 @@ def test_a_face_cut_by_the_edge_is_refused(landmarker: FaceLandmarker, hopper: I
     assert "edge cuts" in refusal(np.ascontiguousarray(hopper[:, 215:]), landmarker)  # through the cheek
 
 
-def test_a_tilted_head_is_refused(landmarker: FaceLandmarker, hopper: Image) -> None:
-    tilt = cv2.getRotationMatrix2D((256.0, 240.0), 33.0, 0.8)
-    tilted = cv2.warpAffine(hopper, tilt, (512, 600), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
-    assert "tilted" in refusal(tilted, landmarker)
+def tilted(photo: Image, degrees: float) -> Image:
+    turn = cv2.getRotationMatrix2D((256.0, 240.0), degrees, 0.8)
+    return cv2.warpAffine(photo, turn, (512, 600), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+
+
+def test_a_tilted_head_is_taken_unless_it_lies(landmarker: FaceLandmarker, hopper: Image) -> None:
+    assert open_portrait(tilted(hopper, 33.0), landmarker).angles_deg[2] == pytest.approx(-33.0, abs=5.0)
+    assert "tilted by about 4" in refusal(tilted(hopper, -47.0), landmarker)
+
+
+def test_a_head_turned_sideways_is_taken_while_its_mouth_shows(landmarker: FaceLandmarker) -> None:
+    def photo(yaw: float) -> Image:
+        pose = np.array([yaw, 0, 0, 0, 0, 0], np.float32)
+        return SyntheticHead.make(9005).render(np.zeros(len(ARKIT_NAMES), np.float32), pose)
+
+    portrait = open_portrait(photo(30.0), landmarker)
+    assert portrait.angles_deg[0] == pytest.approx(30.0, abs=TURN_ERROR_DEG[0])
+    assert any("frontal photo" in warning for warning in portrait.warnings)
+    assert "turned sideways by at most 35 degrees" in refusal(photo(48.0), landmarker)
 
 
 @pytest.mark.parametrize(
