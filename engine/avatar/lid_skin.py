@@ -45,6 +45,8 @@ STRETCHED: Final = (1.1, 1.6)
 """From the first to the second a lid that gets so many times as tall loses what the photo shows on it."""
 GLARE: Final = 1.3
 """What is brighter than so many times the skin is a reflection on glasses."""
+FRINGE: Final = 0.4
+"""Where all that lies above the eye is darker than so much of the skin under it, it is hair."""
 DARK: Final = 0.6
 """Rims, brows and fringes are darker than this share of the skin."""
 BRIGHTEST: Final = 1.3
@@ -175,7 +177,11 @@ def _skin_light(luma: Array, corner: NDArray[np.integer], eye: _Eye) -> Callable
         seen = cv2.remap(luma.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         # The brighter of what lies there is skin; lashes, brows and frames of glasses are dark.
         bright = np.sort(seen, axis=0)[4:9].mean(axis=0)
-        bright = np.minimum(bright, GLARE * np.median(bright))[None]
-        lines.append(cv2.GaussianBlur(bright, (0, 0), count / 7, borderType=cv2.BORDER_REPLICATE)[0])
-    light = np.maximum((1 - UNDER_EYE_SHARE) * lines[0] + UNDER_EYE_SHARE * lines[1], 1.0)
+        lines.append(np.minimum(bright, GLARE * np.median(bright)))
+    above, under = lines
+    sides = np.stack([np.where(above < FRINGE * under, under, above), under])
+    smooth = [
+        cv2.GaussianBlur(line[None], (0, 0), count / 7, borderType=cv2.BORDER_REPLICATE)[0] for line in sides
+    ]
+    light = np.maximum((1 - UNDER_EYE_SHARE) * smooth[0] + UNDER_EYE_SHARE * smooth[1], 1.0)
     return lambda along: np.interp(along, np.linspace(0.0, 1.0, count), light)

@@ -1,5 +1,7 @@
 """The eyes of the bundled portraits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -152,6 +154,22 @@ def test_a_shut_lid_has_no_upright_bars(
     brightness = np.median(lid, axis=0)
     assert lid.shape[0] >= 3 and lid.shape[1] >= 25
     assert np.abs(brightness[3:] - brightness[:-3]).max() < 0.2 * brightness.mean()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_hair_right_above_an_eye_gives_its_lid_no_colour(side: str, head: FittedHead) -> None:
+    upper, lower = (head.in_photo[head.groups[f"{side}_{lid}_lid"], :2] for lid in ("upper", "lower"))
+    width = float(np.linalg.norm(upper[-1] - upper[0]))
+    photo = head.photo.copy()
+    photo[: int(upper[:, 1].min() - 0.06 * width)] = (36, 30, 28)
+    fringed = replace(head, photo=photo)
+    corner, shape = np.floor(upper.min(axis=0)).astype(int) - 40, (120, 160)
+    seen = np.s_[corner[1] : corner[1] + shape[0], corner[0] : corner[0] + shape[1]]
+    clean = without_lashes(fringed, photo)[seen] @ LUMA
+    shut = ShutEye.of(fringed, side, (corner[0], corner[1]), shape).shown(clean)
+    x, y = np.rint((upper.mean(axis=0) + lower.mean(axis=0)) / 2 - corner).astype(int)
+    lid, under = shut[y - 2 : y + 3, x - 5 : x + 6], clean[y + round(0.35 * width), x - 5 : x + 6]
+    assert np.median(lid) > 0.6 * np.median(under)
 
 
 @pytest.mark.parametrize("side", SIDES)
