@@ -33,7 +33,7 @@ def bad_photos() -> dict[str, tuple[bytes, str]]:
         "no face": (_encoded(portrait.crop((0, 0, 120, 120)).resize((480, 480))), "face"),
         "two faces": (_encoded(two), "2"),
         "a face of 40 px": (_encoded(small), "64"),
-        "tilted by 35 degrees": (_encoded(portrait.rotate(35, expand=True)), "tilted by about"),
+        "tilted by 45 degrees": (_encoded(portrait.rotate(45, expand=True)), "tilted by about"),
         "corrupt": (bytes(corrupt), "expected"),
         "truncated": (whole[: len(whole) // 3], "expected"),
         "30,000 px": (_encoded(Image.new("L", (30_000, 200))), "30000"),
