@@ -136,11 +136,13 @@ def _to_rgb(picture: PIL.Image.Image) -> Image:
     """Any of Pillow's pixel formats as 8-bit RGB."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return _deep_grey(np.asarray(picture))
+    profile = picture.info.get("icc_profile")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         backdrop = PIL.Image.new("RGBA", layer.size, (*BACKDROP, 255))
-        return np.array(PIL.Image.alpha_composite(backdrop, layer).convert("RGB"))
-    profile = picture.info.get("icc_profile")
+        picture = PIL.Image.alpha_composite(backdrop, layer).convert("RGB")
+    elif picture.mode == "P":
+        picture = picture.convert("RGB")
     if profile and picture.mode in ("RGB", "CMYK", "L"):
         try:
             source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))

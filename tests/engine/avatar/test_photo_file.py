@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 
 from engine.avatar.landmarks import Image
@@ -87,6 +88,29 @@ def test_other_pixel_formats(kind: str, mode: str) -> None:
     assert photo.shape == (80, 96, 3)
     difference = photo.astype(int) - np.asarray(ramp(mode).convert("RGB"))
     assert np.abs(difference).mean() < 4  # JPEG's and WebP's loss
+
+
+def swapped_profile() -> bytes:
+    """sRGB with the places of red and blue swapped: what a picture's numbers mean shows at once."""
+    profile = bytearray(PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes())
+    (count,) = struct.unpack_from(">I", profile, 128)
+    tags = [struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count)]
+    red, blue = (
+        slice(start, start + length)
+        for wanted in (b"rXYZ", b"bXYZ")
+        for name, start, length in tags
+        if name == wanted
+    )
+    profile[red], profile[blue] = profile[blue], profile[red]
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "transparent P"])
+def test_colour_profile_counts(mode: str) -> None:
+    image = PIL.Image.new("RGB", (64, 64), (204, 51, 102)).convert(mode.split()[-1])
+    options = {"transparency": 255} if mode.startswith("transparent") else {}
+    photo = open_photo(encoded(image, "PNG", icc_profile=swapped_profile(), **options))
+    np.testing.assert_allclose(photo[30, 30], (102, 51, 204), atol=2)
 
 
 def test_transparency_lies_over_grey() -> None:
