@@ -1,6 +1,5 @@
 """Sessions of a talking portrait: push audio, clear, iterate frames."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,7 +229,7 @@ class Session:
         self._sound_start = 0
         self._heard = 0  # samples of the session that the motion stage has taken
         self._ended = False
-        self._ready: deque[Motion] = deque()
+        self._ready: Iterator[Motion] = iter(())
 
     def push_audio(self, samples: NDArray[np.float32]) -> None:
         """Append speech: float32 [T] in [-1, 1], mono, 16 kHz.
@@ -246,7 +245,7 @@ class Session:
         self._ended = True
 
     def clear(self) -> int:
-        """Barge-in: forget the sound that is queued, let the mouth close within 100 ms.
+        """Barge-in: forget the sound that is queued, and its end; let the mouth close within 100 ms.
 
         What the look-ahead has already heard becomes silence; the rest is dropped, so that the next sample pushed
         follows it. Frame numbers run on.
@@ -254,7 +253,7 @@ class Session:
         Returns:
             How many samples were dropped; a caller whose clock runs on pushes as many zeros.
         """
-        self._ready.clear()
+        self._ready, self._ended = iter(()), False
         kept = self._heard - self._sound_start
         dropped = len(self._sound) - kept
         self._sound = np.zeros(kept, np.float32)
@@ -332,21 +331,25 @@ class Session:
 
     def _next_motion(self) -> Motion | None:
         """Let the motion stage hear one frame's samples at a time until it has a motion."""
-        while not self._ready:
-            start = self._heard - self._sound_start
-            chunk = self._sound[start : start + FRAME_SAMPLES]
-            with self._timer.stage("motion"):
+        with self._timer.stage("motion"):
+            while (motion := next(self._ready, None)) is None:
+                chunk = self._unheard()
                 if len(chunk) == FRAME_SAMPLES or (self._ended and len(chunk)):
-                    self._ready.extend(self._engine.motion.step(self._state, chunk))
+                    self._ready = iter(self._engine.motion.step(self._state, chunk))
                     self._heard += len(chunk)
                 elif self._ended:
-                    self._ready.extend(self._engine.motion.flush(self._state))
+                    self._ready = self._engine.motion.flushed(self._state)
                     self._ended = False
                     self._heard += -self._heard % FRAME_SAMPLES
                     self._sound = np.pad(self._sound, (0, self._heard - self._sound_start - len(self._sound)))
                 else:
                     return None
-        return self._ready.popleft()
+        return motion
+
+    def _unheard(self) -> NDArray[np.float32]:
+        """The next frame's samples, as far as they were pushed."""
+        start = self._heard - self._sound_start
+        return self._sound[start : start + FRAME_SAMPLES]
 
     def _show(self, motion: Motion) -> NDArray[np.float32]:
         """Return the samples that a frame shows and forget all older ones."""

@@ -1,6 +1,7 @@
 """The motion stage: speech in, the face and head of each video frame out."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -148,16 +149,19 @@ class MotionStage:
 
         The session goes on: the next sample belongs to the next whole frame.
         """
+        return list(self.flushed(state))
+
+    def flushed(self, state: MotionState) -> Iterator[Motion]:
+        """``flush``, frame by frame; of this stage's methods ``clear`` alone may come in between, and ends it."""
         silence = np.zeros(-len(state.pending) % FRAME_SAMPLES, np.float32)
-        motions = self.step(state, silence)
+        yield from self.step(state, silence)
         if state.ahead:
             for _ in range(self._network.config.look_ahead - len(state.ahead)):
                 self._infer(state, np.zeros(FRAME_SAMPLES, np.float32))
         while state.ahead:
             motion = self._hear(state, np.zeros(FRAME_SAMPLES, np.float32), counted=False)
             assert motion is not None
-            motions.append(motion)
-        return motions
+            yield motion
 
     def clear(self, state: MotionState) -> None:
         """Barge-in: what was heard but not shown becomes silence; the mouth shuts within 100 ms."""

@@ -160,6 +160,27 @@ def test_speech_goes_on_after_clear(engine: Engine, avatar: Avatar, speech: np.n
     assert max(mouths(session)) > 0.05
 
 
+@pytest.mark.parametrize("taken", [0, 5, 24, 25])
+def test_clear_after_the_end_loses_no_frame(
+    engine: Engine, avatar: Avatar, speech: np.ndarray, taken: int
+) -> None:
+    """Neither of those that waited for look-ahead nor of what is said next."""
+    session = engine.session(avatar)
+    session.push_audio(speech)
+    session.end()
+    frames = [frame for _, frame in zip(range(taken), session, strict=False)]
+    session.clear()
+    after = speech[-3200:]
+    for start in range(0, len(after), 320):
+        session.push_audio(after[start : start + 320])
+        frames += list(session)
+    session.end()
+    frames += list(session)
+    assert [frame.number for frame in frames] == list(range(len(frames)))
+    np.testing.assert_array_equal(np.concatenate([frame.samples for frame in frames[-5:]]), after)
+    assert not any(frame.samples.any() for frame in frames[taken:-5])
+
+
 def test_a_session_goes_on_after_its_end(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
     session = engine.session(avatar)
     numbers = []
