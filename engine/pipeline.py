@@ -95,7 +95,8 @@ class Frame:
 
     Convention:
         number: frame number since the session began.
-        first_sample, samples: float32 [640] at 16 kHz, the sound that this picture shows, and its number.
+        first_sample, samples: float32 [640] at 16 kHz, the sound that this picture shows, and its number; silence for
+            a motion that the session's sound did not make.
         rgbx: uint32 [size, size], R in the lowest byte, top-left origin; None where a GPU drew, which hands over
             ``i420`` alone.
         i420: uint8 [size * 3 // 2, size], the same picture as planar I420.
@@ -354,6 +355,8 @@ class Session:
     def _show(self, motion: Motion) -> NDArray[np.float32]:
         """Return the samples that a frame shows and forget all older ones."""
         start = motion.first_sample - self._sound_start
+        if not 0 <= start < self._heard - self._sound_start:  # no motion of this session, or one drawn before
+            return np.zeros(FRAME_SAMPLES, np.float32)
         shown = self._sound[start : start + FRAME_SAMPLES].copy()
         self._sound = self._sound[start + FRAME_SAMPLES :]
         self._sound_start = motion.first_sample + FRAME_SAMPLES

@@ -10,7 +10,7 @@ from engine.avatar.avatar import Avatar
 from engine.conventions import FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import AudioError, SettingError, UnavailableError
 from engine.motion.stage import MotionStyle
-from engine.motion.values import Motion
+from engine.motion.values import Motion, rest
 from engine.pipeline import Engine, EngineSettings, Frame, Session
 from engine.speech.audio_file import load_audio
 from tests.engine.render.neural.nets import small_weights
@@ -179,6 +179,21 @@ def test_clear_after_the_end_loses_no_frame(
     assert [frame.number for frame in frames] == list(range(len(frames)))
     np.testing.assert_array_equal(np.concatenate([frame.samples for frame in frames[-5:]]), after)
     assert not any(frame.samples.any() for frame in frames[taken:-5])
+
+
+def test_a_motion_of_another_origin_leaves_the_session_as_it_is(
+    engine: Engine, avatar: Avatar, speech: np.ndarray
+) -> None:
+    session = engine.session(avatar)
+    session.push_audio(speech)
+    frames = []
+    for other in (0, 2, 1000):  # to come, drawn before, far ahead
+        assert not session.render(rest(other)).samples.any()
+        frames += [frame for _, frame in zip(range(4), session, strict=False)]
+    for frame, expected in zip(frames, whole(engine, avatar, speech), strict=False):
+        np.testing.assert_array_equal(frame.rgbx, expected.rgbx)
+        np.testing.assert_array_equal(frame.samples, expected.samples)
+    assert len(frames) == 12
 
 
 def test_a_session_goes_on_after_its_end(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
