@@ -227,6 +227,7 @@ class Session:
         self._timer = timer or StageTimer(ranges=engine.ranges)
         self._strength = 1.0
         self._sound = np.zeros(0, np.float32)  # from the first sample that no frame has shown
+        self._pushed: list[NDArray[np.float32]] = []  # what follows
         self._sound_start = 0
         self._heard = 0  # samples of the session that the motion stage has taken
         self._ended = False
@@ -239,7 +240,7 @@ class Session:
             AudioError: another type or shape, or values that are not finite or beyond 2; nothing of it is taken.
         """
         check_samples(samples)
-        self._sound = np.concatenate([self._sound, samples])
+        self._pushed.append(samples.copy())
 
     def end(self) -> None:
         """End the speech: the frames that wait for look-ahead become ready, the last one padded with silence."""
@@ -256,8 +257,9 @@ class Session:
         """
         self._ready, self._ended = iter(()), False
         kept = self._heard - self._sound_start
-        dropped = len(self._sound) - kept
+        dropped = len(self._sound) - kept + sum(map(len, self._pushed))
         self._sound = np.zeros(kept, np.float32)
+        self._pushed.clear()
         self._engine.motion.clear(self._state)
         return dropped
 
@@ -350,6 +352,9 @@ class Session:
     def _unheard(self) -> NDArray[np.float32]:
         """The next frame's samples, as far as they were pushed."""
         start = self._heard - self._sound_start
+        if self._pushed and len(self._sound) - start < FRAME_SAMPLES:
+            self._sound = np.concatenate([self._sound, *self._pushed])
+            self._pushed.clear()
         return self._sound[start : start + FRAME_SAMPLES]
 
     def _show(self, motion: Motion) -> NDArray[np.float32]:

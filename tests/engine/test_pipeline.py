@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -194,6 +195,17 @@ def test_a_motion_of_another_origin_leaves_the_session_as_it_is(
         np.testing.assert_array_equal(frame.rgbx, expected.rgbx)
         np.testing.assert_array_equal(frame.samples, expected.samples)
     assert len(frames) == 12
+
+
+def test_speech_may_be_pushed_long_before_it_is_shown(engine: Engine, avatar: Avatar) -> None:
+    session, minutes = engine.session(avatar), 10
+    chunk = np.zeros(320, np.float32)
+    begun = process_time()
+    for _ in range(minutes * 60 * SAMPLE_RATE // len(chunk)):
+        session.push_audio(chunk)
+    assert next(session.motions()).number == 0
+    assert process_time() - begun < 10
+    assert session.clear() == minutes * 60 * SAMPLE_RATE - 3 * FRAME_SAMPLES
 
 
 def test_a_session_goes_on_after_its_end(engine: Engine, avatar: Avatar, speech: np.ndarray) -> None:
