@@ -4,6 +4,7 @@ They are converted from torch once for each machine and kept in the user's cache
 """
 
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,12 @@ def open_openvino(weights: str | Path, precision: Precision = "auto") -> NeuralR
 
 
 def _run(model: Any) -> Run:
-    request = model.create_infer_request()
+    mine = threading.local()  # a request holds one frame's inputs and results
 
     def run(*arrays: Float) -> list[Float]:
-        results = request.infer([np.ascontiguousarray(array)[None] for array in arrays])
+        if not hasattr(mine, "request"):
+            mine.request = model.create_infer_request()
+        results = mine.request.infer([np.ascontiguousarray(array)[None] for array in arrays])
         return [np.array(results[k][0]) for k in range(len(results))]
 
     return run

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +84,19 @@ def test_openvino_agrees(weights: Path, wanted: dict[str, np.ndarray], precision
     agree(open_runtime("openvino", precision, weights), wanted)  # type: ignore[arg-type]
     again = open_runtime("openvino", precision, weights)  # type: ignore[arg-type]  # from the cache
     agree(again, wanted)
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_threads_do_not_mix(weights: Path, name: str) -> None:
+    """Each gets what it gets alone, whatever the others ask for meanwhile."""
+    if name == "openvino":
+        pytest.importorskip("openvino")
+    runtime = open_runtime(name, "fp32", weights)  # type: ignore[arg-type]
+    pictures = np.random.default_rng(5).random((3, 3, IMAGE, IMAGE), np.float32)
+    alone = [runtime.photo(picture) for picture in pictures]
+    with ThreadPoolExecutor(3) as executor:
+        for photo, expected in zip(executor.map(runtime.photo, [*pictures] * 20), alone * 20, strict=True):
+            np.testing.assert_array_equal(photo, expected)
 
 
 def test_int8_agrees(weights: Path, wanted: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
