@@ -50,8 +50,7 @@ def open_photo(source: str | Path | bytes) -> Image:
             with PIL.Image.open(io.BytesIO(data), formats=_formats()) as picture:
                 _check_size(*picture.size)
                 picture.load()
-                upright = PIL.ImageOps.exif_transpose(picture)
-                return _to_rgb(upright)
+                return _to_rgb(_as_tagged(picture))
     except PhotoError:
         raise
     except PIL.Image.DecompressionBombError as error:
@@ -130,6 +129,14 @@ def _kind(data: bytes) -> str:
             if error.start > 3990:  # the cut fell into a character
                 return "a text file"
     return "a file of another kind"
+
+
+def _as_tagged(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture turned as its orientation tag says, or as it is where its metadata is damaged."""
+    try:
+        return PIL.ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises errors of every kind on damaged metadata
+        return picture
 
 
 def _to_rgb(picture: PIL.Image.Image) -> Image:

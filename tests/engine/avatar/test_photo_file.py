@@ -76,6 +76,13 @@ def test_orientation_tag_is_applied(orientation: int) -> None:
     np.testing.assert_array_equal(open_photo(data), upright)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0garbage!", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\1"])
+def test_damaged_metadata_leaves_the_picture(kind: str, exif: bytes) -> None:
+    photo = open_photo(encoded(ramp(), kind, exif=exif))
+    assert np.abs(photo.astype(int) - np.asarray(ramp())).mean() < 4
+
+
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [("JPEG", "L"), ("JPEG", "CMYK")]
