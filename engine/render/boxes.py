@@ -1,5 +1,6 @@
 """Where in the frame the openings of a face lie, and how finely they are drawn."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +39,12 @@ class Boxes:
         """
         for box, outline in zip(self._boxes[1:], self._outlines, strict=True):
             points = positions[outline.vertices, :2] * self._scale
-            low, high = points.min(axis=0) - outline.margin_px, points.max(axis=0) + outline.margin_px
+            low = (points.min(axis=0) - outline.margin_px).tolist()
+            high = (points.max(axis=0) + outline.margin_px).tolist()
             box[2] = 0
-            if np.isfinite(low).all() and np.isfinite(high).all():
-                x0, y0 = np.clip(np.floor(low), 0, self._size).tolist()
-                x1, y1 = np.clip(np.ceil(high), 0, self._size).tolist()
+            if all(map(math.isfinite, (*low, *high))):
+                x0, y0 = (min(max(math.floor(least), 0), self._size) for least in low)
+                x1, y1 = (min(max(math.ceil(most), 0), self._size) for most in high)
                 fine = supersample and outline.fine and 4 * (x1 - x0) * (y1 - y0) <= self._size**2
                 box[:] = x0, y0, x1 - x0 if y1 > y0 else 0, y1 - y0, 2 if fine else 1
         return self._boxes

@@ -170,7 +170,8 @@ class Driver:
         shape[self.moving] = self._still + (self.amounts(motion, nearness) @ self.deltas).reshape(-1, 3)
         if self.lips is not None and motion.lip_offsets.any():
             self.lips.add(shape, motion.lip_offsets)
-        shape[:, :2] += self.torso * self.torso_shift(motion)
+        for axis, way in enumerate(self.torso_shift(motion)):  # both at once takes NumPy ten times as long
+            shape[:, axis] += self.torso[:, 0] * way
 
         turn, shift = self.carried(motion, rotation)
         # The rigid weight leads each vertex from where it is to where the whole head would carry it.

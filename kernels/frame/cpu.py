@@ -50,8 +50,9 @@ class CpuPainter:
     ) -> None:
         size = len(background)
         check_array("background", background, np.uint32, (size, size))
-        self._held = layers, background  # whose addresses the table has
-        self._layers = layer_table(layers, background, pointer)
+        table = layer_table(layers, background, pointer)
+        self._held = layers, background, table  # whose addresses are kept
+        self._count, self._layers = len(layers), pointer(table)  # NumPy is slow to tell that of records
         self._size, self._vertices, self._scale = size, vertices, scale
         self._boxes = 1 + max(layer.box for layer in layers)
         self._sets = 1 + max(layer.attributes for layer in layers)
@@ -73,7 +74,7 @@ class CpuPainter:
 
     def details(self, scene: Scene, frame: NDArray[np.uint32]) -> None:
         """See ``kernels.frame.Painter``."""
-        self._draw(scene, 1, len(self._layers), DEPTH | PAINT, frame)
+        self._draw(scene, 1, self._count, DEPTH | PAINT, frame)
 
     def _draw(
         self, scene: Scene, begin: int, end: int, passes: int, frame: NDArray[np.uint32] | None
@@ -87,7 +88,7 @@ class CpuPainter:
             begin,
             end,
             passes,
-            pointer(self._layers),
+            self._layers,
             pointer(scene.boxes),
             scene.opacity,
             self._scale,
