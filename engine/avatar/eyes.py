@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.avatar.attach import anchor, part_on_head
 from engine.avatar.easing import smooth_step
 from engine.avatar.lids import lid_parts
+from engine.avatar.matte import FACE_OVAL
 from engine.avatar.parts import FittedHead, MeshPart
 from engine.avatar.teeth import grid_triangles
 from engine.conventions import ARKIT_INDEX
@@ -86,7 +87,7 @@ def _eye(head: FittedHead, side: str) -> list[MeshPart]:
     iris = _completed_iris(patch, distance, radius)
     coverage = 1 - smooth_step((distance - IRIS_SOLID) / (IRIS_REACH - 0.04 - IRIS_SOLID))
     return [
-        _sclera(f"{side}_sclera", outline, middle, ball, patch, white),
+        _sclera(f"{side}_sclera", outline, _face_columns(head, outline), middle, ball, patch, white),
         _iris(head, side, centre, radius, middle, ball, patch, iris, coverage, float(np.ptp(outline @ down))),
         *lid_parts(head, side),
     ]
@@ -171,12 +172,31 @@ def _completed_iris(patch: _Patch, distance: Array, radius: float) -> Array:
     return np.asarray(patch.picture * weight[..., None] + hidden * (1 - weight[..., None]))
 
 
-def _sclera(name: str, outline: Array, middle: Array, ball: float, patch: _Patch, white: Array) -> MeshPart:
-    """A piece of the eyeball that fills the opening and reaches under the lids; it does not turn."""
+def _face_columns(head: FittedHead, outline: Array) -> tuple[float, float]:
+    """The columns between which the face reaches from above to below an eye: on a turned head they end right beside it."""
+    face = np.zeros((head.side, head.side), np.uint8)
+    cv2.fillPoly(face, [np.rint(head.landmarks[FACE_OVAL, :2]).astype(np.int32)], 1)
+    low, high = np.clip(np.rint([outline[:, 1].min(), outline[:, 1].max()]), 0, head.side - 1).astype(int)
+    rows = face[low : high + 1]
+    return float(rows.argmax(axis=1).max()), float(head.side - rows[:, ::-1].argmax(axis=1).max())
+
+
+def _sclera(
+    name: str,
+    outline: Array,
+    columns: tuple[float, float],
+    middle: Array,
+    ball: float,
+    patch: _Patch,
+    white: Array,
+) -> MeshPart:
+    """A piece of the eyeball that fills the opening and reaches under the lids, and not past ``columns``; it does not
+    turn."""
     low, high = outline.min(axis=0), outline.max(axis=0)
     width = float(high[0] - low[0])
+    left, right = max(low[0] - 0.2 * width, columns[0]), min(high[0] + 0.2 * width, columns[1])
     x, y = np.meshgrid(
-        np.linspace(low[0] - 0.2 * width, high[0] + 0.2 * width, SCLERA_COLUMNS),
+        np.linspace(min(left, low[0]), max(right, high[0]), SCLERA_COLUMNS),
         np.linspace(low[1] - 0.4 * width, high[1] + 0.4 * width, SCLERA_ROWS),
     )
     flat = np.stack([x, y], axis=-1).reshape(-1, 2)

@@ -19,6 +19,7 @@ from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.render.layers import LID_POINTS
 from engine.timing import StageTimer
+from engine.training.synthetic_heads import SyntheticHead
 
 LUMA = np.array([0.299, 0.587, 0.114])
 SIDES = ("left", "right")
@@ -56,6 +57,19 @@ def test_gaze_moves_the_iris_and_not_the_white(side: str, parts: dict[str, MeshP
     assert iris[ARKIT_INDEX[f"eyeLookDown{name}"]][1] > 1.5
     assert np.abs(iris[ARKIT_INDEX["jawOpen"]]).max() < 0.1
     assert not parts[f"{side}_sclera"].deltas.any()
+
+
+def test_the_white_ends_where_a_turned_face_does(landmarker: FaceLandmarker) -> None:
+    """Past the far eye's corner lies no skin to cover it: it would shine beside the head."""
+    pose = np.array([-30, 0, 0, 0, 0, 0], np.float32)
+    photo = SyntheticHead.make(9003).render(np.zeros(len(ARKIT_INDEX), np.float32), pose)
+    turned = fit_head(open_portrait(photo, landmarker))
+    whites = {part.name: part for part in build_eyes(turned) if part.name.endswith("sclera")}
+    far = whites["right_sclera"].positions
+    outer_corner = turned.in_photo[turned.groups["right_upper_lid"][0], 0]
+    assert far[:, 0].min() == pytest.approx(outer_corner, abs=1.0)
+    near = whites["left_sclera"].positions
+    assert np.ptp(near[:, 0]) > 1.2 * np.ptp(far[:, 0])
 
 
 @pytest.mark.parametrize("side", SIDES)
