@@ -401,8 +401,9 @@ class AvatarSession:
         return not self._closed and message.opening == self._opening
 
     def frame_done(self, done: FrameDone) -> None:
-        """The worker has made a frame."""
-        self.pictures.frame_done(done)
+        """The worker has made a frame; what comes after the session's end is dropped with its memory."""
+        if not self._closed:
+            self.pictures.frame_done(done)
 
     def measure(self) -> None:
         """Set the gauges of this session; called once a second."""

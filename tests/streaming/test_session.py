@@ -239,6 +239,14 @@ async def test_closing_tells_the_worker_once(bench: Bench) -> None:
     assert sum(isinstance(message, CloseSession) for message in bench.said) == 1
 
 
+async def test_a_frame_that_comes_after_the_end_is_dropped(bench: Bench) -> None:
+    bench.session.open_session()
+    generation = bench.last(OpenSession).generation
+    await bench.session.close()
+    bench.session.frame_done(FrameDone(bench.session.name, 5, 0, generation + 1, 0.0, {}, False, bytes(232)))
+    assert not bench.session.pictures.pacer.ready(5)
+
+
 async def test_one_speaks_at_a_time_until_they_fall_silent_or_leave(bench: Bench) -> None:
     first, second = object(), object()
     bench.session.claim_microphone(first)

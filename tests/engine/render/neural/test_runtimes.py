@@ -213,6 +213,35 @@ def test_tensorrt_compiles_once(
     assert len(compilations) == 6
 
 
+@pytest.mark.parametrize(
+    ("machine", "flags", "capabilities", "expected"),
+    [
+        ("x86_64", "avx512_bf16 amx_bf16", ["BF16", "INT8"], "bf16"),
+        ("x86_64", "avx512_bf16 avx512_vnni", ["BF16", "INT8"], "int8"),
+        ("x86_64", "avx2", ["INT8"], "int8"),
+        ("aarch64", "", ["BF16"], "bf16"),
+    ],
+)
+def test_auto_is_what_the_processor_is_quickest_with(
+    machine: str, flags: str, capabilities: list[str], expected: str,
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    openvino_runtime = pytest.importorskip("engine.render.neural.openvino_runtime")
+    monkeypatch.setattr(openvino_runtime, "read_ranges", lambda weights: {"some": 1.0})
+    told = tmp_path / "cpuinfo"
+    told.write_text(f"flags : fpu {flags}\n")
+    monkeypatch.setattr(openvino_runtime, "CPU_FLAGS", told)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    core = SimpleNamespace(
+        get_property=lambda device, name: capabilities,
+        read_model=lambda file: file,
+        compile_model=lambda model, device, settings: model,
+    )
+    monkeypatch.setattr(openvino_runtime.openvino, "Core", lambda: core)
+    monkeypatch.setattr(openvino_runtime, "_converted", lambda weights, ranges: ["a", "b", "c"])
+    assert f", {expected} on" in openvino_runtime.open_openvino(weights).name
+
+
 def test_unknown_names_and_missing_weights_are_refused(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(SettingError, match="expected a runtime of auto"):
         open_runtime("onnx", weights=weights)  # type: ignore[arg-type]
