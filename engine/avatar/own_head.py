@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from engine.avatar.landmark_rig import LandmarkRig
 from engine.avatar.landmarks import FaceLandmarker, Image, Landmarks
 from engine.avatar.photo import Box, SeveralFacesError, open_portrait
 from engine.avatar.puppet import PuppetFit
+from engine.errors import PhotoError
+
+FACING_DEG: Final = 25.0
+"""By the estimate of ``Portrait.angles_deg``. What a face does counts from the picture that its head is made of."""
 
 Double = NDArray[np.float64]
 Choose = Callable[[list[Box]], int]
@@ -45,7 +50,8 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, choose: Choose | Non
     choose: which of several faces, as ``widest``; without it they are refused.
 
     Raises:
-        PhotoError: the picture does not do as a portrait; the message says why.
+        PhotoError: the picture does not do as a portrait, or the face is turned farther than FACING_DEG, so that one that
+            looks into the camera later would count as turned away; the message says why.
     """
     try:
         portrait = open_portrait(image, landmarker)
@@ -53,6 +59,11 @@ def make_own_head(image: Image, landmarker: FaceLandmarker, choose: Choose | Non
         if choose is None:
             raise
         portrait = open_portrait(image, landmarker, choose(error.boxes))
+    turned = max(map(abs, portrait.angles_deg))
+    if turned > FACING_DEG:
+        raise PhotoError(
+            f"expected a face that looks into the camera, got one turned by about {turned:.0f} degrees"
+        )
     avatar = create_avatar(portrait)
     affine = portrait.canvas_from_photo
     seen = portrait.landmarks

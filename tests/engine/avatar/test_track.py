@@ -14,7 +14,7 @@ from engine.avatar.own_head import face_at, make_own_head
 from engine.avatar.photo import open_portrait
 from engine.avatar.track import smooth, track_video
 from engine.conventions import ARKIT_INDEX
-from engine.errors import InputError
+from engine.errors import InputError, PhotoError
 from engine.motion.values import Motion
 from engine.render.geometric import GeometricRenderer
 from engine.timing import StageTimer
@@ -92,6 +92,16 @@ def test_of_several_faces_one_is_tracked(
         about = np.array([[left, 0.0], [left + side, side]])
         head = make_own_head(two, landmarker, face_at(about))
         assert left < head.landmarks.points[:, 0].mean() < left + side
+
+
+def test_a_head_is_made_of_a_face_that_looks_into_the_camera(
+    landmarker: FaceLandmarker, hopper: Image
+) -> None:
+    """A photo may be tilted farther: what a tracked face does counts from the picture that its head is made of."""
+    tilted = moved(hopper[:512], 33.0, (0.0, 0.0), 0.8)
+    assert open_portrait(tilted, landmarker).angles_deg[2] > 28
+    with pytest.raises(PhotoError, match="looks into the camera, got one turned by about 3"):
+        make_own_head(tilted, landmarker)
 
 
 def test_video_without_a_face_is_refused(tmp_path: Path) -> None:
