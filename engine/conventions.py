@@ -6,8 +6,9 @@ SAMPLE_RATE: Final = 16_000
 """Analysis audio: mono float32 in [-1, 1] at this rate."""
 
 FRAME_RATE: Final = 25
-FRAME_S: Final = 1 / FRAME_RATE
 """Video frames a second."""
+FRAME_S: Final = 1 / FRAME_RATE
+"""Length of one, seconds."""
 
 FRAME_SAMPLES: Final = SAMPLE_RATE // FRAME_RATE
 """Frame n shows samples [FRAME_SAMPLES * n, FRAME_SAMPLES * (n + 1))."""

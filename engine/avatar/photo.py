@@ -209,23 +209,17 @@ def _turned_back(box: tuple[float, float, float, float], shape: tuple[int, ...],
 
 
 def _check_turn(angles: tuple[float, float, float]) -> None:
-    turned = [
-        abs(angle) > most + error
-        for angle, most, error in zip(angles, MAX_TURN_DEG, TURN_ERROR_DEG, strict=True)
-    ]
-    yaw, pitch, roll = (abs(angle) for angle in angles)
-    if turned[2]:
-        raise PhotoError(
-            f"expected an upright face, got one tilted by about {roll:.0f} degrees: turn the photo by as much"
-        )
-    for angle, most, far, how in (
-        (yaw, MAX_TURN_DEG[0], turned[0], "sideways"),
-        (pitch, MAX_TURN_DEG[1], turned[1], "up or down"),
-    ):
-        if far:
+    camera = "use a photo that looks into the camera"
+    ways = (
+        ("turned sideways", camera),
+        ("turned up or down", camera),
+        ("tilted", "turn the photo by as much"),
+    )
+    checks = zip(angles, MAX_TURN_DEG, TURN_ERROR_DEG, ways, strict=True)
+    for angle, most, error, (how, remedy) in reversed(list(checks)):
+        if abs(angle) > most + error:
             raise PhotoError(
-                f"expected a face turned {how} by at most {most:.0f} degrees, got one turned by about {angle:.0f}: "
-                "use a photo that looks into the camera"
+                f"expected a face {how} by at most {most:.0f} degrees, got one {how} by about {abs(angle):.0f}: {remedy}"
             )
 
 

@@ -37,6 +37,17 @@ async def leave(client: httpx.AsyncClient, server: Server, *callers: Caller) -> 
         await server.close_session(session)
 
 
+async def offer_everywhere(client: httpx.AsyncClient, offer: str) -> list[httpx.Response]:
+    """What each way into a call answers to an offer."""
+    sdp = {"Content-Type": "application/sdp"}
+    return [
+        await client.post("/api/calls", json={"sdp": offer}),
+        await client.post("/api/calls", json={"sdp": offer, "session": "grace_hopper"}),
+        await client.post("/whep/grace_hopper", content=offer, headers=sdp),
+        await client.post("/whip", content=offer, headers=sdp),
+    ]
+
+
 async def test_viewers_of_one_avatar_share_one_encode(client: httpx.AsyncClient, server: Server) -> None:
     callers = [Caller() for _ in range(3)]
     placed = [await place(client, caller, session="grace_hopper") for caller in callers]
@@ -145,13 +156,7 @@ async def test_a_call_whose_session_ends_before_its_answer_came_is_refused(
     monkeypatch.setattr(Peer, "answer", too_late)
     caller = Caller()
     offer = await caller.offer()
-    sdp = {"Content-Type": "application/sdp"}
-    for refused in (
-        await client.post("/api/calls", json={"sdp": offer}),
-        await client.post("/api/calls", json={"sdp": offer, "session": "grace_hopper"}),
-        await client.post("/whep/grace_hopper", content=offer, headers=sdp),
-        await client.post("/whip", content=offer, headers=sdp),
-    ):
+    for refused in await offer_everywhere(client, offer):
         assert refused.status_code == 404 and "ended before the call" in refused.json()["error"]
     assert not server.calls and not server.sessions
     await caller.close()
@@ -194,13 +199,7 @@ async def test_a_refused_call_opens_no_session_and_ends_none_that_waits(
     caller = Caller()
     offer = await caller.offer()
     monkeypatch.setattr(server, "calls", dict.fromkeys(range(server.settings.max_viewers)))
-    sdp = {"Content-Type": "application/sdp"}
-    for answer in (
-        await client.post("/api/calls", json={"sdp": offer}),
-        await client.post("/api/calls", json={"sdp": offer, "session": "grace_hopper"}),
-        await client.post("/whep/grace_hopper", content=offer, headers=sdp),
-        await client.post("/whip", content=offer, headers=sdp),
-    ):
+    for answer in await offer_everywhere(client, offer):
         assert answer.status_code == 503 and "viewers at a time" in answer.json()["error"]
     assert set(server.sessions) == waiting
     monkeypatch.undo()
