@@ -170,9 +170,8 @@ class Driver:
         shape[self.moving] = self._still + (self.amounts(motion, nearness) @ self.deltas).reshape(-1, 3)
         if self.lips is not None and motion.lip_offsets.any():
             self.lips.add(shape, motion.lip_offsets)
-        for axis, way in enumerate(
-            self.torso_shift(motion)
-        ):  # NumPy loops over both at once vertex by vertex
+        # Both axes at once NumPy would add vertex by vertex.
+        for axis, way in enumerate(self.torso_shift(motion)):
             shape[:, axis] += self.torso[:, 0] * way
 
         turn, shift = self.carried(motion, rotation)
